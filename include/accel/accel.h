@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Accelerators: what runs guest code (KVM) or stands in for it (qtest), and
+ * the interrupt routes that they offer to devices and loops.
+ */
+#ifndef ACCEL_ACCEL_H
+#define ACCEL_ACCEL_H
+
+#include "qom/object.h"
+#include "util/event-notifier.h"
+
+typedef enum IrqchipMode {
+    IRQCHIP_NONE,  /* no interrupt controller in the kernel */
+    IRQCHIP_SPLIT, /* LAPIC in the kernel, PIC/IOAPIC in user space */
+    IRQCHIP_FULL,
+} IrqchipMode;
+
+struct Accel {
+    Object obj;
+    Vm *vm;
+    IrqchipMode irqchip;
+};
+
+typedef struct MsiMessage {
+    uint64_t addr;
+    uint32_t data;
+    uint32_t device_id; /* requester id, for ITS and IOMMU */
+} MsiMessage;
+
+typedef struct AccelClass {
+    OBJECT_CLASS_FIELDS
+    const char *name; /* "kvm" */
+    /* Cheap: may this accelerator work on this host? With the reason. */
+    bool (*available)(Error **errp);
+    /* Create the VM: before memory, CPUs and devices. */
+    bool (*init_vm)(Accel *accel, Machine *machine, Error **errp);
+    /* All devices exist, before the first vCPU runs. */
+    bool (*machine_done)(Accel *accel, Error **errp);
+    /* vCPUs: start the thread (stopped); destroy after unplug. */
+    bool (*cpu_start)(Cpu *cpu, Error **errp);
+    void (*cpu_destroy)(Cpu *cpu);
+    /* Any thread: out of guest mode soon. */
+    void (*cpu_kick)(Cpu *cpu);
+    /* vCPU thread or stopped: registers to cpu state and back. */
+    bool (*cpu_get_state)(Cpu *cpu, Error **errp);
+    bool (*cpu_put_state)(Cpu *cpu, bool reset, Error **errp);
+
+    /* Interrupts; NULL where there is none. */
+    void (*set_gsi)(Accel *accel, int gsi, int level);
+    int (*send_msi)(Accel *accel, const MsiMessage *msg);
+    int (*route_add_msi)(Accel *accel, const MsiMessage *msg);
+    int (*route_add_gsi)(Accel *accel, int gsi, int chip, int pin);
+    void (*route_update_msi)(Accel *accel, int virq, const MsiMessage *msg);
+    void (*route_del)(Accel *accel, int virq);
+    void (*route_commit)(Accel *accel);
+    int (*irqfd_add)(Accel *accel, int fd, int resample_fd, int virq);
+    int (*irqfd_del)(Accel *accel, int fd, int virq);
+} AccelClass;
+
+QOM_DECLARE_TYPE(Accel, accel)
+
+/* Machine lock for all of these, except where said. */
+
+/* In-kernel irqchip input; any thread. */
+void accel_set_gsi(Vm *vm, int gsi, int level);
+/* Deliver a message now (cached route); any thread. */
+int accel_send_msi(Vm *vm, const MsiMessage *msg);
+/* Is it possible to bind eventfds to MSI routes? */
+bool accel_has_irqfd(const Vm *vm);
+/* A route's number (virq) or -errno. Changes take effect at the next
+ * irq_routes_commit(). */
+int irq_route_add_msi(Vm *vm, const MsiMessage *msg);
+void irq_route_update_msi(Vm *vm, int virq, const MsiMessage *msg);
+void irq_route_del(Vm *vm, int virq);
+void irq_routes_commit(Vm *vm);
+/* Writing @e raises @virq from any thread or process. @resample may be NULL. */
+int irqfd_add(Vm *vm, EventNotifier *e, EventNotifier *resample, int virq);
+void irqfd_del(Vm *vm, EventNotifier *e, int virq);
+
+/* Parse "kvm:tcg"-like lists and open the first that works. */
+bool accel_select(Vm *vm, const char *list, const QDict *props, Error **errp);
+bool accel_is_kvm(const Vm *vm);
+bool accel_is_qtest(const Vm *vm);
+
+#endif

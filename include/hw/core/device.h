@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Devices and buses: what -device and device_add make.
+ *
+ * Life: object_new -> properties -> device_realize -> (reset)* ->
+ * device_unrealize. The core calls realize and reset parent type first,
+ * unrealize child type first, over the distinct class structs of the chain; a
+ * realize that fails undoes itself, and the core unrealizes the levels before
+ * it. A device's children on its buses are realized after and unrealized
+ * before it. Machine lock throughout.
+ */
+#ifndef HW_CORE_DEVICE_H
+#define HW_CORE_DEVICE_H
+
+#include "hw/core/irq.h"
+#include "migration/vmstate.h"
+#include "qom/object.h"
+
+typedef struct NamedIrqs NamedIrqs;
+typedef struct Aml Aml;
+
+typedef enum DeviceCategory {
+    DEVICE_CATEGORY_MISC,
+    DEVICE_CATEGORY_BRIDGE,
+    DEVICE_CATEGORY_USB,
+    DEVICE_CATEGORY_STORAGE,
+    DEVICE_CATEGORY_NETWORK,
+    DEVICE_CATEGORY_INPUT,
+    DEVICE_CATEGORY_DISPLAY,
+    DEVICE_CATEGORY_SOUND,
+    DEVICE_CATEGORY_CPU,
+    DEVICE_CATEGORY_WATCHDOG,
+    DEVICE_CATEGORY__MAX,
+} DeviceCategory;
+
+struct Device {
+    Object obj;
+    Vm *vm;
+    const char *id; /* the user's, or NULL; owned */
+    Bus *bus;       /* where it sits; NULL for bus-less devices */
+    GPtrArray *buses; /* Bus * that it provides, or NULL */
+    NamedIrqs *irqs_in, *irqs_out; /* private */
+    QDict *opts;    /* what the user gave, or NULL */
+    bool realized;
+    bool hotplugged;  /* added after the machine was ready */
+    bool unplug_pending;
+    int32_t instance_id; /* for vmstate */
+};
+
+typedef struct DeviceClass {
+    OBJECT_CLASS_FIELDS
+    const char *desc;
+    DeviceCategory category;
+    const ObjectType *bus_type; /* must be plugged there; NULL: no bus */
+    bool internal;   /* not for -device: a machine or device places it */
+    bool no_hotplug;
+    const VmState *vmstate;
+    bool (*realize)(Device *dev, Error **errp);
+    void (*unrealize)(Device *dev);
+    void (*reset)(Device *dev);
+    /* Add this device's objects to @scope of the DSDT. Nearest one wins. */
+    void (*build_aml)(Device *dev, Aml *scope);
+    const char *fw_name; /* Open Firmware node name, for bootorder */
+} DeviceClass;
+
+struct Bus {
+    Object obj;
+    Vm *vm;
+    Device *parent; /* NULL for the machine's main bus */
+    char *name;     /* "pcie.0" */
+    GPtrArray *children; /* Device *, in order of plugging */
+    bool realized;
+    bool full;
+    int max_devices; /* 0: no limit */
+};
+
+typedef struct BusClass {
+    OBJECT_CLASS_FIELDS
+    /* Before the device is put on the bus and realized: may refuse. */
+    bool (*check)(Bus *bus, Device *dev, Error **errp);
+    /* After realize of a hot-plugged (or any) device. */
+    bool (*plug)(Bus *bus, Device *dev, Error **errp);
+    /* device_del: ask the guest, or unplug at once by device_unplug(). */
+    bool (*unplug_request)(Bus *bus, Device *dev, Error **errp);
+    bool hotplug; /* takes devices while the machine runs; see bus_can_hotplug */
+    bool (*can_hotplug)(Bus *bus, Error **errp);
+    char *(*device_path)(Device *dev); /* for vmstate ids: "0000:00:03.0" */
+    char *(*fw_device_path)(Device *dev); /* bootorder: "scsi@3" */
+    void (*reset)(Bus *bus);
+} BusClass;
+
+QOM_DECLARE_TYPE(Device, device)
+QOM_DECLARE_TYPE(Bus, bus)
+
+static inline const DeviceClass *device_class(const Device *dev)
+{
+    return object_class(dev);
+}
+static inline const BusClass *bus_class(const Bus *bus)
+{
+    return object_class(bus);
+}
+
+/* Making devices from code (machines, composite devices): a new unrealized
+ * device with one reference. */
+Device *device_new(Vm *vm, const ObjectType *type);
+/* Plug into @bus (may be NULL), put below /machine/unattached unless it has a
+ * parent, and realize. On failure the device is as before. */
+bool device_realize(Device *dev, Bus *bus, Error **errp);
+/* The same for devices that cannot fail by user input; drops the caller's
+ * reference: the tree keeps it. */
+bool device_realize_and_unref(Device *dev, Bus *bus, Error **errp);
+void device_unrealize(Device *dev);
+/* Devices and everything on their buses. */
+void device_reset_tree(Device *dev);
+
+/* From user options ("driver", "id", "bus", and properties). */
+Device *device_add_opts(Vm *vm, const QDict *opts, QapiMode mode, Error **errp);
+/* The end of a hot-unplug: unrealize, take out of the tree, emit
+ * DEVICE_DELETED. */
+void device_unplug(Device *dev);
+Device *device_find(Vm *vm, const char *id); /* by id; or NULL */
+/* Path for vmstate sections and errors: bus path plus own; free. */
+char *device_path(Device *dev);
+char *device_fw_path(Device *dev);
+
+/* Buses: embedded or allocated, child object @name of the parent. */
+void bus_init(Bus *bus, const ObjectType *type, Vm *vm, Device *parent,
+              const char *name_or_null);
+Bus *bus_new(const ObjectType *type, Vm *vm, Device *parent,
+             const char *name_or_null);
+void bus_unparent(Bus *bus);
+Bus *bus_find(Vm *vm, const char *path_or_name, Error **errp);
+/* The first bus of @type with room, for devices without "bus=". */
+Bus *bus_find_type(Vm *vm, const ObjectType *type);
+/* Visit devices (depth first, parents before children); stops on false. */
+typedef bool DeviceFn(Device *dev, void *opaque);
+bool bus_foreach(Bus *bus, DeviceFn *fn, void *opaque);
+
+/* The main system bus: root of the device tree; holds devices that sit at
+ * fixed addresses. */
+extern const ObjectType system_bus_type;
+Bus *system_bus(Vm *vm);
+
+/* Named interrupt pins (NULL name: unnamed), which qtest can intercept. */
+void device_irqs_in(Device *dev, const char *name, IrqHandler *fn,
+                    void *opaque, int n);
+void device_irqs_out(Device *dev, const char *name, IrqLine **pins, int n);
+IrqLine *device_irq_in(Device *dev, const char *name, int n); /* not owned */
+void device_connect_out(Device *dev, const char *name, int n, IrqLine *irq);
+/* qtest: hear of every change of the pins. */
+typedef void IrqInterceptFn(void *opaque, int n, int level);
+bool device_intercept_in(Device *dev, const char *name, IrqInterceptFn *fn,
+                         void *opaque, Error **errp);
+bool device_intercept_out(Device *dev, const char *name, IrqInterceptFn *fn,
+                          void *opaque, Error **errp);
+
+/* Property kinds for devices: defined in hw/core. */
+extern const PropKind prop_kind_chardev, prop_kind_netdev, prop_kind_drive,
+    prop_kind_macaddr, prop_kind_pci_addr, prop_kind_uuid,
+    prop_kind_blocksize, prop_kind_on_off_auto;
+#define PROP_CHARDEV(T, f, nam) /* CharFrontend f */                           \
+    { .name = nam, .kind = &prop_kind_chardev, .offset = offsetof(T, f) }
+#define PROP_NETDEV(T, f, nam) /* NicPeers f */                                \
+    { .name = nam, .kind = &prop_kind_netdev, .offset = offsetof(T, f) }
+#define PROP_DRIVE(T, f, nam) /* BlockBackend *f */                            \
+    { .name = nam, .kind = &prop_kind_drive, .offset = offsetof(T, f) }
+#define PROP_MACADDR(T, f, nam) /* uint8_t f[6] */                             \
+    { .name = nam, .kind = &prop_kind_macaddr, .offset = offsetof(T, f) }
+#define PROP_ON_OFF_AUTO(T, f, nam, dflt)                                      \
+    PROP_ENUM(T, f, nam, &qapi_type_OnOffAuto, dflt)
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Machines: a type "NAME-machine" per machine; -machine options are its
+ * properties. A machine only places devices.
+ */
+#ifndef HW_CORE_MACHINE_H
+#define HW_CORE_MACHINE_H
+
+#include "hw/core/device.h"
+#include "qapi/qapi-types-machine.h"
+#include "softmmu/memory.h"
+
+typedef struct CpuTopology {
+    unsigned cpus, sockets, dies, clusters, cores, threads, max_cpus;
+} CpuTopology;
+
+/* A slot that a vCPU can fill: query-hotpluggable-cpus shows these. */
+typedef struct CpuSlot {
+    CpuInstanceProperties props;
+    uint64_t arch_id; /* APIC id, MPIDR */
+    Cpu *cpu;         /* NULL: free */
+    unsigned vcpus_count;
+} CpuSlot;
+
+struct Machine {
+    Object obj;
+    Vm *vm;
+    Bus *main_bus;
+
+    /* Options; const after creation. */
+    char *kernel, *initrd, *append, *dtb, *firmware;
+    char *memory_backend_id;
+    MemBackend *memory_backend; /* the initial RAM */
+    uint64_t ram_size, max_ram_size, ram_slots;
+    CpuTopology smp;
+    char *cpu_type;  /* "host-x86_64-cpu" */
+    QDict *cpu_opts; /* features after the model's name */
+    char *accel, *kernel_irqchip;
+    bool graphics, dump_guest_core, mem_merge, usb, usb_set, nvdimm, hmat;
+    bool suppress_vmdesc;
+    char *boot_order, *boot_once, *boot_menu; /* "cad" */
+    bool boot_strict;
+    struct Smbios *smbios; /* -smbios; hw/firmware */
+
+    MemRegion *ram; /* of memory_backend, or NULL when there is none */
+    FwCfg *fw_cfg;
+    CpuSlot *cpu_slots; /* max_cpus of them */
+    unsigned n_cpu_slots;
+    bool ready; /* machine_done ran */
+    GPtrArray *done_fns; /* private */
+    struct NumaState *numa;
+};
+
+typedef struct MachineClass {
+    OBJECT_CLASS_FIELDS
+    const char *name; /* "pc-q35-7.2" */
+    const char *alias; /* "q35" */
+    const char *desc;
+    const char *target; /* "x86_64"; NULL: both */
+    bool is_default;
+    unsigned max_cpus;
+    uint64_t default_ram_size;
+    const char *default_ram_id; /* "pc.ram"; NULL: no RAM */
+    const char *default_cpu_type;
+    const char *default_nic; /* model for -nic/-net without one */
+    bool hotpluggable_cpus;
+    bool has_dies, has_clusters;
+    /* Build everything. The accelerator is open; properties are set. */
+    bool (*init)(Machine *machine, Error **errp);
+    /* Fill in slot @i of machine->cpu_slots. */
+    void (*cpu_slot)(Machine *machine, unsigned i, CpuSlot *slot);
+    bool (*check_options)(Machine *machine, Error **errp);
+    /* Write reset vectors, load kernels: after all -device. */
+    bool (*done)(Machine *machine, Error **errp);
+    void (*reset)(Machine *machine);
+} MachineClass;
+
+QOM_DECLARE_TYPE(Machine, machine)
+
+static inline const MachineClass *machine_class(const Machine *m)
+{
+    return object_class(m);
+}
+
+/* Machine type by name or alias for @target; NULL with a hint in *errp. */
+const ObjectType *machine_find(const char *name, const char *target,
+                               Error **errp);
+/* Run once all devices of the command line exist (ACPI tables, boot). */
+void machine_on_done(Machine *machine, bool (*fn)(void *opaque, Error **errp),
+                     void *opaque);
+bool machine_run_done(Machine *machine, Error **errp);
+
+#endif

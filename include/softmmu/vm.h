@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The handle of one virtual machine: everything that is not a type hangs off
+ * it. qemu-storage-daemon has one too, without a machine.
+ *
+ * Fields are constant after launch unless marked; the machine lock is the one
+ * lock for device and management state.
+ */
+#ifndef SOFTMMU_VM_H
+#define SOFTMMU_VM_H
+
+#include "qapi/qapi-types-run-state.h"
+#include "qom/object.h"
+#include "util/loop.h"
+#include "util/thread.h"
+
+struct Vm {
+    Mutex lock; /* the machine lock: use vm_lock()/vm_unlock() */
+    Loop *loop; /* main loop */
+    Object *root; /* "/" with children machine, objects, chardevs */
+    Machine *machine; /* also root's child "machine"; NULL before creation */
+    Accel *accel;     /* NULL until opened */
+    AddressSpace *memory, *io;
+    MemRegion *system_memory, *system_io; /* roots of the two */
+    QapiEventSink *events; /* all QMP monitors */
+    GPtrArray *cpus; /* Cpu *, by index, with holes; lock */
+
+    const char *target; /* "x86_64" or "aarch64" */
+    char *name;         /* -name, or NULL */
+    uint8_t uuid[16];
+    bool uuid_set;
+
+    /* Owned by the subsystem named; NULL until it starts. */
+    struct VmCore *core;         /* softmmu/core: clocks, run state, memory */
+    struct BlockGraph *block;    /* block/ */
+    struct NetClients *net;      /* net/ */
+    struct Chardevs *chardevs;   /* chardev/ */
+    struct FdSets *fdsets;       /* monitor fds and fd sets */
+    struct Monitors *monitors;   /* monitor/ */
+    struct IrqRoutes *irq_routes; /* accel/ */
+    struct Launch *launch;       /* softmmu/: the parsed command line */
+};
+
+/* An empty VM with root, main loop, clocks and run state. */
+Vm *vm_new(const char *target, Error **errp);
+void vm_free(Vm *vm);
+
+/* The machine lock. Not recursive. Coroutines must not yield with it. */
+void vm_lock(Vm *vm) ACQUIRES(vm->lock);
+void vm_unlock(Vm *vm) RELEASES(vm->lock);
+/* Does this thread hold it? */
+bool vm_locked(const Vm *vm);
+
+/* Run state ------------------------------------------------------------------ */
+
+RunState vm_run_state(const Vm *vm);
+bool vm_is_running(const Vm *vm);
+/* Invalid transitions are a bug of ours and abort. Emits no event. */
+void vm_set_run_state(Vm *vm, RunState state);
+/* Start and stop virtual CPUs and clocks; emit RESUME and STOP. */
+bool vm_start(Vm *vm, Error **errp);
+void vm_stop(Vm *vm, RunState state);
+/* From vCPU threads and other loops: stop soon. */
+void vm_stop_request(Vm *vm, RunState state);
+
+/* Told of every change, under the lock; lower @priority first on start and
+ * last on stop. */
+typedef void VmStateFn(void *opaque, bool running, RunState state);
+typedef struct VmStateListener {
+    VmStateFn *fn;
+    void *opaque;
+    int priority;
+    struct VmStateListener *next;
+} VmStateListener;
+void vm_state_listener_add(Vm *vm, VmStateListener *l);
+void vm_state_listener_del(Vm *vm, VmStateListener *l);
+
+/* Any thread: the guest or host asks; served on the main loop as -action,
+ * -no-reboot and -no-shutdown say. */
+void vm_reset_request(Vm *vm, ShutdownCause cause);
+void vm_shutdown_request(Vm *vm, ShutdownCause cause);
+void vm_powerdown_request(Vm *vm);
+void vm_panic_request(Vm *vm, GuestPanicInformation *info_or_null);
+/* isa-debug-exit and the like: end the process with @status. */
+void vm_exit_request(Vm *vm, int status);
+
+/* The power button: devices register how they tell the guest. */
+typedef struct VmPowerdownListener {
+    LoopFn *fn;
+    void *opaque;
+    struct VmPowerdownListener *next;
+} VmPowerdownListener;
+void vm_powerdown_listener_add(Vm *vm, VmPowerdownListener *l);
+void vm_powerdown_listener_del(Vm *vm, VmPowerdownListener *l);
+
+/* Reset handlers that are not devices' (loaders, fw_cfg); in order. */
+void vm_reset_register(Vm *vm, LoopFn *fn, void *opaque);
+void vm_reset_unregister(Vm *vm, LoopFn *fn, void *opaque);
+
+/* Clocks ----------------------------------------------------------------------- */
+
+typedef enum VmClock {
+    VM_CLOCK_VIRTUAL,  /* ns; stands still while stopped; qtest sets it */
+    VM_CLOCK_REALTIME, /* ns; host monotonic */
+    VM_CLOCK_HOST,     /* ns since the epoch, host wall clock */
+} VmClock;
+
+int64_t vm_clock_ns(const Vm *vm, VmClock clock); /* any thread */
+
+/* A timer whose callback runs on the main loop under the machine lock. */
+typedef struct VmTimer {
+    Vm *vm;
+    VmClock clock;
+    LoopFn *fn;
+    void *opaque;
+    int64_t deadline; /* ns, -1: idle; vmstate reads it */
+    unsigned slot;    /* private */
+} VmTimer;
+void vm_timer_init(VmTimer *t, Vm *vm, VmClock clock, LoopFn *fn, void *opaque);
+void vm_timer_set(VmTimer *t, int64_t deadline_ns);
+void vm_timer_cancel(VmTimer *t);
+bool vm_timer_pending(const VmTimer *t);
+
+/* qtest: the virtual clock moves only by these. */
+void vm_clock_set_manual(Vm *vm);
+int64_t vm_clock_step(Vm *vm, int64_t target_ns);
+/* Deadline of the first virtual timer, or -1. */
+int64_t vm_clock_next_deadline(const Vm *vm);
+
+/* Time base of vm_clock_ns(VIRTUAL) for RTCs: -rtc base=,clock=. */
+
+#endif
