@@ -32,6 +32,11 @@ typedef enum MemEndian {
     MEM_BIG_ENDIAN,
 } MemEndian;
 
+/*
+ * An access wider than impl.max is split, at rising addresses. One narrower
+ * than impl.min reaches the callback with impl.min at its own address: reads
+ * are truncated, writes zero-extended.
+ */
 typedef struct MemOps {
     /* @size is 1, 2, 4 or 8 within .impl; @addr is relative to the region. */
     uint64_t (*read)(void *opaque, hwaddr addr, unsigned size);
@@ -48,7 +53,8 @@ typedef struct MemOps {
         uint8_t min, max;
         bool unaligned;
     } valid, impl;
-    /* Callbacks run without the machine lock and lock for themselves. */
+    /* Callbacks may run without the machine lock and lock for themselves.
+     * They run in an RCU read section. */
     bool unlocked;
 } MemOps;
 
@@ -84,11 +90,11 @@ struct MemRegion {
     hwaddr addr;
     int priority;
     GPtrArray *subregions; /* by falling priority */
+    GPtrArray *aliases;    /* alias regions that point here */
+    AddressSpace *spaces;  /* whose root this is */
     MemIoeventfd *ioeventfds;
     unsigned n_ioeventfds;
-    unsigned coalesced;
     uint8_t dirty_clients; /* who wants a dirty log of it */
-    bool flush_coalesced;
 };
 
 /* Making regions. A region is embedded in its owner; mem_region_cleanup() (or
@@ -162,6 +168,9 @@ MemResult as_read(AddressSpace *as, hwaddr addr, void *buf, size_t len,
 MemResult as_write(AddressSpace *as, hwaddr addr, const void *buf, size_t len,
                    MemAttrs attrs);
 MemResult as_set(AddressSpace *as, hwaddr addr, uint8_t byte, uint64_t len);
+/* For loaders: as as_write(), but writes ROM too. */
+MemResult as_write_rom(AddressSpace *as, hwaddr addr, const void *buf,
+                       size_t len);
 /* One access of 1, 2, 4 or 8 bytes in host order, little-endian bus. */
 MemResult as_load(AddressSpace *as, hwaddr addr, uint64_t *value, unsigned size,
                   MemAttrs attrs);
@@ -225,7 +234,17 @@ typedef struct MemSection {
     uint64_t offset;  /* in the region */
     uint64_t size;
     bool readonly, nonvolatile, romd;
+    uint8_t dirty_clients; /* DIRTY_*: who wants its dirty log */
 } MemSection;
+/* The section that @addr lies in; false when nothing is there. The owner of
+ * the region is referenced: object_unref() it. Machine lock. */
+bool address_space_find(AddressSpace *as, hwaddr addr, MemSection *s);
+/* Host address of a RAM section's first byte. */
+void *mem_section_host(const MemSection *s);
+/* Visit the current view's sections in order. Machine lock. */
+void address_space_foreach(AddressSpace *as,
+                           bool (*fn)(const MemSection *s, void *opaque),
+                           void *opaque);
 
 typedef struct MemListener MemListener;
 struct MemListener {
@@ -258,6 +277,7 @@ typedef enum RamFlags {
     RAM_READONLY = 2,
     RAM_NORESERVE = 4,
     RAM_PMEM = 8,
+    RAM_NAMED_FILE = 16, /* fd is a file the user named */
 } RamFlags;
 
 /* Anonymous memory, or a mapping of @fd (taken over on success) at
@@ -268,16 +288,54 @@ RamBlock *ram_block_new(const char *id, uint64_t size, uint64_t align,
 RamBlock *ram_block_ref(RamBlock *b);
 void ram_block_unref(RamBlock *b);
 const char *ram_block_id(const RamBlock *b);
-/* The migration id ("pc.ram", "0000:00:03.0/vga.vram"); set once. */
-void ram_block_set_id(RamBlock *b, const char *id);
+/* The migration id ("pc.ram", "0000:00:03.0/vga.vram"); lists the block with
+ * @vm, so that migration and "info ramblock" find it. Once per block. */
+bool ram_block_register(RamBlock *b, Vm *vm, const char *id, Error **errp);
+void ram_block_unregister(RamBlock *b);
+/* Registered blocks, biggest first. Machine lock. */
+void ram_blocks_foreach(Vm *vm, bool (*fn)(RamBlock *b, void *opaque),
+                        void *opaque);
 void *ram_block_host(RamBlock *b);
 uint64_t ram_block_size(const RamBlock *b);
 int ram_block_fd(const RamBlock *b, uint64_t *offset);
 size_t ram_block_page_size(const RamBlock *b);
 bool ram_block_is_shared(const RamBlock *b);
 
-/* Dirty tracking, one client bit each. */
+/* madvise() of the whole block; QEMU's mem-merge and dump-guest-core. */
+void ram_block_set_merge(RamBlock *b, bool on);
+void ram_block_set_dump(RamBlock *b, bool on);
+
+/*
+ * Dirty tracking in bitmaps of one bit per 4 KiB page and client. Any thread,
+ * except start and stop: machine lock.
+ */
 enum { DIRTY_MIGRATION = 1, DIRTY_VGA = 2 };
+#define DIRTY_PAGE_BITS 12
 void ram_block_set_dirty(RamBlock *b, uint64_t offset, uint64_t len);
+/* Pages first + i of the set bits i of @bitmap are dirty. */
+void ram_block_merge_dirty(RamBlock *b, uint64_t first_page,
+                           const uint64_t *bitmap, uint64_t pages);
+/* Start with a clean bitmap. */
+void ram_block_dirty_start(RamBlock *b, unsigned client);
+void ram_block_dirty_stop(RamBlock *b, unsigned client);
+/* Was any page of the range dirty for @client? Cleans them. */
+bool ram_block_test_clear_dirty(RamBlock *b, unsigned client, uint64_t offset,
+                                uint64_t len);
+/* Move the bits of pages [first, first + pages) (multiples of 64, but for the
+ * block's end) into @bitmap; returns how many were set. */
+uint64_t ram_block_take_dirty(RamBlock *b, unsigned client,
+                              uint64_t first_page, uint64_t *bitmap,
+                              uint64_t pages);
+
+/* Have listeners log writes to one region, or to all RAM. Machine lock. */
+void mem_region_set_log(MemRegion *mr, bool on, unsigned client);
+void mem_log_start(Vm *vm, unsigned client);
+void mem_log_stop(Vm *vm, unsigned client);
+/* Fetch what the listeners logged into the blocks' bitmaps. */
+void mem_log_sync(Vm *vm);
+
+/* "info mtree": -f shows flat views, -o owners, -D disabled regions. */
+char *mem_info_mtree(Vm *vm, bool flat, bool owner, bool disabled);
+char *mem_info_ramblock(Vm *vm);
 
 #endif

@@ -31,7 +31,8 @@ struct Vm {
     bool uuid_set;
 
     /* Owned by the subsystem named; NULL until it starts. */
-    struct VmCore *core;         /* softmmu/core: clocks, run state, memory */
+    struct VmCore *core;         /* softmmu/core: clocks, run state */
+    struct VmMemory *mem;        /* softmmu/core: address spaces, RAM blocks */
     struct BlockGraph *block;    /* block/ */
     struct NetClients *net;      /* net/ */
     struct Chardevs *chardevs;   /* chardev/ */
