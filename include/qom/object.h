@@ -53,6 +53,14 @@ struct ObjectType {
     /* Undo init; runs child first. */
     void (*finalize)(Object *obj);
     const char *alias; /* a second name that -device and -object accept */
+    /*
+     * Properties of another object, shown as this one's own: those of the type
+     * @forward, belonging to the object that the pointer at @forward_at of the
+     * instance holds (set by init). Lists, finds, sets and gets include them;
+     * own names win. Inherited. virtio-X-pci shows virtio-X-device's.
+     */
+    const ObjectType *forward;
+    size_t forward_at;
 };
 
 typedef struct ObjectProp ObjectProp; /* child, link or instance property */
