@@ -57,7 +57,7 @@ typedef struct AccelClass {
     int (*irqfd_del)(Accel *accel, int fd, int virq);
 } AccelClass;
 
-QOM_DECLARE_TYPE(Accel, accel)
+QOM_DECLARE_CAST(Accel, accel_type, accel_cast)
 
 /* Machine lock for all of these, except where said. */
 

@@ -70,6 +70,7 @@ struct Object {
     unsigned refs;
     Object *parent;    /* in the composition tree, or NULL */
     const char *name;  /* of the child property in parent, or NULL */
+    Object *root; /* where paths are resolved before it is in the tree */
     ObjectProp *dynamic; /* in order of creation; private */
 };
 
@@ -87,11 +88,14 @@ void *object_cast(void *obj, const ObjectType *type);
     typedef struct T T;                                                        \
     QOM_DECLARE_TYPE(T, fn)
 /* The same where the typedef exists already. */
-#define QOM_DECLARE_TYPE(T, fn)                                                \
-    extern const ObjectType fn##_type;                                         \
+#define QOM_DECLARE_TYPE(T, fn) QOM_DECLARE_CAST(T, fn##_type, fn)
+/* The same with a cast of another name, for types that variables are named
+ * after: "Bus *bus = bus_cast(obj)". */
+#define QOM_DECLARE_CAST(T, typ, fn)                                           \
+    extern const ObjectType typ;                                               \
     static inline T *fn(void *obj)                                             \
     {                                                                          \
-        return object_cast(obj, &fn##_type);                                   \
+        return object_cast(obj, &typ);                                         \
     }                                                                          \
     G_DEFINE_AUTOPTR_CLEANUP_FUNC(T, object_unref)
 
@@ -121,6 +125,11 @@ const char **type_names(const ObjectType *ancestor);
 /* A new object of a concrete type with default property values, one
  * reference. */
 Object *object_new(const ObjectType *type);
+/* Say where link properties find their targets; done by object_add_child(). */
+static inline void object_set_root(Object *obj, Object *root)
+{
+    obj->root = root;
+}
 /* As object_cast() but NULL when obj is something else (or NULL). */
 void *object_dynamic_cast(void *obj, const ObjectType *type);
 static inline const void *object_class(const void *obj)

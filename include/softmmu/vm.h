@@ -22,8 +22,9 @@ struct Vm {
     Accel *accel;     /* NULL until opened */
     AddressSpace *memory, *io;
     MemRegion *system_memory, *system_io; /* roots of the two */
-    QapiEventSink *events; /* all QMP monitors */
+    QapiEventSink *events; /* all QMP monitors; NULL before the first */
     GPtrArray *cpus; /* Cpu *, by index, with holes; lock */
+    GPtrArray *globals; /* GlobalProp *, of -global; or NULL */
 
     const char *target; /* "x86_64" or "aarch64" */
     char *name;         /* -name, or NULL */
@@ -41,6 +42,12 @@ struct Vm {
     struct IrqRoutes *irq_routes; /* accel/ */
     struct Launch *launch;       /* softmmu/: the parsed command line */
 };
+
+/* -global DRIVER.PROPERTY=VALUE: for devices of that type or below it. */
+typedef struct GlobalProp {
+    char *driver, *property, *value;
+    bool used; /* some device took it */
+} GlobalProp;
 
 /* An empty VM with root, main loop, clocks and run state. */
 Vm *vm_new(const char *target, Error **errp);
@@ -63,6 +70,22 @@ bool vm_start(Vm *vm, Error **errp);
 void vm_stop(Vm *vm, RunState state);
 /* From vCPU threads and other loops: stop soon. */
 void vm_stop_request(Vm *vm, RunState state);
+
+/* -action, set-action, -no-reboot, -no-shutdown. Machine lock. */
+typedef struct VmActions {
+    RebootAction reboot;
+    ShutdownAction shutdown;
+    PanicAction panic;
+    WatchdogAction watchdog;
+} VmActions;
+VmActions *vm_actions(Vm *vm);
+
+/* Serve the main loop, under the machine lock except while it waits, until
+ * the VM ends. Returns the exit status. */
+int vm_run(Vm *vm);
+/* Reset everything now: all handlers in order; emits RESET. Machine lock,
+ * vCPUs stopped. */
+void vm_system_reset(Vm *vm, ShutdownCause cause);
 
 /* Told of every change, under the lock; lower @priority first on start and
  * last on stop. */
@@ -127,7 +150,5 @@ void vm_clock_set_manual(Vm *vm);
 int64_t vm_clock_step(Vm *vm, int64_t target_ns);
 /* Deadline of the first virtual timer, or -1. */
 int64_t vm_clock_next_deadline(const Vm *vm);
-
-/* Time base of vm_clock_ns(VIRTUAL) for RTCs: -rtc base=,clock=. */
 
 #endif

@@ -41,6 +41,7 @@ struct Device {
     GPtrArray *buses; /* Bus * that it provides, or NULL */
     NamedIrqs *irqs_in, *irqs_out; /* private */
     QDict *opts;    /* what the user gave, or NULL */
+    Error *global_err; /* a -global that does not fit; realize reports it */
     bool realized;
     bool hotplugged;  /* added after the machine was ready */
     bool unplug_pending;
@@ -89,8 +90,8 @@ typedef struct BusClass {
     void (*reset)(Bus *bus);
 } BusClass;
 
-QOM_DECLARE_TYPE(Device, device)
-QOM_DECLARE_TYPE(Bus, bus)
+QOM_DECLARE_CAST(Device, device_type, device_cast)
+QOM_DECLARE_CAST(Bus, bus_type, bus_cast)
 
 static inline const DeviceClass *device_class(const Device *dev)
 {
@@ -104,6 +105,9 @@ static inline const BusClass *bus_class(const Bus *bus)
 /* Making devices from code (machines, composite devices): a new unrealized
  * device with one reference. */
 Device *device_new(Vm *vm, const ObjectType *type);
+/* For devices that an object's init made by object_new(): give them their VM
+ * and the -global properties. */
+void device_setup(Device *dev, Vm *vm);
 /* Plug into @bus (may be NULL), put below /machine/unattached unless it has a
  * parent, and realize. On failure the device is as before. */
 bool device_realize(Device *dev, Bus *bus, Error **errp);
@@ -124,13 +128,13 @@ Device *device_find(Vm *vm, const char *id); /* by id; or NULL */
 char *device_path(Device *dev);
 char *device_fw_path(Device *dev);
 
-/* Buses: embedded or allocated, child object @name of the parent. */
-void bus_init(Bus *bus, const ObjectType *type, Vm *vm, Device *parent,
-              const char *name_or_null);
+/* Buses: child object @name of the parent device, which holds it. Without a
+ * name: "ID.N" when the device has an id, else "TYPE.N" in lower case. */
 Bus *bus_new(const ObjectType *type, Vm *vm, Device *parent,
              const char *name_or_null);
 void bus_unparent(Bus *bus);
 Bus *bus_find(Vm *vm, const char *path_or_name, Error **errp);
+Bus *bus_lookup(Vm *vm, const char *name); /* or NULL */
 /* The first bus of @type with room, for devices without "bus=". */
 Bus *bus_find_type(Vm *vm, const ObjectType *type);
 /* Visit devices (depth first, parents before children); stops on false. */
@@ -139,7 +143,7 @@ bool bus_foreach(Bus *bus, DeviceFn *fn, void *opaque);
 
 /* The main system bus: root of the device tree; holds devices that sit at
  * fixed addresses. */
-extern const ObjectType system_bus_type;
+extern const ObjectType system_bus_type; /* "System" */
 Bus *system_bus(Vm *vm);
 
 /* Named interrupt pins (NULL name: unnamed), which qtest can intercept. */

@@ -75,7 +75,7 @@ typedef struct MachineClass {
     void (*reset)(Machine *machine);
 } MachineClass;
 
-QOM_DECLARE_TYPE(Machine, machine)
+QOM_DECLARE_CAST(Machine, machine_type, machine_cast)
 
 static inline const MachineClass *machine_class(const Machine *m)
 {
