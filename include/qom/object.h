@@ -190,54 +190,59 @@ extern const PropKind prop_kind_bool, prop_kind_uint8, prop_kind_uint16,
         int32_t: &prop_kind_int32,                                             \
         int64_t: &prop_kind_int64)
 
-/* A scalar with its default; the kind follows from the field's type. */
-#define PROP(T, f, nam, dflt)                                                  \
+/*
+ * A scalar with its default; the kind follows from the field's type. All of
+ * these take further designated members at the end:
+ *     PROP(Foo, bar, "bar", 1, .help = "Number of bars", .live = true)
+ */
+#define PROP(T, f, nam, dflt, ...)                                             \
     { .name = nam, .kind = PROP_KIND_OF_(T, f), .offset = offsetof(T, f),      \
-      .def.u = (uint64_t)(dflt), .has_def = true }
-#define PROP_STR(T, f, nam)                                                    \
+      .def.u = (uint64_t)(dflt), .has_def = true, __VA_ARGS__ }
+#define PROP_STR(T, f, nam, ...)                                               \
     { .name = nam, .kind = &prop_kind_str,                                     \
-      .offset = offsetof(T, f) + PROP_CHECK_(T, f, char *) }
-#define PROP_STR_DEF(T, f, nam, dflt)                                          \
+      .offset = PROP_OFFSET_(T, f, char *), __VA_ARGS__ }
+#define PROP_STR_DEF(T, f, nam, dflt, ...)                                     \
     { .name = nam, .kind = &prop_kind_str,                                     \
-      .offset = offsetof(T, f) + PROP_CHECK_(T, f, char *), .def.s = dflt,     \
-      .has_def = true }
-/* A byte count that takes suffixes; uint64_t. */
-#define PROP_SIZE(T, f, nam, dflt)                                             \
+      .offset = PROP_OFFSET_(T, f, char *), .def.s = dflt, .has_def = true,    \
+      __VA_ARGS__ }
+/* A byte count that takes suffixes; uint64_t or uint32_t. */
+#define PROP_SIZE(T, f, nam, dflt, ...)                                        \
     { .name = nam, .kind = &prop_kind_size,                                    \
-      .offset = offsetof(T, f) + PROP_CHECK_(T, f, uint64_t), .def.u = dflt,   \
-      .has_def = true }
-#define PROP_SIZE32(T, f, nam, dflt)                                           \
+      .offset = PROP_OFFSET_(T, f, uint64_t), .def.u = dflt, .has_def = true,  \
+      __VA_ARGS__ }
+#define PROP_SIZE32(T, f, nam, dflt, ...)                                      \
     { .name = nam, .kind = &prop_kind_size32,                                  \
-      .offset = offsetof(T, f) + PROP_CHECK_(T, f, uint32_t), .def.u = dflt,   \
-      .has_def = true }
+      .offset = PROP_OFFSET_(T, f, uint32_t), .def.u = dflt, .has_def = true,  \
+      __VA_ARGS__ }
 /* An enum of the schema, held in an int-sized field. */
-#define PROP_ENUM(T, f, nam, qapi_type, dflt)                                  \
+#define PROP_ENUM(T, f, nam, qapi_type, dflt, ...)                             \
     { .name = nam, .kind = &prop_kind_enum,                                    \
-      .offset = offsetof(T, f) +                                               \
-                0 * sizeof(char[sizeof(((T *)0)->f) == sizeof(int) ? 1 : -1]), \
-      .arg = qapi_type, .def.i = dflt, .has_def = true }
+      .offset = PROP_OFFSET_SIZED_(T, f, sizeof(int)), .arg = qapi_type,       \
+      .def.i = dflt, .has_def = true, __VA_ARGS__ }
 /* One bit of a uint32_t or uint64_t, shown as "bool" ("on"/"off"). */
-#define PROP_BIT(T, f, nam, bitnr, dflt)                                       \
+#define PROP_BIT(T, f, nam, bitnr, dflt, ...)                                  \
     { .name = nam, .kind = &prop_kind_bit,                                     \
-      .offset = offsetof(T, f) + PROP_CHECK_(T, f, uint32_t), .bit = bitnr,    \
-      .def.u = dflt, .has_def = true }
-#define PROP_BIT64(T, f, nam, bitnr, dflt)                                     \
+      .offset = PROP_OFFSET_(T, f, uint32_t), .bit = bitnr, .def.u = dflt,     \
+      .has_def = true, __VA_ARGS__ }
+#define PROP_BIT64(T, f, nam, bitnr, dflt, ...)                                \
     { .name = nam, .kind = &prop_kind_bit64,                                   \
-      .offset = offsetof(T, f) + PROP_CHECK_(T, f, uint64_t), .bit = bitnr,    \
-      .def.u = dflt, .has_def = true }
+      .offset = PROP_OFFSET_(T, f, uint64_t), .bit = bitnr, .def.u = dflt,     \
+      .has_def = true, __VA_ARGS__ }
 /* A strong reference to an object, given by path or id; NULL when empty. */
-#define PROP_LINK(T, f, nam, objtype)                                          \
+#define PROP_LINK(T, f, nam, objtype, ...)                                     \
     { .name = nam, .kind = &prop_kind_link,                                    \
-      .offset = offsetof(T, f) +                                               \
-                0 * sizeof(char[sizeof(((T *)0)->f) == sizeof(void *) ? 1 : -1]), \
-      .arg = objtype }
+      .offset = PROP_OFFSET_SIZED_(T, f, sizeof(void *)), .arg = objtype,      \
+      __VA_ARGS__ }
 /* Computed: getter and setter (either may be NULL) and the type's name. */
-#define PROP_FN(nam, typ, get, set)                                            \
+#define PROP_FN(nam, typ, get, set, ...)                                       \
     { .name = nam, .kind = &prop_kind_fn, .type = typ, .get_fn = get,          \
-      .set_fn = set }
-/* Compile-time check of a field's type; 0. */
-#define PROP_CHECK_(T, f, want)                                                \
-    (0 * sizeof((__typeof__(&((T *)0)->f)){ (want *)0 }))
+      .set_fn = set, __VA_ARGS__ }
+/* offsetof() that fails to compile where the field has another type. */
+#define PROP_OFFSET_(T, f, want)                                               \
+    (offsetof(T, f) +                                                          \
+     0 * sizeof(char[_Generic(((T *)0)->f, want: 1, default: -1)]))
+#define PROP_OFFSET_SIZED_(T, f, want)                                         \
+    (offsetof(T, f) + 0 * sizeof(char[sizeof(((T *)0)->f) == (want) ? 1 : -1]))
 
 /* Where a table property lives in @obj. */
 static inline void *prop_slot(Object *obj, const Prop *prop)

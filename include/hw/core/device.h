@@ -163,15 +163,19 @@ bool device_intercept_out(Device *dev, const char *name, IrqInterceptFn *fn,
 extern const PropKind prop_kind_chardev, prop_kind_netdev, prop_kind_drive,
     prop_kind_macaddr, prop_kind_pci_addr, prop_kind_uuid,
     prop_kind_blocksize, prop_kind_on_off_auto;
-#define PROP_CHARDEV(T, f, nam) /* CharFrontend f */                           \
-    { .name = nam, .kind = &prop_kind_chardev, .offset = offsetof(T, f) }
-#define PROP_NETDEV(T, f, nam) /* NicPeers f */                                \
-    { .name = nam, .kind = &prop_kind_netdev, .offset = offsetof(T, f) }
-#define PROP_DRIVE(T, f, nam) /* BlockBackend *f */                            \
-    { .name = nam, .kind = &prop_kind_drive, .offset = offsetof(T, f) }
-#define PROP_MACADDR(T, f, nam) /* uint8_t f[6] */                             \
-    { .name = nam, .kind = &prop_kind_macaddr, .offset = offsetof(T, f) }
-#define PROP_ON_OFF_AUTO(T, f, nam, dflt)                                      \
-    PROP_ENUM(T, f, nam, &qapi_type_OnOffAuto, dflt)
+#define PROP_CHARDEV(T, f, nam, ...) /* CharFrontend f */                           \
+    { .name = nam, .kind = &prop_kind_chardev, .offset = offsetof(T, f), \
+      __VA_ARGS__ }
+#define PROP_NETDEV(T, f, nam, ...) /* NicPeers f */                                \
+    { .name = nam, .kind = &prop_kind_netdev, .offset = offsetof(T, f), \
+      __VA_ARGS__ }
+#define PROP_DRIVE(T, f, nam, ...) /* BlockBackend *f */                            \
+    { .name = nam, .kind = &prop_kind_drive, .offset = offsetof(T, f), \
+      __VA_ARGS__ }
+#define PROP_MACADDR(T, f, nam, ...) /* uint8_t f[6] */                             \
+    { .name = nam, .kind = &prop_kind_macaddr, .offset = offsetof(T, f), \
+      __VA_ARGS__ }
+#define PROP_ON_OFF_AUTO(T, f, nam, dflt, ...)                                 \
+    PROP_ENUM(T, f, nam, &qapi_type_OnOffAuto, dflt, __VA_ARGS__)
 
 #endif

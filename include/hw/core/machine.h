@@ -30,16 +30,14 @@ struct Machine {
     /* Options; const after creation. */
     char *kernel, *initrd, *append, *dtb, *firmware;
     char *memory_backend_id;
-    MemBackend *memory_backend; /* the initial RAM */
+    Object *memory_backend_obj; /* the initial RAM's backend, or NULL */
     uint64_t ram_size, max_ram_size, ram_slots;
+    bool ram_size_set; /* by the user */
     CpuTopology smp;
     char *cpu_type;  /* "host-x86_64-cpu" */
     QDict *cpu_opts; /* features after the model's name */
-    char *accel, *kernel_irqchip;
-    bool graphics, dump_guest_core, mem_merge, usb, usb_set, nvdimm, hmat;
-    bool suppress_vmdesc;
-    char *boot_order, *boot_once, *boot_menu; /* "cad" */
-    bool boot_strict;
+    bool graphics, dump_guest_core, mem_merge, suppress_vmdesc;
+    BootConfiguration *boot; /* never NULL */
     struct Smbios *smbios; /* -smbios; hw/firmware */
 
     MemRegion *ram; /* of memory_backend, or NULL when there is none */
@@ -81,6 +79,12 @@ static inline const MachineClass *machine_class(const Machine *m)
 {
     return object_class(m);
 }
+
+/* -machine, in two steps: the object, whose options are set as properties;
+ * then, with the accelerator open, everything in it. */
+Machine *machine_new(Vm *vm, const ObjectType *type);
+bool machine_build(Machine *machine, Error **errp);
+bool machine_set_topology(Machine *m, const SMPConfiguration *c, Error **errp);
 
 /* Machine type by name or alias for @target; NULL with a hint in *errp. */
 const ObjectType *machine_find(const char *name, const char *target,
