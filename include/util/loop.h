@@ -4,8 +4,10 @@
  * migration threads. io_uring serves where the kernel has it, epoll otherwise.
  *
  * All functions belong to the loop's own thread (or to any thread before
- * loop_run() is first called), except those marked "any thread".
- * Callbacks run on the loop's thread, one at a time, never nested.
+ * loop_run() is first called), except those marked "any thread". The thread
+ * that first runs the loop owns it for good; fork before that, not after.
+ * Callbacks run on the loop's thread, one at a time. One that has to wait may
+ * call loop_run_once(), which then serves the other callbacks inside it.
  */
 #ifndef UTIL_LOOP_H
 #define UTIL_LOOP_H
@@ -16,7 +18,7 @@ Loop *loop_new(const char *name, Error **errp);
 /* All watches, timers and tasks must be gone. */
 void loop_free(Loop *loop);
 const char *loop_name(const Loop *loop);
-/* "io_uring" or "epoll". */
+/* "io_uring" or "epoll". The environment variable NEMU_LOOP forces one. */
 const char *loop_backend(const Loop *loop);
 
 /* Serve events until loop_stop(). */
@@ -72,8 +74,11 @@ typedef void LoopFdFn(void *opaque, unsigned events);
  * (events = LOOP_IN). Must be cheap and must not block. */
 typedef bool LoopPollFn(void *opaque);
 
-/* Watch @fd (level-triggered) for @events. The caller keeps owning @fd and
- * must delete the watch before closing it. */
+/* Watch @fd (level-triggered) for @events; LOOP_HUP and LOOP_ERR come along
+ * with any, and set the wanted ones of LOOP_IN and LOOP_OUT too, so that who
+ * reads or writes finds out. No events: the watch rests. One watch per @fd and
+ * loop. The caller keeps owning @fd and must delete the watch before closing
+ * it. */
 LoopFd *loop_fd_add(Loop *loop, int fd, unsigned events, LoopFdFn *fn,
                     void *opaque);
 void loop_fd_set_events(LoopFd *w, unsigned events);
