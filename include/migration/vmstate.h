@@ -26,7 +26,7 @@ enum {
     VMF_VARRAY = 2,   /* count in a uint32_t/uint16_t/uint8_t member */
     VMF_STRUCT = 4,   /* elements are structs described by .sub */
     VMF_UNUSED = 8,   /* zeros on save, skipped on load; size bytes */
-    VMF_ARRAY_OF_POINTER = 16,
+    VMF_ARRAY_OF_POINTER = 16, /* each may be NULL, which travels as such */
 };
 
 struct VmField {
@@ -40,7 +40,8 @@ struct VmField {
     uint8_t flags;
     int version;        /* present from this section version on */
     const VmState *sub;
-    bool (*exists)(const void *state, int version); /* or NULL */
+    /* Decides in place of .version, or NULL. */
+    bool (*exists)(const void *state, int version);
 };
 
 struct VmState {
@@ -102,6 +103,17 @@ extern const VmFieldKind vmk_bool, vmk_u8, vmk_u16, vmk_u32, vmk_u64, vmk_i8,
       .size = sizeof(*((T *)0)->f), .num = max_n,                              \
       .num_offset = offsetof(T, n), .num_size = sizeof(((T *)0)->n),           \
       .flags = VMF_POINTER | VMF_VARRAY }
+/* @f points to max_n structs described by vms, of which member @n travel. */
+#define VMS_STRUCT_VARRAY(T, f, n, nam, vms, max_n)                            \
+    { .name = nam, .kind = &vmk_struct, .offset = offsetof(T, f),              \
+      .size = sizeof(*((T *)0)->f), .num = max_n,                              \
+      .num_offset = offsetof(T, n), .num_size = sizeof(((T *)0)->n),           \
+      .flags = VMF_STRUCT | VMF_POINTER | VMF_VARRAY, .sub = vms }
+/* @f points to one struct, never NULL. */
+#define VMS_STRUCT_POINTER(T, f, nam, vms)                                     \
+    { .name = nam, .kind = &vmk_struct, .offset = offsetof(T, f),              \
+      .size = sizeof(*((T *)0)->f), .num = 1,                                  \
+      .flags = VMF_STRUCT | VMF_POINTER, .sub = vms }
 #define VMS_UNUSED(nbytes)                                                     \
     { .name = "unused", .kind = &vmk_unused, .size = nbytes, .num = 1,         \
       .flags = VMF_UNUSED }
@@ -131,5 +143,8 @@ size_t vm_reader_left(const VmReader *r);
 void vmstate_save(VmWriter *w, const VmState *vms, void *state);
 bool vmstate_load(VmReader *r, const VmState *vms, void *state, int version,
                   Error **errp);
+
+/* The description of a table as -dump-vmstate prints it, a JSON object. */
+void vmstate_dump_json(const VmState *vms, GString *out);
 
 #endif
