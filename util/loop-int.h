@@ -19,6 +19,7 @@ struct LoopFd {
     unsigned events;  /* LOOP_*; 0: paused, not even errors are told */
     unsigned ready;   /* LOOP_* to dispatch */
     bool deleted;
+    bool io; /* served by loop_run_io() too */
     /* Back end state */
     uint8_t state;
     bool queued;      /* on the back end's list */
@@ -71,6 +72,7 @@ struct Loop {
     LoopFd *ready_head, **ready_tail;
     LoopFd *graveyard;
     unsigned depth; /* of loop_run_once(); watches are freed at 0 */
+    unsigned io_depth; /* of loop_run_io() */
 
     LoopTimer **timers; /* binary heap by deadline */
     unsigned n_timers, cap_timers;
@@ -79,6 +81,12 @@ struct Loop {
     void *wait_opaque;
 
     int64_t poll_max, poll_grow, poll_shrink, poll_ns;
+
+    struct {
+        const LoopLocal *key;
+        void *data;
+    } locals[4];
+    unsigned n_locals;
 };
 
 /* Queue @w for dispatch with @events (LOOP_*). */

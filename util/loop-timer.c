@@ -104,6 +104,47 @@ bool loop_timer_pending(const LoopTimer *t)
     return t->deadline >= 0;
 }
 
+void loop_timer_set_io(LoopTimer *t)
+{
+    t->io = true;
+}
+
+static LoopTimer *first_io_timer(Loop *loop)
+{
+    LoopTimer *first = NULL;
+
+    for (unsigned i = 0; i < loop->n_timers; i++) {
+        LoopTimer *t = loop->timers[i];
+
+        if (t->io && (!first || t->deadline < first->deadline)) {
+            first = t;
+        }
+    }
+    return first;
+}
+
+int64_t loop_io_timers_timeout(Loop *loop)
+{
+    LoopTimer *t = first_io_timer(loop);
+
+    return t ? MAX(t->deadline - loop_now_ns(), 0) : -1;
+}
+
+bool loop_io_timers_run(Loop *loop)
+{
+    LoopTimer *t = first_io_timer(loop);
+    int64_t now = t ? loop_now_ns() : 0;
+    bool ran = false;
+
+    while (t && t->deadline <= now) {
+        heap_remove(loop, t);
+        t->fn(t->opaque);
+        ran = true;
+        t = first_io_timer(loop);
+    }
+    return ran;
+}
+
 int64_t loop_timers_timeout(Loop *loop)
 {
     if (!loop->n_timers) {

@@ -8,6 +8,9 @@
 /* Nanoseconds until the first deadline (0: now), -1 when there is none. */
 int64_t loop_timers_timeout(Loop *loop);
 /* Run what is due; true when any was. */
+/* The same for timers of block I/O only. */
+int64_t loop_io_timers_timeout(Loop *loop);
+bool loop_io_timers_run(Loop *loop);
 bool loop_timers_run(Loop *loop);
 
 #endif

@@ -220,6 +220,9 @@ static void uring_fd_done(LoopFd *w, int res)
     } else if (w->events && res < 0 && res != -ECANCELED) {
         loop_fd_ready(w, w->events | LOOP_ERR);
     }
+    if (w->ready && w->loop->io_depth && !w->io) {
+        return; /* not before it was served; loop_run_io() sees to it */
+    }
     uring_fd_update(w);
 }
 

@@ -68,6 +68,7 @@ Loop *loop_new(const char *name, Error **errp)
     }
     loop->wake_watch = loop_fd_add(loop, loop->wake.fd, LOOP_IN, loop_woken,
                                    loop);
+    loop_fd_set_io(loop->wake_watch);
     return loop;
 fail:
     g_free(loop->name);
@@ -81,6 +82,11 @@ void loop_free(Loop *loop)
 {
     if (!loop) {
         return;
+    }
+    while (loop->n_locals) {
+        loop->n_locals--;
+        loop->locals[loop->n_locals].key->destroy(
+            loop->locals[loop->n_locals].data);
     }
     loop_fd_del(loop->wake_watch);
     loop_collect_tasks(loop);
@@ -231,6 +237,47 @@ static bool loop_run_tasks(Loop *loop)
     return n;
 }
 
+void loop_task_set_io(LoopTask *task)
+{
+    task->io = true;
+}
+
+static LoopTask *loop_take_io_task(Loop *loop)
+{
+    for (LoopTask **p = &loop->run_head; *p; p = &(*p)->next) {
+        LoopTask *task = *p;
+
+        if (task->io) {
+            *p = task->next;
+            if (!*p) {
+                loop->run_tail = p;
+            }
+            return task;
+        }
+    }
+    return NULL;
+}
+
+static bool loop_run_io_tasks(Loop *loop)
+{
+    unsigned n = 0;
+
+    loop_collect_tasks(loop);
+    for (LoopTask *task = loop->run_head; task; task = task->next) {
+        n += task->io;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        LoopTask *task = loop_take_io_task(loop);
+
+        if (!task) {
+            break; /* a nested run took it */
+        }
+        __atomic_store_n(&task->pending, 0, __ATOMIC_SEQ_CST);
+        task->fn(task->opaque);
+    }
+    return n;
+}
+
 void loop_task_cancel(LoopTask *task)
 {
     Loop *loop = task->loop;
@@ -303,6 +350,11 @@ void loop_fd_set_poll(LoopFd *w, LoopPollFn *poll)
     }
 }
 
+void loop_fd_set_io(LoopFd *w)
+{
+    w->io = true;
+}
+
 void loop_fd_release(LoopFd *w)
 {
     Loop *loop = w->loop;
@@ -358,6 +410,39 @@ static bool loop_dispatch_fds(Loop *loop)
         }
         w->ready = 0;
         /* An earlier callback may have deleted or paused it. */
+        if (w->events && events) {
+            w->fn(w->opaque, events);
+            ran = true;
+        }
+    }
+    return ran;
+}
+
+static LoopFd *loop_take_ready_io(Loop *loop)
+{
+    for (LoopFd **p = &loop->ready_head; *p; p = &(*p)->next_ready) {
+        LoopFd *w = *p;
+
+        if (w->io) {
+            *p = w->next_ready;
+            if (!*p) {
+                loop->ready_tail = p;
+            }
+            return w;
+        }
+    }
+    return NULL;
+}
+
+static bool loop_dispatch_io_fds(Loop *loop)
+{
+    bool ran = false;
+    LoopFd *w;
+
+    while ((w = loop_take_ready_io(loop))) {
+        unsigned events = w->ready & (w->events | LOOP_HUP | LOOP_ERR);
+
+        w->ready = 0;
         if (w->events && events) {
             w->fn(w->opaque, events);
             ran = true;
@@ -479,16 +564,50 @@ static void loop_wait(Loop *loop, int64_t timeout)
     }
 }
 
-bool loop_run_once(Loop *loop, bool block)
+static void loop_start(Loop *loop)
 {
-    bool ran;
-
     if (unlikely(!loop->started)) {
         loop->started = true;
         if (loop->backend->start) {
             loop->backend->start(loop);
         }
     }
+}
+
+bool loop_run_io(Loop *loop, bool block)
+{
+    bool ran;
+
+    loop_start(loop);
+    loop->depth++;
+    loop->io_depth++;
+    ran = loop_run_io_tasks(loop);
+    if (block && !ran) {
+        loop_sleep(loop, loop_io_timers_timeout(loop));
+    } else {
+        loop->backend->wait(loop, 0);
+    }
+    ran |= loop->backend->collect(loop);
+    ran |= loop_dispatch_io_fds(loop);
+    ran |= loop_io_timers_run(loop);
+    if (!--loop->io_depth) {
+        for (LoopFd *w = loop->fds; w; w = w->next) {
+            if (w->ready) {
+                loop->backend->fd_update(w);
+            }
+        }
+    }
+    if (!--loop->depth) {
+        loop_bury(loop);
+    }
+    return ran;
+}
+
+bool loop_run_once(Loop *loop, bool block)
+{
+    bool ran;
+
+    loop_start(loop);
     loop->depth++;
     ran = loop_run_tasks(loop);
     loop_wait(loop, block && !ran ? loop_timers_timeout(loop) : 0);
@@ -511,6 +630,24 @@ void loop_run(Loop *loop)
     }
     __atomic_store_n(&loop->stop, 0, __ATOMIC_SEQ_CST);
     current = outer;
+}
+
+/* Loop-local data ------------------------------------------------------------ */
+
+void *loop_local(Loop *loop, const LoopLocal *key)
+{
+    unsigned i = 0;
+
+    while (i < loop->n_locals && loop->locals[i].key != key) {
+        i++;
+    }
+    if (i == loop->n_locals) {
+        assert(i < ARRAY_SIZE(loop->locals));
+        loop->locals[i].data = key->create(loop);
+        loop->locals[i].key = key;
+        loop->n_locals = i + 1;
+    }
+    return loop->locals[i].data;
 }
 
 /* io_uring ------------------------------------------------------------------- */

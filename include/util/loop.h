@@ -25,6 +25,13 @@ const char *loop_backend(const Loop *loop);
 void loop_run(Loop *loop);
 /* Serve what is ready; wait for one event when @block. True if any ran. */
 bool loop_run_once(Loop *loop, bool block);
+/*
+ * Serve block I/O only: completions of io_uring requests, and tasks, watches
+ * and timers marked so by loop_*_set_io(); everything else stays ready for
+ * later. For control code that waits for requests inside a callback. Holds on
+ * to the machine lock. True if any ran.
+ */
+bool loop_run_io(Loop *loop, bool block);
 /* Any thread: make loop_run() return soon. */
 void loop_stop(Loop *loop);
 /* Any thread: wake the loop from its wait. */
@@ -52,9 +59,12 @@ typedef struct LoopTask {
     void *opaque;
     Loop *loop;
     int pending; /* private */
+    bool io;
 } LoopTask;
 
 void loop_task_init(LoopTask *task, Loop *loop, LoopFn *fn, void *opaque);
+/* Serve it in loop_run_io() too. */
+void loop_task_set_io(LoopTask *task);
 /* Any thread. */
 void loop_task_post(LoopTask *task);
 /* Forget a posted run. Loop thread only. */
@@ -83,6 +93,7 @@ LoopFd *loop_fd_add(Loop *loop, int fd, unsigned events, LoopFdFn *fn,
                     void *opaque);
 void loop_fd_set_events(LoopFd *w, unsigned events);
 void loop_fd_set_poll(LoopFd *w, LoopPollFn *poll);
+void loop_fd_set_io(LoopFd *w);
 /* Also from inside callbacks, its own too. NULL is fine. */
 void loop_fd_del(LoopFd *w);
 
@@ -98,13 +109,24 @@ typedef struct LoopTimer {
     void *opaque;
     int64_t deadline; /* ns; -1 when idle; private */
     unsigned slot;    /* private */
+    bool io;
 } LoopTimer;
 
 int64_t loop_now_ns(void); /* CLOCK_MONOTONIC; any thread */
 void loop_timer_init(LoopTimer *t, Loop *loop, LoopFn *fn, void *opaque);
+void loop_timer_set_io(LoopTimer *t);
 void loop_timer_set(LoopTimer *t, int64_t deadline_ns);
 void loop_timer_cancel(LoopTimer *t);
 bool loop_timer_pending(const LoopTimer *t);
+
+/* Data of other modules, one per loop --------------------------------------- */
+
+typedef struct LoopLocal {
+    void *(*create)(Loop *loop);
+    void (*destroy)(void *data); /* from loop_free() */
+} LoopLocal;
+/* The loop's data for @key, made when first asked for. */
+void *loop_local(Loop *loop, const LoopLocal *key);
 
 /* io_uring ------------------------------------------------------------------ */
 

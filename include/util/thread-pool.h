@@ -6,13 +6,16 @@
 #ifndef UTIL_THREAD_POOL_H
 #define UTIL_THREAD_POOL_H
 
+#include "util/coroutine.h"
+
 typedef void ThreadPoolDone(void *opaque, int ret);
 
 /* Run @fn(@opaque) on a worker; then @done(@done_opaque, result) on the
  * calling thread's loop. */
-void thread_pool_submit(int (*fn)(void *), void *opaque, ThreadPoolDone *done,
+void thread_pool_submit(ThreadPoolFn *fn, void *opaque, ThreadPoolDone *done,
                         void *done_opaque);
-/* IOThread properties thread-pool-min and thread-pool-max. */
+/* IOThread properties thread-pool-min and thread-pool-max. On the loop's
+ * thread, or before it runs. */
 void thread_pool_set_limits(Loop *loop, int64_t min, int64_t max);
 
 #endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The graph: all nodes and backends of a process (Vm.block), opening nodes
+ * from options, and looking them up. Control code only; see block-backend.h.
+ */
+#ifndef BLOCK_BLOCK_GRAPH_H
+#define BLOCK_BLOCK_GRAPH_H
+
+#include "block/block-node.h"
+#include "util/loop.h"
+
+typedef struct BlockHooks {
+    /* Stop the VM because of a disk error; any thread. */
+    void (*stop_vm)(void *opaque);
+    /* A duplicate of a descriptor in fd set @set that fits open(2) @flags, or
+     * -errno. */
+    int (*fdset_dup)(void *opaque, int64_t set, int flags);
+    void *opaque;
+} BlockHooks;
+
+struct BlockGraph {
+    Loop *loop; /* of control code */
+    GHashTable *names; /* node-name to BlockNode * */
+    GPtrArray *nodes;  /* BlockNode *, in order of opening */
+    GPtrArray *blks;   /* BlockBackend *, in order of creation */
+    QapiEventSink *events; /* may be NULL */
+    BlockHooks hooks;
+    unsigned next_name;
+    unsigned drains; /* nested blk_drain_all sections */
+};
+
+BlockGraph *block_graph_new(Loop *loop);
+/* Closes what control code still owns; no device may be attached. */
+void block_graph_free(BlockGraph *g);
+
+/* Open nodes -------------------------------------------------------------------- */
+
+/* Open what @opts describes, children first; one reference. @inherit: flags of
+ * the parent it is defined in, or NULL at the top. */
+BlockNode *block_open(BlockGraph *g, const BlockdevOptions *opts,
+                      const BlockOpenFlags *inherit, Error **errp);
+/*
+ * Open a file name, "PROTOCOL:..." or "json:{...}", as a backing file or a tool
+ * does: @format NULL probes it. @options (may be NULL) are added.
+ */
+BlockNode *block_open_filename(BlockGraph *g, const char *filename,
+                               const char *format, const QDict *options,
+                               const BlockOpenFlags *inherit, Error **errp);
+BlockNode *node_ref(BlockNode *n);
+/* The last reference closes the node. NULL is fine. */
+void node_unref(BlockNode *n);
+
+BlockNode *node_find(BlockGraph *g, const char *name); /* or NULL */
+/* A node by node-name, or the root of a backend; error DeviceNotFound. */
+BlockNode *node_lookup(BlockGraph *g, const char *device,
+                       const char *node_name, Error **errp);
+
+/* Is @n a legal node-name or backend id? */
+bool block_name_ok(const char *name);
+/* Is @n used by anyone but the monitor? */
+bool node_in_use(const BlockNode *n);
+
+/* Run @fn as a coroutine and return when it has ended: directly when in a
+ * coroutine, else serving the loop's block I/O meanwhile. */
+void block_run(CoroutineFn *fn, void *opaque);
+
+/* Check and apply what follows from changed users of @n. */
+bool node_refresh_perms(BlockNode *n, Error **errp);
+/* Names for messages: "read, write". Free with g_free(). */
+char *block_perm_names(uint64_t perm);
+
+/* Draining a whole subtree: every backend above @n. */
+void node_drained_begin(BlockNode *n);
+void node_drained_end(BlockNode *n);
+
+#endif

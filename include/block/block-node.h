@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Block nodes and the drivers behind them: the block layer's inside, for
+ * drivers, jobs and exports.
+ *
+ * A node may be used from several loops at once. The functions marked
+ * coroutine_fn run on whichever loop the request came from; a driver guards
+ * its own metadata. The graph (edges, permissions, open, close) is changed by
+ * control code only (see block-backend.h), and where requests could meet the
+ * change, with all users drained.
+ */
+#ifndef BLOCK_BLOCK_NODE_H
+#define BLOCK_BLOCK_NODE_H
+
+#include "block/block-common.h"
+#include "util/co-gate.h"
+#include "util/coroutine.h"
+#include "util/iov.h"
+
+typedef struct BlockDriver BlockDriver;
+typedef struct BlockEdge BlockEdge;
+
+/* What a child is to its parent. */
+enum {
+    BLOCK_ROLE_DATA = 1,
+    BLOCK_ROLE_METADATA = 2,
+    BLOCK_ROLE_FILTERED = 4, /* the parent shows the child's data */
+    BLOCK_ROLE_COW = 8,      /* data where the parent has none */
+    BLOCK_ROLE_PRIMARY = 16, /* the storage, for those that have one */
+};
+
+struct BlockEdge {
+    BlockNode *node;
+    BlockNode *parent; /* NULL: @blk is the parent */
+    BlockBackend *blk;
+    char *name; /* "file", "backing", "root" */
+    unsigned role;
+    uint64_t perm, shared;
+    BlockEdge *next; /* of the same parent node */
+};
+
+typedef enum BlockDetectZeroes {
+    BLOCK_DETECT_ZEROES_OFF,
+    BLOCK_DETECT_ZEROES_ON,
+    BLOCK_DETECT_ZEROES_UNMAP,
+} BlockDetectZeroes;
+
+/* What options every node has, and what a parent hands down to a child that
+ * is defined inside it. */
+typedef struct BlockOpenFlags {
+    bool direct;         /* cache.direct: no host page cache */
+    bool no_flush;       /* cache.no-flush: flushes do nothing */
+    bool read_only;
+    bool auto_read_only; /* open read-only until someone must write */
+    bool force_share;    /* take no image locks; read-only only */
+    bool unmap;          /* discard=unmap */
+} BlockOpenFlags;
+
+struct BlockNode {
+    BlockGraph *graph;
+    const BlockDriver *drv;
+    void *state; /* drv->state_size bytes */
+    char *name;  /* node-name, unique */
+    bool named;  /* by the user */
+    char *filename; /* for people; "" when there is none */
+    BlockOpenFlags flags;
+    BlockDetectZeroes detect_zeroes;
+    bool read_only;      /* may change with auto_read_only */
+    bool monitor_owned;  /* blockdev-add; one of refs */
+    unsigned refs;
+    unsigned depth; /* of the deepest child + 1 */
+    BlockLimits limits;
+    uint32_t zero_flags; /* of BLK_REQ_*: pwrite_zeroes knows them */
+    BlockEdge *children; /* in order of opening */
+    BlockEdge *file, *backing; /* also in children */
+    GPtrArray *parents; /* BlockEdge * */
+    uint64_t write_threshold;
+
+    int64_t length;  /* atomic; bytes */
+    int dirty;       /* atomic: written since the last flush began */
+    int flushing;    /* atomic: flushes under way */
+    CoGate *rmw;     /* aligned writers inside; closed by read-modify-write;
+                      * NULL when any offset and length are fine */
+    CoMutex rmw_lock;
+};
+
+/* Drivers -------------------------------------------------------------------- */
+
+/* Data path. Offsets and lengths keep the node's limits; a vector holds at
+ * least @bytes from @iov_offset on. 0 or -errno. */
+typedef struct BlockIoOps {
+    int coroutine_fn (*preadv)(BlockNode *n, int64_t offset, int64_t bytes,
+                               const IoVec *iov, size_t iov_offset,
+                               unsigned flags);
+    int coroutine_fn (*pwritev)(BlockNode *n, int64_t offset, int64_t bytes,
+                                const IoVec *iov, size_t iov_offset,
+                                unsigned flags);
+    /* -ENOTSUP: write a buffer of zeroes instead. */
+    int coroutine_fn (*pwrite_zeroes)(BlockNode *n, int64_t offset,
+                                      int64_t bytes, unsigned flags);
+    int coroutine_fn (*pdiscard)(BlockNode *n, int64_t offset, int64_t bytes);
+    /* Own caches to the children, then node_flush_children() is up to the
+     * caller. NULL: nothing to do. */
+    int coroutine_fn (*flush)(BlockNode *n);
+    /* BLK_STATUS_* or -errno; 0 < *pnum <= bytes. NULL: all is data. */
+    int coroutine_fn (*block_status)(BlockNode *n, bool want_zero,
+                                     int64_t offset, int64_t bytes,
+                                     int64_t *pnum, int64_t *map,
+                                     BlockNode **file);
+} BlockIoOps;
+
+typedef struct BlockSizeOps {
+    int64_t coroutine_fn (*getlength)(BlockNode *n);
+    /* Change the length; @exact: not more than asked for. */
+    bool coroutine_fn (*truncate)(BlockNode *n, int64_t size, bool exact,
+                                  Error **errp);
+    int64_t (*allocated)(BlockNode *n); /* bytes on the host, or -errno */
+} BlockSizeOps;
+
+typedef struct BlockPermOps {
+    /* What to ask of child @e when the node's users together want @perm and
+     * share @shared. NULL: node_default_perm(). */
+    void (*child)(BlockNode *n, const BlockEdge *e, uint64_t perm,
+                  uint64_t shared, uint64_t *child_perm,
+                  uint64_t *child_shared);
+    /* The node's users are about to want this; then exactly one of commit and
+     * abort. All optional. */
+    bool (*prepare)(BlockNode *n, uint64_t perm, uint64_t shared,
+                    Error **errp);
+    void (*commit)(BlockNode *n);
+    void (*abort)(BlockNode *n);
+} BlockPermOps;
+
+typedef struct BlockInfoOps {
+    /* query-block: the format's own part ("format-specific"), or NULL. */
+    QDict *(*specific)(BlockNode *n);
+    void (*image)(BlockNode *n, QDict *info); /* add members of ImageInfo */
+} BlockInfoOps;
+
+struct BlockDriver {
+    const char *name;
+    size_t state_size;
+    int driver; /* BlockdevDriver of the schema */
+    bool protocol; /* opens something of the host's */
+    bool filter;
+    /* How well the first bytes fit this format: 0 (not) to 100. */
+    int (*probe)(const uint8_t *buf, size_t len);
+    /* Runs in a coroutine. On failure the core closes the children. */
+    bool coroutine_fn (*open)(BlockNode *n, const BlockdevOptions *opts,
+                              Error **errp);
+    void coroutine_fn (*close)(BlockNode *n); /* after a successful open */
+    /* Apply changed flags (n->flags holds the old ones). */
+    bool coroutine_fn (*reopen)(BlockNode *n, const BlockOpenFlags *flags,
+                                Error **errp);
+    void (*refresh_limits)(BlockNode *n);
+    const BlockIoOps *io;
+    const BlockSizeOps *size;
+    const BlockPermOps *perm;
+    const BlockInfoOps *info;
+};
+
+extern const BlockDriver *const block_drivers[]; /* ends with NULL */
+const BlockDriver *block_driver_find(const char *name);
+
+/* For open functions: open or look up what @ref says as child @name. */
+BlockEdge *coroutine_fn node_open_child(BlockNode *n, const char *name,
+                                        const BlockdevRef *ref, unsigned role,
+                                        Error **errp);
+/* @node (reference taken over, also on failure) becomes a child. */
+BlockEdge *node_attach_child(BlockNode *n, BlockNode *node, const char *name,
+                             unsigned role, Error **errp);
+void node_detach_child(BlockEdge *e);
+void node_default_perm(BlockNode *n, const BlockEdge *e, uint64_t perm,
+                       uint64_t shared, uint64_t *child_perm,
+                       uint64_t *child_shared);
+/* After open, truncate or growth: tell the users of a new length. */
+void node_set_length(BlockNode *n, int64_t length);
+
+/* Requests (any loop) ----------------------------------------------------------- */
+
+static inline int64_t node_length(const BlockNode *n)
+{
+    return __atomic_load_n(&n->length, __ATOMIC_RELAXED);
+}
+/* Reads past the end give zeroes. */
+int coroutine_fn node_preadv(BlockNode *n, int64_t offset, int64_t bytes,
+                             const IoVec *iov, size_t iov_offset,
+                             unsigned flags);
+int coroutine_fn node_pwritev(BlockNode *n, int64_t offset, int64_t bytes,
+                              const IoVec *iov, size_t iov_offset,
+                              unsigned flags);
+int coroutine_fn node_pread(BlockNode *n, int64_t offset, int64_t bytes,
+                            void *buf);
+int coroutine_fn node_pwrite(BlockNode *n, int64_t offset, int64_t bytes,
+                             const void *buf, unsigned flags);
+int coroutine_fn node_pwrite_zeroes(BlockNode *n, int64_t offset,
+                                    int64_t bytes, unsigned flags);
+int coroutine_fn node_pdiscard(BlockNode *n, int64_t offset, int64_t bytes);
+int coroutine_fn node_flush(BlockNode *n);
+int coroutine_fn node_block_status(BlockNode *n, bool want_zero,
+                                   int64_t offset, int64_t bytes,
+                                   int64_t *pnum, int64_t *map,
+                                   BlockNode **file);
+bool coroutine_fn node_truncate(BlockNode *n, int64_t size, bool exact,
+                                Error **errp);
+int64_t node_allocated_size(BlockNode *n);
+
+/* A buffer that suits the node's memory alignment; free with free(). NULL
+ * when there is no memory. */
+void *node_alloc(const BlockNode *n, size_t size);
+
+#endif

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Worker threads for calls that block. One pool per loop, so that completions
+ * need no search for their loop and loops do not share a queue's lock.
+ */
+#include "util/osdep.h"
+
+#include "util/coroutine.h"
+#include "util/error.h"
+#include "util/loop.h"
+#include "util/thread-pool.h"
+#include "util/thread.h"
+
+#define POOL_DEFAULT_MAX 64
+#define POOL_IDLE_NS     (10 * INT64_C(1000000000))
+
+typedef struct PoolItem PoolItem;
+struct PoolItem {
+    ThreadPoolFn *fn;
+    void *opaque;
+    ThreadPoolDone *done;
+    void *done_opaque;
+    PoolItem *next;
+    int ret;
+    bool allocated;
+};
+
+typedef struct PoolWorker {
+    struct ThreadPool *pool;
+    struct PoolWorker *next; /* of those that ended */
+    Thread thread;
+} PoolWorker;
+
+typedef struct ThreadPool {
+    LoopTask completion;
+    Mutex lock;
+    Cond work;
+    /* Guarded by lock */
+    PoolItem *queue, **queue_tail;
+    PoolItem *finished, **finished_tail;
+    PoolWorker *ended; /* to be joined */
+    unsigned threads, idle, queued;
+    unsigned min, max;
+    bool stopping;
+} ThreadPool;
+
+static PoolItem *pool_next_item(ThreadPool *pool) REQUIRES(pool->lock)
+{
+    PoolItem *item = pool->queue;
+
+    pool->queue = item->next;
+    if (!pool->queue) {
+        pool->queue_tail = &pool->queue;
+    }
+    pool->queued--;
+    item->next = NULL;
+    return item;
+}
+
+/* Wait for work; false when this worker should end. */
+static bool pool_wait(ThreadPool *pool) REQUIRES(pool->lock)
+{
+    while (!pool->queue) {
+        bool signalled;
+
+        if (pool->stopping || pool->threads > pool->max) {
+            return false;
+        }
+        pool->idle++;
+        signalled = cond_timedwait(&pool->work, &pool->lock, POOL_IDLE_NS);
+        pool->idle--;
+        if (!signalled && !pool->queue && pool->threads > pool->min) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void *pool_worker(void *opaque)
+{
+    PoolWorker *w = opaque;
+    ThreadPool *pool = w->pool;
+
+    mutex_lock(&pool->lock);
+    while (pool_wait(pool)) {
+        PoolItem *item = pool_next_item(pool);
+
+        mutex_unlock(&pool->lock);
+        item->ret = item->fn(item->opaque);
+        mutex_lock(&pool->lock);
+        *pool->finished_tail = item;
+        pool->finished_tail = &item->next;
+        loop_task_post(&pool->completion);
+    }
+    pool->threads--;
+    w->next = pool->ended;
+    pool->ended = w;
+    mutex_unlock(&pool->lock);
+    return NULL;
+}
+
+/* False when the host gives no thread. */
+static bool pool_spawn(ThreadPool *pool) REQUIRES(pool->lock)
+{
+    PoolWorker *w = g_new0(PoolWorker, 1);
+    autoerr Error *err = NULL;
+
+    w->pool = pool;
+    if (!thread_create(&w->thread, "worker", pool_worker, w, &err)) {
+        g_free(w);
+        return false;
+    }
+    pool->threads++;
+    return true;
+}
+
+static void pool_join_ended(ThreadPool *pool)
+{
+    PoolWorker *list;
+
+    mutex_lock(&pool->lock);
+    list = pool->ended;
+    pool->ended = NULL;
+    mutex_unlock(&pool->lock);
+    while (list) {
+        PoolWorker *next = list->next;
+
+        thread_join(&list->thread);
+        g_free(list);
+        list = next;
+    }
+}
+
+static void pool_complete(void *opaque)
+{
+    ThreadPool *pool = opaque;
+    PoolItem *list;
+
+    mutex_lock(&pool->lock);
+    list = pool->finished;
+    pool->finished = NULL;
+    pool->finished_tail = &pool->finished;
+    mutex_unlock(&pool->lock);
+    while (list) {
+        PoolItem item = *list;
+
+        if (item.allocated) {
+            g_free(list);
+        }
+        item.done(item.done_opaque, item.ret);
+        list = item.next;
+    }
+}
+
+static void *pool_create(Loop *loop)
+{
+    ThreadPool *pool = g_new0(ThreadPool, 1);
+
+    loop_task_init(&pool->completion, loop, pool_complete, pool);
+    loop_task_set_io(&pool->completion);
+    mutex_init(&pool->lock);
+    cond_init(&pool->work);
+    pool->queue_tail = &pool->queue;
+    pool->finished_tail = &pool->finished;
+    pool->max = POOL_DEFAULT_MAX;
+    return pool;
+}
+
+static void pool_destroy(void *opaque)
+{
+    ThreadPool *pool = opaque;
+
+    mutex_lock(&pool->lock);
+    assert(!pool->queue);
+    pool->stopping = true;
+    cond_broadcast(&pool->work);
+    while (pool->threads) {
+        mutex_unlock(&pool->lock);
+        pool_join_ended(pool);
+        g_usleep(50);
+        mutex_lock(&pool->lock);
+    }
+    mutex_unlock(&pool->lock);
+    pool_join_ended(pool);
+    loop_task_cancel(&pool->completion);
+    cond_destroy(&pool->work);
+    mutex_destroy(&pool->lock);
+    g_free(pool);
+}
+
+static const LoopLocal pool_local = { pool_create, pool_destroy };
+
+static ThreadPool *pool_of(Loop *loop)
+{
+    return loop_local(loop, &pool_local);
+}
+
+static void pool_submit(ThreadPool *pool, PoolItem *item)
+{
+    bool have_worker = true;
+
+    if (unlikely(pool->ended)) {
+        pool_join_ended(pool);
+    }
+    mutex_lock(&pool->lock);
+    if (pool->idle <= pool->queued && pool->threads < pool->max) {
+        have_worker = pool_spawn(pool) || pool->threads;
+    }
+    if (have_worker) {
+        *pool->queue_tail = item;
+        pool->queue_tail = &item->next;
+        pool->queued++;
+        cond_signal(&pool->work);
+        mutex_unlock(&pool->lock);
+        return;
+    }
+    mutex_unlock(&pool->lock);
+    /* No thread to be had: better late than never. */
+    item->ret = item->fn(item->opaque);
+    mutex_lock(&pool->lock);
+    *pool->finished_tail = item;
+    pool->finished_tail = &item->next;
+    mutex_unlock(&pool->lock);
+    loop_task_post(&pool->completion);
+}
+
+void thread_pool_submit(ThreadPoolFn *fn, void *opaque, ThreadPoolDone *done,
+                        void *done_opaque)
+{
+    PoolItem *item = g_new0(PoolItem, 1);
+
+    *item = (PoolItem){ .fn = fn, .opaque = opaque, .done = done,
+                        .done_opaque = done_opaque, .allocated = true };
+    pool_submit(pool_of(loop_current()), item);
+}
+
+static void pool_wake_co(void *opaque, int ret)
+{
+    coroutine_enter(opaque);
+}
+
+int coroutine_fn thread_pool_run_co(ThreadPoolFn *fn, void *opaque)
+{
+    /* On this stack: the item lives as long as we wait. The result is read
+     * from it after pool_complete() copied the item out. */
+    PoolItem item = { .fn = fn, .opaque = opaque, .done = pool_wake_co,
+                      .done_opaque = coroutine_self() };
+
+    pool_submit(pool_of(loop_current()), &item);
+    coroutine_yield();
+    return item.ret;
+}
+
+void thread_pool_set_limits(Loop *loop, int64_t min, int64_t max)
+{
+    ThreadPool *pool = pool_of(loop);
+
+    mutex_lock(&pool->lock);
+    pool->min = min;
+    pool->max = MAX(max, 1);
+    while (pool->threads < pool->min && pool_spawn(pool)) {
+        /* next */
+    }
+    cond_broadcast(&pool->work); /* those above the maximum end */
+    mutex_unlock(&pool->lock);
+}
