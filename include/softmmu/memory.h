@@ -143,6 +143,11 @@ RamBlock *mem_region_ram_block(MemRegion *mr);
 /* Group changes: listeners hear of the result at the last commit. Nests. */
 void mem_txn_begin(Vm *vm);
 void mem_txn_commit(Vm *vm);
+/* From now on threads other than the main one read guest memory. Called when
+ * the VM first runs; until then old views are freed at once. */
+void mem_set_shared(Vm *vm);
+/* When the VM goes: all address spaces must be gone. */
+void mem_free(Vm *vm);
 
 /*
  * A write of @size bytes (0: any size) at @addr of the region, of @value when
