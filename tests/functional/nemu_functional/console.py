@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A guest's terminal over a UNIX socket, and the agent that answers there."""
+
+import re
+import socket
+import threading
+import time
+
+
+class ConsoleTimeout(Exception):
+    """The text did not come; carries what came instead."""
+
+
+class AgentError(Exception):
+    """A command failed in the guest."""
+
+    def __init__(self, command, status, output):
+        super().__init__(f'guest: {command!r} ended with {status}: {output}')
+        self.status = status
+        self.output = output
+
+
+class Console:
+    """Reads all the time (a full socket would stall the guest)."""
+
+    def __init__(self, path, log=None):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.connect(str(path))
+        self.log = open(log, 'ab', buffering=0) if log else None
+        self.changed = threading.Condition()
+        self.buffer = ''  # guarded by changed
+        self.ended = False  # guarded by changed
+        self.tags = 0
+        self.thread = threading.Thread(target=self._reader, daemon=True)
+        self.thread.start()
+
+    def _reader(self):
+        while True:
+            try:
+                data = self.sock.recv(1 << 16)
+            except OSError:
+                data = b''
+            if data and self.log:
+                self.log.write(data)
+            with self.changed:
+                self.buffer += data.decode('latin-1').replace('\r', '')
+                self.ended = not data
+                self.changed.notify_all()
+            if not data:
+                return
+
+    def expect(self, pattern, timeout=60):
+        """Wait for a regular expression; drops the text up to its end."""
+        end = time.monotonic() + timeout
+        with self.changed:
+            while True:
+                match = re.search(pattern, self.buffer, re.S | re.M)
+                if match:
+                    self.buffer = self.buffer[match.end():]
+                    return match
+                left = end - time.monotonic()
+                if self.ended or left <= 0:
+                    why = 'console closed' if self.ended else f'{timeout} s'
+                    raise ConsoleTimeout(
+                        f'{why}: no {pattern!r} in: {self.buffer[-2000:]}')
+                self.changed.wait(left)
+
+    def peek(self):
+        """What came since the last expect()."""
+        with self.changed:
+            return self.buffer
+
+    def send(self, text):
+        self.sock.sendall(text.encode('latin-1'))
+
+    def wait_ready(self, timeout=90):
+        """Wait for the agent of the bed's guest."""
+        return self.expect(r'^AGENT READY (\S+) up (\S+)\n', timeout)
+
+    def start(self, command):
+        """Hand the agent a command without waiting; the tag of its end."""
+        self.tags += 1
+        self.send(f'@{self.tags} {command}\n')
+        return f'@{self.tags}'
+
+    def sh(self, command, timeout=60, check=True):
+        """Run a command in the guest's shell; its output."""
+        tag = self.start(command)
+        match = self.expect(rf'\A(.*?){tag}:(\d+)\n', timeout)
+        if check and match[2] != '0':
+            raise AgentError(command, int(match[2]), match[1])
+        return match[1].strip('\n')
+
+    def close(self):
+        try:
+            self.sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self.thread.join(5)
+        self.sock.close()
+        if self.log:
+            self.log.close()

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Run unittest cases and report them in the Test Anything Protocol."""
+
+import argparse
+import fnmatch
+import os
+import sys
+import time
+import traceback
+import unittest
+from pathlib import Path
+
+
+class TapResult(unittest.TestResult):
+    """A TAP line per test as it ends, diagnostics as comments."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def startTest(self, test):
+        super().startTest(test)
+        self.started = time.monotonic()
+        self.subtests_ok = True
+        self.logs_before = log_sizes()
+
+    def line(self, word, test, note=''):
+        self.count += 1
+        print(f'{word} {self.count} - {test.id()}{note}', flush=True)
+
+    def diagnose(self, err):
+        for line in ''.join(traceback.format_exception(*err)).splitlines():
+            print(f'# {line}')
+        for name, text in new_logs(self.logs_before):
+            print(f'# --- {name}')
+            for line in text.splitlines()[-25:]:
+                print(f'#     {line[:400]}')
+        sys.stdout.flush()
+
+    def addSuccess(self, test):
+        self.line('ok', test, f' # {time.monotonic() - self.started:.1f} s')
+
+    def addSkip(self, test, reason):
+        super().addSkip(test, reason)
+        self.line('ok', test, f' # SKIP {reason}')
+
+    def addFailure(self, test, err):
+        super().addFailure(test, err)
+        self.line('not ok', test)
+        self.diagnose(err)
+
+    def addSubTest(self, test, subtest, err):
+        super().addSubTest(test, subtest, err)
+        if err:
+            self.line('not ok', subtest)
+            self.diagnose(err)
+
+    addError = addFailure
+
+
+def log_sizes():
+    logs = os.environ.get('NEMU_LOGS')
+    return {p.name: p.stat().st_size for p in Path(logs).iterdir()
+            if p.is_file()} if logs else {}
+
+
+def new_logs(before):
+    """What VMs wrote since a moment."""
+    logs = os.environ.get('NEMU_LOGS')
+    for path in sorted(Path(logs).iterdir()) if logs else []:
+        old = before.get(path.name, 0)
+        if path.is_file() and path.stat().st_size > old:
+            with open(path, 'rb') as f:
+                f.seek(old)
+                yield path.name, f.read().decode(errors='replace')
+
+
+def flatten(suite):
+    for item in suite:
+        if isinstance(item, unittest.TestSuite):
+            yield from flatten(item)
+        else:
+            yield item
+
+
+def load(directory, patterns):
+    """The tests of test_*.py whose id contains one of the patterns."""
+    tests = flatten(unittest.TestLoader().discover(directory, 'test_*.py',
+                                                   top_level_dir=directory))
+    return [t for t in tests if not patterns or
+            any(p in t.id() or fnmatch.fnmatch(t.id(), p) for p in patterns)]
+
+
+def run(directory, patterns):
+    tests = load(directory, patterns)
+    print(f'TAP version 13\n1..{len(tests)}', flush=True)
+    result = TapResult()
+    unittest.TestSuite(tests).run(result)
+    return 0 if result.wasSuccessful() and tests else 1
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument('directory')
+    parser.add_argument('pattern', nargs='*')
+    args = parser.parse_args()
+    sys.dont_write_bytecode = True
+    sys.path.insert(0, args.directory)
+    sys.exit(run(args.directory, args.pattern))
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A TAP interface of the host, kernel documentation networking/tuntap."""
+
+import fcntl
+import os
+import struct
+import subprocess
+
+TUNSETIFF = 0x400454ca
+TUNSETPERSIST = 0x400454cb
+IFF_TAP = 0x0002
+IFF_NO_PI = 0x1000
+IFF_VNET_HDR = 0x4000
+
+
+class Tap:
+    """Made with an address, removed by close(). Needs CAP_NET_ADMIN."""
+
+    def __init__(self, name, address):
+        self.name = name
+        if not os.path.exists('/dev/net/tun'):
+            subprocess.run(['modprobe', 'tun'], check=True)
+        self._set_persistent(1)
+        subprocess.run(['ip', 'addr', 'add', address, 'dev', name], check=True)
+        subprocess.run(['ip', 'link', 'set', name, 'up'], check=True)
+
+    def _set_persistent(self, on):
+        fd = os.open('/dev/net/tun', os.O_RDWR)
+        try:
+            request = struct.pack('16sH22x', self.name.encode(),
+                                  IFF_TAP | IFF_NO_PI | IFF_VNET_HDR)
+            fcntl.ioctl(fd, TUNSETIFF, request)
+            fcntl.ioctl(fd, TUNSETPERSIST, on)
+        finally:
+            os.close(fd)
+
+    def close(self):
+        self._set_persistent(0)
