@@ -27,6 +27,9 @@ struct Vm {
     GPtrArray *globals; /* GlobalProp *, of -global; or NULL */
 
     const char *target; /* "x86_64" or "aarch64" */
+    GPtrArray *data_dirs; /* const char *, of -L; or NULL */
+    bool cpu_pm; /* -overcommit cpu-pm=on: the guest may idle CPUs itself */
+    int signal_fd;
     char *name;         /* -name, or NULL */
     uint8_t uuid[16];
     bool uuid_set;
@@ -83,6 +86,16 @@ VmActions *vm_actions(Vm *vm);
 /* Serve the main loop, under the machine lock except while it waits, until
  * the VM ends. Returns the exit status. */
 int vm_run(Vm *vm);
+/* The end: tell listeners, close what has data to lose. The machine lock is
+ * held; nothing runs after this but exit. */
+void vm_shutdown(Vm *vm);
+typedef struct VmExitListener {
+    LoopFn *fn;
+    void *opaque;
+    struct VmExitListener *next;
+} VmExitListener;
+/* Last added is called first. */
+void vm_exit_listener_add(Vm *vm, VmExitListener *l);
 /* Reset everything now: all handlers in order; emits RESET. Machine lock,
  * vCPUs stopped. */
 void vm_system_reset(Vm *vm, ShutdownCause cause);

@@ -159,21 +159,17 @@ bool device_intercept_in(Device *dev, const char *name, IrqInterceptFn *fn,
 bool device_intercept_out(Device *dev, const char *name, IrqInterceptFn *fn,
                           void *opaque, Error **errp);
 
-/* Property kinds for devices: defined in hw/core. */
-extern const PropKind prop_kind_chardev, prop_kind_netdev, prop_kind_drive,
-    prop_kind_macaddr, prop_kind_pci_addr, prop_kind_uuid,
-    prop_kind_blocksize, prop_kind_on_off_auto;
-#define PROP_CHARDEV(T, f, nam, ...) /* CharFrontend f */                           \
-    { .name = nam, .kind = &prop_kind_chardev, .offset = offsetof(T, f), \
-      __VA_ARGS__ }
-#define PROP_NETDEV(T, f, nam, ...) /* NicPeers f */                                \
-    { .name = nam, .kind = &prop_kind_netdev, .offset = offsetof(T, f), \
-      __VA_ARGS__ }
-#define PROP_DRIVE(T, f, nam, ...) /* BlockBackend *f */                            \
-    { .name = nam, .kind = &prop_kind_drive, .offset = offsetof(T, f), \
-      __VA_ARGS__ }
-#define PROP_MACADDR(T, f, nam, ...) /* uint8_t f[6] */                             \
-    { .name = nam, .kind = &prop_kind_macaddr, .offset = offsetof(T, f), \
+/* Property kinds for devices, defined in hw/core. Those of chardevs, netdevs
+ * and drives are their subsystems'. */
+extern const PropKind prop_kind_macaddr, prop_kind_uuid, prop_kind_blocksize;
+/* uint8_t f[6]; all zero means "make one up". */
+#define PROP_MACADDR(T, f, nam, ...)                                           \
+    { .name = nam, .kind = &prop_kind_macaddr,                                 \
+      .offset = PROP_OFFSET_SIZED_(T, f, 6), __VA_ARGS__ }
+/* A power of two from 512 to 2 MiB, or 0 for the device to choose. */
+#define PROP_BLOCKSIZE(T, f, nam, dflt, ...)                                   \
+    { .name = nam, .kind = &prop_kind_blocksize,                               \
+      .offset = PROP_OFFSET_(T, f, uint32_t), .def.u = dflt, .has_def = true,  \
       __VA_ARGS__ }
 #define PROP_ON_OFF_AUTO(T, f, nam, dflt, ...)                                 \
     PROP_ENUM(T, f, nam, &qapi_type_OnOffAuto, dflt, __VA_ARGS__)

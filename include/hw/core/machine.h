@@ -30,6 +30,9 @@ struct Machine {
     /* Options; const after creation. */
     char *kernel, *initrd, *append, *dtb, *firmware;
     char *memory_backend_id;
+    char *mem_path; /* -mem-path, or NULL */
+    bool mem_prealloc;
+    GPtrArray *serials; /* chardev id (char *) or NULL of each -serial */
     Object *memory_backend_obj; /* the initial RAM's backend, or NULL */
     uint64_t ram_size, max_ram_size, ram_slots;
     bool ram_size_set; /* by the user */
