@@ -308,6 +308,12 @@ static void *run_loop(void *opaque)
     return NULL;
 }
 
+static void note_and_stop(void *opaque, unsigned events)
+{
+    g_string_append_c(trace, 'n');
+    loop_stop(opaque);
+}
+
 static void test_loop_moves_to_its_thread(const void *backend)
 {
     Loop *loop = make_loop(backend);
@@ -317,10 +323,8 @@ static void test_loop_moves_to_its_thread(const void *backend)
 
     event_notifier_init(&e, error_abort);
     event_notifier_set(&e);
-    w = loop_fd_add(loop, e.fd, LOOP_IN, note_in, "n");
+    w = loop_fd_add(loop, e.fd, LOOP_IN, note_and_stop, loop);
     g_assert_true(thread_create(&t, "loop", run_loop, loop, error_abort));
-    g_usleep(2000);
-    loop_stop(loop);
     thread_join(&t);
     g_assert_cmpint(trace->str[0], ==, 'n');
     g_string_truncate(trace, 0);
