@@ -14,6 +14,12 @@
 #include "util/loop.h"
 #include "util/thread.h"
 
+typedef enum VmClock {
+    VM_CLOCK_VIRTUAL,  /* ns; stands still while stopped; qtest sets it */
+    VM_CLOCK_REALTIME, /* ns; host monotonic */
+    VM_CLOCK_HOST,     /* ns since the epoch, host wall clock */
+} VmClock;
+
 struct Vm {
     Mutex lock; /* the machine lock: use vm_lock()/vm_unlock() */
     Loop *loop; /* main loop */
@@ -30,6 +36,11 @@ struct Vm {
     GPtrArray *data_dirs; /* const char *, of -L; or NULL */
     bool cpu_pm; /* -overcommit cpu-pm=on: the guest may idle CPUs itself */
     int signal_fd;
+    /* -rtc: the guest's wall clock is vm_clock_ns(rtc_clock) +
+     * rtc_offset_ns; vm_rtc_ns() says it. */
+    VmClock rtc_clock;
+    int64_t rtc_offset_ns;
+    bool rtc_slew; /* driftfix=slew: deliver missed periodic ticks */
     char *name;         /* -name, or NULL */
     uint8_t uuid[16];
     bool uuid_set;
@@ -136,13 +147,13 @@ void vm_reset_unregister(Vm *vm, LoopFn *fn, void *opaque);
 
 /* Clocks ----------------------------------------------------------------------- */
 
-typedef enum VmClock {
-    VM_CLOCK_VIRTUAL,  /* ns; stands still while stopped; qtest sets it */
-    VM_CLOCK_REALTIME, /* ns; host monotonic */
-    VM_CLOCK_HOST,     /* ns since the epoch, host wall clock */
-} VmClock;
-
 int64_t vm_clock_ns(const Vm *vm, VmClock clock); /* any thread */
+/* What -rtc makes the guest's clock say when nobody sets it: ns since the
+ * epoch, as if that were UTC. Any thread. */
+static inline int64_t vm_rtc_ns(const Vm *vm)
+{
+    return vm_clock_ns(vm, vm->rtc_clock) + vm->rtc_offset_ns;
+}
 
 /* A timer whose callback runs on the main loop under the machine lock. */
 typedef struct VmTimer {
