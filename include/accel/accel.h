@@ -36,14 +36,13 @@ typedef struct AccelClass {
     bool (*init_vm)(Accel *accel, Machine *machine, Error **errp);
     /* All devices exist, before the first vCPU runs. */
     bool (*machine_done)(Accel *accel, Error **errp);
-    /* vCPUs: start the thread (stopped); destroy after unplug. */
+    /* The VM goes; vCPUs are gone. */
+    void (*cleanup)(Accel *accel);
+    /* vCPUs: start the thread (stopped); end it at unplug. */
     bool (*cpu_start)(Cpu *cpu, Error **errp);
-    void (*cpu_destroy)(Cpu *cpu);
-    /* Any thread: out of guest mode soon. */
-    void (*cpu_kick)(Cpu *cpu);
-    /* vCPU thread or stopped: registers to cpu state and back. */
-    bool (*cpu_get_state)(Cpu *cpu, Error **errp);
-    bool (*cpu_put_state)(Cpu *cpu, bool reset, Error **errp);
+    void (*cpu_end)(Cpu *cpu);
+    /* Make the device's copy of the registers current (cpu->dirty). */
+    void (*cpu_sync)(Cpu *cpu);
 
     /* Interrupts; NULL where there is none. */
     void (*set_gsi)(Accel *accel, int gsi, int level);
@@ -77,8 +76,20 @@ void irq_routes_commit(Vm *vm);
 int irqfd_add(Vm *vm, EventNotifier *e, EventNotifier *resample, int virq);
 void irqfd_del(Vm *vm, EventNotifier *e, int virq);
 
-/* Parse "kvm:tcg"-like lists and open the first that works. */
+/*
+ * Open the first of a list like "kvm:tcg" that works: sets vm->accel. @props
+ * (may be NULL) are those of -accel and the machine's kernel-irqchip.
+ */
 bool accel_select(Vm *vm, const char *list, const QDict *props, Error **errp);
+bool accel_machine_done(Vm *vm, Error **errp);
+void accel_cleanup(Vm *vm);
+
+/* vCPUs. Without an accelerator that runs guest code, nothing happens. */
+bool accel_cpu_start(Cpu *cpu, Error **errp);
+void accel_cpu_end(Cpu *cpu);
+/* Before reading or changing a vCPU's registers; the change takes effect when
+ * it next runs. */
+void accel_cpu_sync(Cpu *cpu);
 bool accel_is_kvm(const Vm *vm);
 bool accel_is_qtest(const Vm *vm);
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Disk images, made and judged by Debian's tools, never by the tested ones."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -55,17 +56,32 @@ def info(path, fmt):
     return json.loads(qemu_img('info', '--output=json', '-f', fmt, path))
 
 
-def fsck(path, fmt):
-    """The ext4 file system inside an image is clean; e2fsck's text."""
+@contextlib.contextmanager
+def as_raw(path, fmt):
+    """A raw copy of an image, for tools that know no other format."""
     with tempfile.TemporaryDirectory() as tmp:
         raw = Path(tmp) / 'raw'
         qemu_img('convert', '-f', fmt, '-O', 'raw', path, raw)
+        yield raw
+
+
+def fsck(path, fmt):
+    """The ext4 file system inside an image is clean; e2fsck's text."""
+    with as_raw(path, fmt) as raw:
         done = subprocess.run(['e2fsck', '-f', '-n', str(raw)],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        text = done.stdout.decode(errors='replace')
-        if done.returncode:
-            raise AssertionError(f'e2fsck: {done.returncode}: {text}')
-        return text
+    text = done.stdout.decode(errors='replace')
+    if done.returncode:
+        raise AssertionError(f'e2fsck: {done.returncode}: {text}')
+    return text
+
+
+def read_file(path, fmt, name):
+    """The text of a file in the ext4 file system inside an image."""
+    with as_raw(path, fmt) as raw:
+        return subprocess.run(['debugfs', '-R', f'cat {name}', str(raw)],
+                              check=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, text=True).stdout
 
 
 def compare(a, a_fmt, b, b_fmt):

@@ -1,0 +1,225 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Build and test NEMU in every way that CI does, and count.
+
+Steps, each of which can be named to run it alone:
+  style       layers, MAINTAINERS coverage, form
+  gcc         release build, warning-free; suites unit qtest block oracle
+  functional  a stock guest under KVM or in the bed (build of step gcc)
+  sanitizers  ASan and UBSan build; suites unit qtest block
+  clang       clang build, warning-free with -Wthread-safety
+  fuzz        every fuzz target for a few seconds (clang)
+  arm64       cross build for arm64, warning-free (amd64 only)
+
+Build directories are build-check-*. The last line is the sum over all tests
+(TAP subtests count one each): "N passed, N failed, N skipped".
+"""
+
+import argparse
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SUITE_TIMEOUT = 2400
+FUZZ_SECONDS = 10
+
+
+class Tally:
+    """What passed, failed, and was skipped, with the reasons."""
+
+    def __init__(self):
+        self.passed = 0
+        self.failures = []
+        self.skips = []
+
+    def count(self, ok, name):
+        if ok:
+            self.passed += 1
+        else:
+            self.failures.append(name)
+
+    def skip(self, name, reason):
+        self.skips.append(f'{name}: {reason}')
+
+    def report(self):
+        for name in self.failures:
+            print(f'FAILED  {name}')
+        for text in self.skips:
+            print(f'skipped {text}')
+        print(f'{self.passed} passed, {len(self.failures)} failed, '
+              f'{len(self.skips)} skipped')
+
+
+def sh(*argv, **kwargs):
+    """Run, showing the command; True if it succeeded."""
+    argv = [str(a) for a in argv]
+    print('+', ' '.join(argv), flush=True)
+    return subprocess.run(argv, cwd=ROOT, **kwargs).returncode == 0
+
+
+def has_suite(build, suite):
+    """True if a build directory knows a test suite of that name."""
+    tests = json.loads(subprocess.run(
+        ['meson', 'introspect', '--tests', str(build)], cwd=ROOT, check=True,
+        stdout=subprocess.PIPE).stdout)
+    return any(s.split(':')[-1] == suite for t in tests for s in t['suite'])
+
+
+def count_tap(tally, name, text):
+    """Count the TAP lines of one program; False if there are none."""
+    seen = False
+    for line in text.splitlines():
+        match = re.match(r'(not )?ok \d+[ -]*(.*)', line)
+        if not match:
+            continue
+        seen = True
+        test, _, directive = match[2].partition(' # ')
+        if directive.upper().startswith('SKIP'):
+            tally.skip(f'{name}: {test}', directive[4:].strip() or 'no reason')
+        else:
+            tally.count(not match[1], f'{name}: {test}')
+    return seen
+
+
+def count_log(tally, label, path):
+    """Count the tests of a meson testlog.json."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    for line in lines:
+        test = json.loads(line)
+        name = f'{label}: {test["name"]}'
+        before = len(tally.failures)
+        tap = count_tap(tally, name, test.get('stdout', ''))
+        if test['result'] in ('SKIP', 'EXPECTEDFAIL') and not tap:
+            tally.skip(name, test['result'].lower())
+        elif test['result'] not in ('OK', 'SKIP'):
+            # Ended badly without a "not ok" of its own: count that.
+            if len(tally.failures) == before:
+                tally.count(False, f'{name}: {test["result"]}')
+        elif not tap:
+            tally.count(True, name)
+    return bool(lines)
+
+
+def run_suites(tally, label, build, suites):
+    """meson test, a suite at a time; parallel only where tests are light."""
+    for suite in suites:
+        if not has_suite(build, suite):
+            tally.count(False, f'{label}: no suite {suite}')
+            continue
+        log = ROOT / build / 'meson-logs' / f'testlog-{suite}.json'
+        log.unlink(missing_ok=True)
+        env = dict(os.environ, ASAN_OPTIONS='detect_leaks=1:abort_on_error=1',
+                   UBSAN_OPTIONS='halt_on_error=1:print_stacktrace=1')
+        sh('meson', 'test', '-C', build, '--no-rebuild', '--suite', suite,
+           '--print-errorlogs', '--num-processes', os.cpu_count(),
+           '--logbase', f'testlog-{suite}', timeout=SUITE_TIMEOUT, env=env)
+        if not count_log(tally, f'{label}/{suite}', log):
+            tally.count(False, f'{label}: suite {suite} left no log')
+
+
+def build(tally, name, *options, env=None):
+    """Set up (afresh if that fails) and compile; the directory, or None."""
+    path = f'build-check-{name}'
+    full = dict(os.environ, **(env or {}))
+    mode = ['--reconfigure'] if (ROOT / path / 'build.ninja').exists() else []
+    ok = sh('meson', 'setup', path, '-Dwerror=true', *mode, *options, env=full)
+    if not ok and mode:
+        shutil.rmtree(ROOT / path)
+        ok = sh('meson', 'setup', path, '-Dwerror=true', *options, env=full)
+    ok = ok and sh('ninja', '-C', path, '--quiet', env=full)
+    tally.count(ok, f'build {name}')
+    return path if ok else None
+
+
+def step_style(tally):
+    for name in ('layers', 'maintainers', 'format'):
+        tally.count(sh(sys.executable, f'scripts/check-{name}.py'),
+                    f'check-{name}')
+
+
+def step_gcc(tally):
+    path = build(tally, 'gcc', '-Dbuildtype=debugoptimized')
+    if path:
+        run_suites(tally, 'gcc', path, ['unit', 'qtest', 'block', 'oracle'])
+
+
+def step_functional(tally):
+    path = build(tally, 'gcc', '-Dbuildtype=debugoptimized')
+    if path:
+        sh('tests/functional/probe')
+        run_suites(tally, 'gcc', path, ['functional'])
+
+
+def step_sanitizers(tally):
+    path = build(tally, 'asan', '-Db_sanitize=address,undefined',
+                 '-Db_lundef=false')
+    if path:
+        run_suites(tally, 'asan', path, ['unit', 'qtest', 'block'])
+
+
+def step_clang(tally):
+    build(tally, 'clang', '-Db_lundef=false', env={'CC': 'clang'})
+
+
+def step_fuzz(tally):
+    path = build(tally, 'fuzz', '-Dfuzzing=true', '-Db_lundef=false',
+                 env={'CC': 'clang'})
+    targets = sorted((ROOT / path / 'tests/fuzz').glob('fuzz-*')) if path else []
+    targets = [t for t in targets if t.is_file() and os.access(t, os.X_OK)]
+    if path and not targets:
+        tally.count(False, 'fuzz: no targets')
+    work = ROOT / 'build-check-fuzz' / 'work'
+    for target in targets:
+        work.mkdir(exist_ok=True)
+        seeds = ROOT / 'tests/fuzz/corpus' / target.name[len('fuzz-'):]
+        corpus = work / target.name
+        corpus.mkdir(exist_ok=True)
+        tally.count(sh(target, corpus, *([seeds] if seeds.is_dir() else []),
+                       f'-max_total_time={FUZZ_SECONDS}', '-timeout=10',
+                       '-rss_limit_mb=2048', '-verbosity=0',
+                       f'-artifact_prefix={work}/'), f'fuzz: {target.name}')
+
+
+def step_arm64(tally):
+    if platform.machine() != 'x86_64':
+        tally.skip('build arm64', 'cross-built on amd64 only')
+    else:
+        build(tally, 'arm64', '--cross-file', 'scripts/aarch64-linux-gnu.ini')
+
+
+STEPS = {name[len('step_'):]: function for name, function
+         in list(globals().items()) if name.startswith('step_')}
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('step', nargs='*',
+                        help='steps to run (default: all)')
+    args = parser.parse_args()
+    for name in args.step:
+        if name not in STEPS:
+            parser.error(f'no step {name}: {", ".join(STEPS)}')
+    tally = Tally()
+    for name in args.step or STEPS:
+        print(f'=== {name}', flush=True)
+        start = time.monotonic()
+        try:
+            STEPS[name](tally)
+        except (OSError, subprocess.SubprocessError) as err:
+            tally.count(False, f'{name}: {err}')
+        print(f'=== {name}: {time.monotonic() - start:.0f} s', flush=True)
+    tally.report()
+    return 1 if tally.failures or not tally.passed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
