@@ -99,6 +99,8 @@ void *object_cast(void *obj, const ObjectType *type);
     }                                                                          \
     G_DEFINE_AUTOPTR_CLEANUP_FUNC(T, object_unref)
 
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Object, object_unref)
+
 #define QOM_DEFINE(T, fn, ...)                                                 \
     const ObjectType fn##_type = { .size = sizeof(T), __VA_ARGS__ };           \
     static const ObjectType *const fn##_type_entry                             \
