@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of hw/core share. */
+#ifndef HW_CORE_CORE_INTERNAL_H
+#define HW_CORE_CORE_INTERNAL_H
+
+#include "hw/core/device.h"
+
+void device_gpio_cleanup(Device *dev);
+/* Put @dev on @bus (with a reference) or take it off. */
+void bus_attach(Bus *bus, Device *dev);
+void bus_detach(Bus *bus, Device *dev);
+/* May a device join while the machine runs? */
+bool bus_can_hotplug(Bus *bus, Error **errp);
+
+#endif
