@@ -3,6 +3,7 @@
 #include "util/osdep.h"
 
 #include "softmmu/core/vm-internal.h"
+#include "softmmu/memory.h"
 #include "softmmu/vm.h"
 #include "util/error.h"
 
@@ -75,6 +76,7 @@ void vm_free(Vm *vm)
 {
     vm_requests_cleanup(vm);
     object_unref(vm->root);
+    mem_free(vm);
     vm_clocks_free(vm->core->clocks);
     g_array_free(vm->core->reset_handlers, TRUE);
     g_free(vm->core);

@@ -12,6 +12,26 @@
 
 static Vm test_vm;
 
+/* The machine lock of a VM that has nothing else. */
+static __thread bool lock_held;
+
+void vm_lock(Vm *vm) NO_THREAD_SAFETY
+{
+    g_assert_false(lock_held);
+    lock_held = true;
+}
+
+void vm_unlock(Vm *vm) NO_THREAD_SAFETY
+{
+    g_assert_true(lock_held);
+    lock_held = false;
+}
+
+bool vm_locked(const Vm *vm)
+{
+    return lock_held;
+}
+
 /* A device that remembers. */
 typedef struct Probe {
     uint8_t regs[64];
@@ -497,7 +517,6 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     rcu_register_thread();
-    mutex_init(&test_vm.lock);
 #define ADD(name, ops, fn)                                                     \
     g_test_add("/memory/" name, Fixture, ops, setup, fn, teardown)
     ADD("wide-reads-are-split", &ops_plain, test_wide_reads_are_split);
