@@ -195,6 +195,7 @@ static bool add_nic(Vm *vm, const char *text, unsigned n, Error **errp)
     g_autoptr(QDict) net =
         qapi_parse_option_dict(text, "type", &help, &mode, errp);
     g_autoptr(QDict) dev = qdict_new();
+    g_autoptr(Netdev) netdev = NULL;
     g_autofree char *id = NULL;
 
     if (!net) {
@@ -227,7 +228,8 @@ static bool add_nic(Vm *vm, const char *text, unsigned n, Error **errp)
         qdict_put_str(dev, "driver", default_model);
     }
     qdict_put_str(dev, "netdev", id);
-    return net_add_netdev(vm, net, mode, errp) &&
+    netdev = qapi_from_qobject(&qapi_type_Netdev, (QObject *)net, mode, errp);
+    return netdev && netdev_add(vm, netdev, errp) &&
            device_add_opts(vm, dev, mode, errp);
 }
 

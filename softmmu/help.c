@@ -155,13 +155,16 @@ static bool chardev_option_help(Launch *l, const char *text, GString *out,
 static bool netdev_option_help(Launch *l, const char *text, GString *out,
                                Error **errp)
 {
-    g_autofree char *list = NULL;
-
     if (!is_help(text)) {
         return false;
     }
-    list = net_help();
-    g_string_append_printf(out, "Available netdev backend types:\n%s", list);
+    g_string_append(out, "Available netdev backend types:\n");
+    for (int i = 0; i < NET_CLIENT_DRIVER__MAX; i++) {
+        if (i != NET_CLIENT_DRIVER_NIC) {
+            g_string_append_printf(
+                out, "%s\n", qapi_enum_name(&qapi_type_NetClientDriver, i));
+        }
+    }
     return true;
 }
 

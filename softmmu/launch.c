@@ -330,7 +330,7 @@ static bool do_drive(Launch *l, Vm *vm, const char *text, Error **errp)
 
 static bool do_netdev(Launch *l, Vm *vm, const char *text, Error **errp)
 {
-    return net_add_netdev_option(vm, text, errp);
+    return netdev_add_opts(vm, text, errp);
 }
 
 static bool do_device(Launch *l, Vm *vm, const char *text, Error **errp)

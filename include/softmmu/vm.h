@@ -36,6 +36,7 @@ struct Vm {
     GPtrArray *data_dirs; /* const char *, of -L; or NULL */
     bool cpu_pm; /* -overcommit cpu-pm=on: the guest may idle CPUs itself */
     int signal_fd;
+    uint64_t migrate_caps; /* bits by MigrationCapability; machine lock */
     /* -rtc: the guest's wall clock is vm_clock_ns(rtc_clock) +
      * rtc_offset_ns; vm_rtc_ns() says it. */
     VmClock rtc_clock;
