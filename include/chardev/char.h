@@ -65,7 +65,7 @@ typedef struct CharFrontend {
 extern const PropKind prop_kind_chardev;
 #define PROP_CHARDEV(T, f, nam)                                                \
     { .name = nam, .kind = &prop_kind_chardev,                                 \
-      .offset = offsetof(T, f) + PROP_CHECK_(T, f, CharFrontend),              \
+      .offset = PROP_OFFSET_(T, f, CharFrontend),                             \
       .help = "ID of a chardev to use as a backend" }
 
 /* Attach @fe to @chr (NULL: to nothing). Fails when @chr is in use. */
