@@ -170,6 +170,10 @@ void vm_timer_set(VmTimer *t, int64_t deadline_ns);
 void vm_timer_cancel(VmTimer *t);
 bool vm_timer_pending(const VmTimer *t);
 
+/* In vmstate tables: the deadline, -1 when idle. Include migration/vmstate.h. */
+extern const struct VmFieldKind vmk_timer;
+#define VMS_TIMER(T, f, nam) VMS_AS(T, f, nam, &vmk_timer)
+
 /* qtest: the virtual clock moves only by these. */
 void vm_clock_set_manual(Vm *vm);
 int64_t vm_clock_step(Vm *vm, int64_t target_ns);
