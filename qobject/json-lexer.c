@@ -75,6 +75,9 @@ void json_lexer_clear(JsonLexer *lx)
 
 static bool carry_on(JsonLexer *lx, const char *bytes, size_t len)
 {
+    if (!len) {
+        return true;
+    }
     if (len > JSON_MAX_SIZE - lx->carry_len) {
         return false;
     }

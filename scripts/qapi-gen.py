@@ -84,8 +84,9 @@ def check_pending(schema, pending, path):
 def gen_all_types(schema, args, pending):
     out = args.output_dir
     check_target_conds(schema)
-    write(f'{out}/qapi-builtin-types.h', gen_types.builtin_header())
-    write(f'{out}/qapi-builtin-types.c', gen_types.builtin_source())
+    if args.include_dir == 'qapi':
+        write(f'{out}/qapi-builtin-types.h', gen_types.builtin_header())
+        write(f'{out}/qapi-builtin-types.c', gen_types.builtin_source())
     for module in schema.modules:
         b = gen_types.base(module)
         write(f'{out}/qapi-types-{b}.h', gen_types.header(schema, module))
@@ -122,6 +123,8 @@ def main():
                                     'schema'])
     p.add_argument('schema')
     p.add_argument('-o', '--output-dir', default='.')
+    p.add_argument('--include-dir', default='qapi',
+                   help='how generated code includes its headers')
     p.add_argument('--suffix', default='',
                    help='of the files of a program, such as -x86_64')
     p.add_argument('--define', action='append', default=[],
@@ -133,6 +136,7 @@ def main():
     args = p.parse_args()
     try:
         schema = Schema(args.schema, args.define)
+        schema.include_dir = args.include_dir
         pending = read_pending(args.pending)
         check_pending(schema, pending, args.pending)
         modules = (args.modules.split(',') if args.modules

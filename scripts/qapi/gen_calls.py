@@ -66,7 +66,7 @@ def commands_header(schema, module):
     g = 'QAPI_COMMANDS_%s_H' % guard(base(module))
     out = NOTICE % (module + '.json')
     out += (f'#ifndef {g}\n#define {g}\n\n'
-            f'#include "qapi/qapi-types-{base(module)}.h"\n\n'
+            f'#include "{schema.include_dir}/qapi-types-{base(module)}.h"\n\n'
             '/* Handlers, for the subsystem that owns each to define.\n'
             ' * Arguments are lent; a result is handed over. */\n')
     for cmd in calls(schema, module, 'command'):
@@ -141,7 +141,7 @@ def commands_source(schema, module, pending):
             if c.name not in pending]
     out = NOTICE % (module + '.json')
     out += ('#include "util/osdep.h"\n\n'
-            f'#include "qapi/qapi-commands-{base(module)}.h"\n'
+            f'#include "{schema.include_dir}/qapi-commands-{base(module)}.h"\n'
             '#include "qapi/dispatch.h"\n')
     if not cmds:
         return out
@@ -174,7 +174,7 @@ def events_header(schema, module):
     g = 'QAPI_EVENTS_%s_H' % guard(base(module))
     out = NOTICE % (module + '.json')
     out += (f'#ifndef {g}\n#define {g}\n\n#include "qapi/event.h"\n'
-            f'#include "qapi/qapi-types-{base(module)}.h"\n\n'
+            f'#include "{schema.include_dir}/qapi-types-{base(module)}.h"\n\n'
             '/* Any thread; arguments are lent; a NULL sink drops the event. '
             '*/\n')
     for event in calls(schema, module, 'event'):
@@ -210,7 +210,7 @@ def event_sender(event):
 def events_source(schema, module):
     out = NOTICE % (module + '.json')
     out += ('#include "util/osdep.h"\n\n'
-            f'#include "qapi/qapi-events-{base(module)}.h"\n')
+            f'#include "{schema.include_dir}/qapi-events-{base(module)}.h"\n')
     for event in calls(schema, module, 'event'):
         out += event_sender(event)
     return out

@@ -151,7 +151,7 @@ def header(schema, module):
     out = NOTICE % (module + '.json')
     out += f'#ifndef {g}\n#define {g}\n\n#include "qapi/qapi-builtin-types.h"\n'
     for inc in schema.includes[module]:
-        out += f'#include "qapi/qapi-types-{base(inc)}.h"\n'
+        out += f'#include "{schema.include_dir}/qapi-types-{base(inc)}.h"\n'
     out += '\n'
     for t in types:
         if t.kind == 'enum':
@@ -242,7 +242,7 @@ def alternate_descriptor(t):
 def source(schema, module):
     out = NOTICE % (module + '.json')
     out += ('#include "util/osdep.h"\n\n'
-            f'#include "qapi/qapi-types-{base(module)}.h"\n')
+            f'#include "{schema.include_dir}/qapi-types-{base(module)}.h"\n')
     for t in schema.entities:
         if t.module != module or t.kind in ('command', 'event'):
             continue

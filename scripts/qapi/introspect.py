@@ -41,8 +41,9 @@ class Introspection:
 
     def enter(self, t, name):
         if t not in self.names:
-            self.names[t] = name
-            self.queue.append(t)
+            if name not in self.names.values():
+                self.queue.append(t)
+            self.names[t] = name  # lists of all integer types share one
         return name
 
     def with_features(self, entry, features):

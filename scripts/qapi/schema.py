@@ -146,6 +146,7 @@ class Schema:
         self.calls = {}
         self.entities = []  # definitions, in source order
         self.docs = self.parser.docs
+        self.include_dir = 'qapi'
         self.load()
 
     # Loading ---------------------------------------------------------------
