@@ -160,7 +160,7 @@ static bool netdev_option_help(Launch *l, const char *text, GString *out,
     }
     g_string_append(out, "Available netdev backend types:\n");
     for (int i = 0; i < NET_CLIENT_DRIVER__MAX; i++) {
-        if (i != NET_CLIENT_DRIVER_NIC) {
+        if (i != NET_CLIENT_DRIVER_NONE && i != NET_CLIENT_DRIVER_NIC) {
             g_string_append_printf(
                 out, "%s\n", qapi_enum_name(&qapi_type_NetClientDriver, i));
         }

@@ -43,3 +43,21 @@ CurrentMachineParams *qmp_query_current_machine(Vm *vm, Error **errp)
     params->wakeup_suspend_support = false;
     return params;
 }
+
+TargetInfo *qmp_query_target(Vm *vm, Error **errp)
+{
+    TargetInfo *info = g_new0(TargetInfo, 1);
+
+    info->arch = qapi_enum_parse(&qapi_type_SysEmuTarget, vm->target, errp);
+    return info;
+}
+
+MemoryInfo *qmp_query_memory_size_summary(Vm *vm, Error **errp)
+{
+    MemoryInfo *info = g_new0(MemoryInfo, 1);
+
+    /* No device adds memory yet, so what is there was there at start. */
+    info->base_memory = vm->machine ? vm->machine->ram_size : 0;
+    info->has_plugged_memory = true;
+    return info;
+}
