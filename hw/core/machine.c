@@ -360,6 +360,7 @@ static Object *make_ram_backend(Machine *m, Error **errp)
                   m->mem_path ? "memory-backend-file" : "memory-backend-ram");
     qdict_put_str(opts, "id", id);
     qdict_put_uint(opts, "size", m->ram_size);
+    qdict_put_bool(opts, "x-use-canonical-path-for-ramblock-id", false);
     if (m->mem_path) {
         qdict_put_str(opts, "mem-path", m->mem_path);
     }
