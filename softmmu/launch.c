@@ -9,12 +9,12 @@
 #include <sys/prctl.h>
 
 #include "accel/accel.h"
-#include "accel/qtest.h"
 #include "block/block-options.h"
 #include "chardev/char.h"
 #include "hw/core/machine.h"
 #include "net/net.h"
 #include "softmmu/launch.h"
+#include "softmmu/qtest-server.h"
 #include "softmmu/user-object.h"
 #include "softmmu/vm.h"
 #include "util/error.h"
@@ -374,12 +374,29 @@ static void warn_unused_globals(Vm *vm)
     }
 }
 
+static bool launch_qtest(Launch *l, Vm *vm, Error **errp)
+{
+    const char *text = options_last(&l->options, OPT_QTEST);
+    Chardev *chr = NULL;
+
+    if (!text) {
+        return true;
+    }
+    if (!chardev_add_legacy(vm, "qtest", text, &chr, NULL, errp)) {
+        return error_prefix(errp, "-qtest %s", text);
+    }
+    return !chr ||
+           qtest_server_start(vm, chr, options_last(&l->options, OPT_QTEST_LOG),
+                              errp);
+}
+
 static bool launch_machine(Launch *l, Vm *vm, Error **errp)
 {
     return accel_options_apply(l, vm, errp) && machine_build(vm->machine, errp) &&
            debugcons_launch(l, vm, errp) && nics_launch(l, vm, errp) &&
            each(l, vm, OPT_DEVICE, do_device, errp) &&
-           machine_run_done(vm->machine, errp);
+           machine_run_done(vm->machine, errp) &&
+           accel_machine_done(vm, errp) && launch_qtest(l, vm, errp);
 }
 
 static bool launch_all(Launch *l, Vm **vmp, Error **errp)

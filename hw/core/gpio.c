@@ -60,12 +60,19 @@ void device_irqs_out(Device *dev, const char *name, IrqLine **pins, int n)
     irqs->out = pins;
 }
 
-IrqLine *device_irq_in(Device *dev, const char *name, int n)
+IrqLine *device_irq_in_find(Device *dev, const char *name, int n)
 {
     NamedIrqs *irqs = irqs_find(dev->irqs_in, name);
 
-    assert(irqs && n >= 0 && n < irqs->n);
-    return irqs->in[n];
+    return irqs && n >= 0 && n < irqs->n ? irqs->in[n] : NULL;
+}
+
+IrqLine *device_irq_in(Device *dev, const char *name, int n)
+{
+    IrqLine *irq = device_irq_in_find(dev, name, n);
+
+    assert(irq);
+    return irq;
 }
 
 void device_connect_out(Device *dev, const char *name, int n, IrqLine *irq)

@@ -151,6 +151,8 @@ void device_irqs_in(Device *dev, const char *name, IrqHandler *fn,
                     void *opaque, int n);
 void device_irqs_out(Device *dev, const char *name, IrqLine **pins, int n);
 IrqLine *device_irq_in(Device *dev, const char *name, int n); /* not owned */
+/* The same, or NULL when there is no such pin. */
+IrqLine *device_irq_in_find(Device *dev, const char *name, int n);
 void device_connect_out(Device *dev, const char *name, int n, IrqLine *irq);
 /* qtest: hear of every change of the pins. */
 typedef void IrqInterceptFn(void *opaque, int n, int level);
