@@ -345,8 +345,8 @@ static void blk_unrealize(Device *dev)
 {
     VirtioBlk *s = virtio_blk(dev);
 
+    virtio_unplug(&s->parent);
     vm_state_listener_del(dev->vm, &s->vm_listener);
-    virtio_blk_finish(s);
     blk_drain(s->blk);
     blk_detach_dev(s->blk);
     blk_unref(s->blk);

@@ -100,10 +100,28 @@ static void apply_globals(Device *dev)
     }
 }
 
+/* The device whose properties @dev shows as its own, or NULL. */
+static Device *forwarded_device(Device *dev)
+{
+    const ObjectType *t = dev->obj.type;
+
+    while (t && !t->forward) {
+        t = t->parent;
+    }
+    return t ? object_dynamic_cast(*(Object **)((char *)dev + t->forward_at),
+                                   &device_type)
+             : NULL;
+}
+
 void device_setup(Device *dev, Vm *vm)
 {
+    Device *inner = forwarded_device(dev);
+
     dev->vm = vm;
     object_set_root(&dev->obj, vm->root);
+    if (inner) {
+        device_setup(inner, vm);
+    }
     apply_globals(dev);
 }
 

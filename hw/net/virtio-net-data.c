@@ -29,8 +29,6 @@ static unsigned rx_gather(NetPair *p, size_t size, VqChain **chains)
     size_t have = 0;
     unsigned n = 0;
 
-    /* The handler's budget does not count here: we push as we pop. */
-    p->rx->budget = RX_CHAINS_MAX;
     while (have < size && n < RX_CHAINS_MAX) {
         VqChain *c = vq_pop(p->rx);
 

@@ -413,8 +413,8 @@ static void net_unrealize(Device *dev)
 {
     VirtioNet *n = virtio_net(dev);
 
+    virtio_unplug(&n->parent);
     for (unsigned i = 0; i < n->max_pairs; i++) {
-        virtio_net_drop_tx(&n->pairs[i]);
         net_client_cleanup(&n->pairs[i].nc);
     }
     g_clear_pointer(&n->pairs, g_free);

@@ -475,9 +475,7 @@ static void virtio_pci_unrealize(Device *dev)
 {
     VirtioPci *s = virtio_pci(dev);
 
-    virtio_pci_teardown(s);
-    device_unrealize(&s->vdev->parent);
-    bus_unparent(s->bus);
+    virtio_pci_teardown(s); /* the core took the bus and the backend away */
     s->bus = NULL;
 }
 
@@ -564,6 +562,7 @@ static char *virtio_pci_bus_path(Device *dev)
 
 static const BusClass virtio_pci_bus_class = {
     .device_path = virtio_pci_bus_path,
+    .hotplug = true,
 };
 QOM_DEFINE(Bus, virtio_pci_bus, .name = "virtio-pci-bus",
            .parent = &virtio_bus_type, .class = &virtio_pci_bus_class);

@@ -136,7 +136,7 @@ static void rng_unrealize(Device *dev)
 {
     VirtioRng *s = virtio_rng(dev);
 
-    rng_forget(s);
+    virtio_unplug(&s->parent);
     vm_timer_cancel(&s->timer);
     if (s->own) {
         object_unparent(s->own);

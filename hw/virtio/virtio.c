@@ -37,6 +37,7 @@ static void queue_round(VirtQueue *vq)
         vring_want_kicks(vq, false);
     }
     vq->kick(vq);
+    vq->budget = INT_MAX;
     if (!vq_ready(vq)) {
         return;
     }

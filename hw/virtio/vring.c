@@ -202,6 +202,7 @@ void vring_reset(VirtQueue *vq)
     vq->epoch++;
     vq->kicks_on = true;
     vq->kicks_muted = false;
+    vq->budget = INT_MAX;
 }
 
 static bool ring_unmapped(VirtQueue *vq, const char *what)

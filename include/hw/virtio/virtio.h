@@ -101,7 +101,7 @@ struct VirtQueue {
     uint16_t last_avail, shadow_avail, used_idx, signalled_used;
     bool avail_wrap, used_wrap, signalled_valid;
     unsigned inuse, epoch;
-    int budget; /* chains left in this round */
+    int budget; /* chains left in a handler's round */
     GmemCache desc_cache, avail_cache, used_cache;
     VqChain *free_chains;
     unsigned fill_slots; /* between vq_fill() and vq_flush() */
@@ -259,6 +259,8 @@ void virtio_queue_kick(VirtQueue *vq);
 /* After the device is realized; computes the offered features. */
 bool virtio_plug(VirtioDevice *vdev, const VirtioTransport *t, void *opaque,
                  AddressSpace *mem, uint64_t transport_features, Error **errp);
+/* Reset and leave the transport: the first thing in each device's unrealize
+ * (a second call does nothing). */
 void virtio_unplug(VirtioDevice *vdev);
 void virtio_reset(VirtioDevice *vdev);
 void virtio_set_status(VirtioDevice *vdev, uint8_t status);
