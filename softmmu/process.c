@@ -163,8 +163,8 @@ static bool parse_user(const char *text, uid_t *uid, gid_t *gid,
 static bool change_user(const char *text, Error **errp)
 {
     const char *name;
-    uid_t uid;
-    gid_t gid;
+    uid_t uid = 0;
+    gid_t gid = 0;
 
     if (!parse_user(text, &uid, &gid, &name, errp)) {
         return false;
