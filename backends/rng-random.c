@@ -35,8 +35,7 @@ static void rng_random_serve(RngRandom *s)
     if (n > 0) {
         rng_deliver(&s->parent, buf, n);
     } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
-        warn_report_ratelimited("rng-random: cannot read '%s': %s",
-                                s->filename,
+        warn_report_ratelimited("rng-random: cannot read '%s': %s", s->filename,
                                 n ? g_strerror(errno) : "end of file");
         if (s->watch) {
             loop_fd_set_events(s->watch, 0);

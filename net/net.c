@@ -31,7 +31,7 @@ static NetClient *client_at(Vm *vm, unsigned i)
     return g_ptr_array_index(vm->net->all, i);
 }
 
-/* Clients ------------------------------------------------------------------------ */
+/* Clients ---------------------------------------------------------------- */
 
 void net_client_init(NetClient *nc, const NetClientOps *ops, Vm *vm,
                      const char *model, const char *name, unsigned queue)
@@ -118,7 +118,7 @@ NetClient *net_find(Vm *vm, const char *id)
     return NULL;
 }
 
-/* NICs --------------------------------------------------------------------------- */
+/* NICs ------------------------------------------------------------------- */
 
 static QObject *netdev_prop_get(Object *obj, const Prop *prop, Error **errp)
 {
@@ -127,8 +127,8 @@ static QObject *netdev_prop_get(Object *obj, const Prop *prop, Error **errp)
     return qstr_new(p->id ? p->id : "");
 }
 
-static bool netdev_prop_set(Object *obj, const Prop *prop,
-                            const QObject *value, QapiMode mode, Error **errp)
+static bool netdev_prop_set(Object *obj, const Prop *prop, const QObject *value,
+                            QapiMode mode, Error **errp)
 {
     NicPeers *p = prop_slot(obj, prop);
     char *id = NULL;
@@ -164,8 +164,10 @@ bool nic_peers_find(NicPeers *p, Vm *vm, Error **errp)
             continue;
         }
         if (nc->peer) {
-            return error_set(errp, "Property 'netdev' can't take value '%s', "
-                             "it's in use", p->id);
+            return error_set(errp,
+                             "Property 'netdev' can't take value '%s', "
+                             "it's in use",
+                             p->id);
         }
         g_ptr_array_add(found, nc);
     }
@@ -214,7 +216,7 @@ void nic_default_mac(Vm *vm, uint8_t mac[6])
     mac[5] = n;
 }
 
-/* Netdevs ------------------------------------------------------------------------- */
+/* Netdevs ---------------------------------------------------------------- */
 
 bool netdev_add(Vm *vm, const Netdev *opts, Error **errp)
 {
@@ -227,7 +229,8 @@ bool netdev_add(Vm *vm, const Netdev *opts, Error **errp)
     case NET_CLIENT_DRIVER_BRIDGE:
         return bridge_netdev_add(vm, opts, errp);
     default:
-        return error_set(errp, "Parameter 'type' expects a netdev backend type");
+        return error_set(errp,
+                         "Parameter 'type' expects a netdev backend type");
     }
 }
 
@@ -287,7 +290,7 @@ void net_cleanup(Vm *vm)
     g_clear_pointer(&vm->net, g_free);
 }
 
-/* Commands ------------------------------------------------------------------------ */
+/* Commands --------------------------------------------------------------- */
 
 static void link_changed(NetClient *nc)
 {
@@ -340,8 +343,10 @@ RxFilterInfoList *qmp_query_rx_filter(Vm *vm, const char *name, Error **errp)
         if (nic && nc->ops->rx_filter) {
             QAPI_LIST_APPEND(tail, nc->ops->rx_filter(nc));
         } else if (name) {
-            error_set(errp, "net client(%s) doesn't support rx-filter "
-                      "querying", name);
+            error_set(errp,
+                      "net client(%s) doesn't support rx-filter "
+                      "querying",
+                      name);
             return NULL;
         }
     }

@@ -35,7 +35,7 @@ int tap_open(char name[16], bool *vnet_hdr, bool required, bool multiqueue,
     if (*vnet_hdr && !(features & IFF_VNET_HDR)) {
         if (required) {
             error_set(errp, "vnet_hdr=1 requested, but no kernel support for "
-                      "IFF_VNET_HDR available");
+                            "IFF_VNET_HDR available");
             return -1;
         }
         *vnet_hdr = false;
@@ -46,7 +46,7 @@ int tap_open(char name[16], bool *vnet_hdr, bool required, bool multiqueue,
     if (multiqueue) {
         if (!(features & IFF_MULTI_QUEUE)) {
             error_set(errp, "multiqueue required, but no kernel support for "
-                      "IFF_MULTI_QUEUE available");
+                            "IFF_MULTI_QUEUE available");
             return -1;
         }
         ifr.ifr_flags |= IFF_MULTI_QUEUE;
@@ -65,8 +65,8 @@ bool tap_fd_check(int fd, bool *vnet_hdr, char name[16], Error **errp)
     struct ifreq ifr = {};
 
     if (ioctl(fd, TUNGETIFF, &ifr) < 0) {
-        return error_errno(errp, errno,
-                           "Unable to query TUNGETIFF on FD %d", fd);
+        return error_errno(errp, errno, "Unable to query TUNGETIFF on FD %d",
+                           fd);
     }
     if (!(ifr.ifr_flags & IFF_TAP)) {
         return error_set(errp, "FD %d is not a tap interface", fd);
@@ -112,7 +112,8 @@ void tap_fd_set_offload(int fd, unsigned bits)
         v |= bits & NET_OFFLOAD_TSO6 ? TUN_F_TSO6 : 0;
         v |= bits & (NET_OFFLOAD_TSO4 | NET_OFFLOAD_TSO6) &&
                      bits & NET_OFFLOAD_ECN
-                 ? TUN_F_TSO_ECN : 0;
+                 ? TUN_F_TSO_ECN
+                 : 0;
         v |= bits & NET_OFFLOAD_UFO ? TUN_F_UFO : 0;
     }
     if (ioctl(fd, TUNSETOFFLOAD, v) < 0 &&

@@ -24,8 +24,8 @@ static pid_t spawn(char *const argv[])
     sigemptyset(&none);
     sigfillset(&all);
     posix_spawnattr_init(&attr);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK |
-                                        POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setflags(&attr,
+                             POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     posix_spawnattr_setsigmask(&attr, &none);
     posix_spawnattr_setsigdefault(&attr, &all);
     ret = posix_spawn(&pid, argv[0], NULL, &attr, argv, environ);
@@ -70,8 +70,10 @@ static int recv_fd(int sock)
         char buf[CMSG_SPACE(sizeof(int))];
     } control;
     struct msghdr msg = {
-        .msg_iov = &iov, .msg_iovlen = 1,
-        .msg_control = &control, .msg_controllen = sizeof(control),
+        .msg_iov = &iov,
+        .msg_iovlen = 1,
+        .msg_control = &control,
+        .msg_controllen = sizeof(control),
     };
     struct cmsghdr *cmsg;
     int fd = -1;

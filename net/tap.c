@@ -229,7 +229,7 @@ static Tap *tap_new(Vm *vm, const NetClientOps *ops, const char *model,
     return s;
 }
 
-/* Options ------------------------------------------------------------------------- */
+/* Options ---------------------------------------------------------------- */
 
 static bool is_script(const char *name)
 {
@@ -264,18 +264,20 @@ static bool check_opts(const NetdevTapOptions *o, Error **errp)
     }
     if (o->vhostfd || o->vhostfds) {
         return error_set(errp, "vhostfd= and vhostfds= need vhost=on, which is "
-                         "not supported yet");
+                               "not supported yet");
     }
     if (o->has_poll_us && o->poll_us) {
         return error_set(errp, "poll-us= needs vhost=on, which is not "
-                         "supported yet");
+                               "supported yet");
     }
     if (o->fd && o->fds) {
         return error_set(errp, "fd= and fds= exclude each other");
     }
     if (o->has_queues && (o->queues < 1 || o->queues > NET_QUEUES_MAX)) {
-        return error_set(errp, "Invalid number of queues: at least 1, at most "
-                         "%d", NET_QUEUES_MAX);
+        return error_set(errp,
+                         "Invalid number of queues: at least 1, at most "
+                         "%d",
+                         NET_QUEUES_MAX);
     }
     return true;
 }
@@ -335,7 +337,7 @@ static bool add_from_fds(Vm *vm, const Netdev *opts, const char *list,
         } else if (vnet_hdr != first_hdr) {
             close(fd);
             return error_set(errp, "vnet_hdr not consistent across given tap "
-                             "fds");
+                                   "fds");
         }
         if (!add_queue(vm, opts, i, fd, vnet_hdr, ifname, errp)) {
             return false;
@@ -345,9 +347,9 @@ static bool add_from_fds(Vm *vm, const Netdev *opts, const char *list,
     return true;
 }
 
-static bool add_from_helper(Vm *vm, const Netdev *opts,
-                            const NetClientOps *ops, const char *model,
-                            const char *helper, const char *br, Error **errp)
+static bool add_from_helper(Vm *vm, const Netdev *opts, const NetClientOps *ops,
+                            const char *model, const char *helper,
+                            const char *br, Error **errp)
 {
     char ifname[16];
     bool vnet_hdr;
@@ -438,8 +440,7 @@ bool tap_netdev_add(Vm *vm, const Netdev *opts, Error **errp)
              refuse_with(errp, o->downscript, "downscript", "helper") &&
              refuse_with(errp, o->has_queues, "queues", "helper") &&
              refuse_with(errp, o->has_vnet_hdr, "vnet_hdr", "helper") &&
-             add_from_helper(vm, opts, &tap_ops, "tap", o->helper, o->br,
-                             errp);
+             add_from_helper(vm, opts, &tap_ops, "tap", o->helper, o->br, errp);
     } else if (o->br) {
         ok = error_set(errp, "br= needs helper=");
     } else {
@@ -453,5 +454,6 @@ bool bridge_netdev_add(Vm *vm, const Netdev *opts, Error **errp)
     const NetdevBridgeOptions *o = &opts->u.bridge;
 
     return undo_unless(add_from_helper(vm, opts, &bridge_ops, "bridge",
-                                       o->helper, o->br, errp), vm, opts);
+                                       o->helper, o->br, errp),
+                       vm, opts);
 }

@@ -16,12 +16,12 @@
 typedef struct BlkReq {
     BlkQueue *q;
     VqChain *c;
-    uint32_t type;    /* VIRTIO_BLK_T_* without flags */
-    int64_t offset;   /* bytes */
-    int64_t bytes;    /* of ranges without data */
-    unsigned flags;   /* BLK_REQ_* */
-    uint8_t *status;  /* the last byte of the in buffers */
-    size_t in_len;    /* with the status */
+    uint32_t type;   /* VIRTIO_BLK_T_* without flags */
+    int64_t offset;  /* bytes */
+    int64_t bytes;   /* of ranges without data */
+    unsigned flags;  /* BLK_REQ_* */
+    uint8_t *status; /* the last byte of the in buffers */
+    size_t in_len;   /* with the status */
     IoVec data;
 } BlkReq;
 
@@ -30,7 +30,7 @@ size_t virtio_blk_priv_size(void)
     return sizeof(BlkReq);
 }
 
-/* Completion ------------------------------------------------------------------------- */
+/* Completion ------------------------------------------------------------- */
 
 static void announce(void *opaque)
 {
@@ -105,7 +105,7 @@ static void done(void *opaque, int ret)
     }
 }
 
-/* Submission -------------------------------------------------------------------------- */
+/* Submission ------------------------------------------------------------- */
 
 static void submit(BlkReq *r)
 {
@@ -186,15 +186,15 @@ static uint8_t parse_range(BlkReq *r)
         return VIRTIO_BLK_S_UNSUPP;
     }
     if (blk_is_read_only(s->blk) ||
-        le32toh(seg.num_sectors) > (zeroes ? s->max_write_zeroes_sectors
-                                           : s->max_discard_sectors) ||
+        le32toh(seg.num_sectors) >
+            (zeroes ? s->max_write_zeroes_sectors : s->max_discard_sectors) ||
         !range_ok(s, sector, bytes)) {
         return VIRTIO_BLK_S_IOERR;
     }
     r->offset = sector * VIRTIO_BLK_SECTOR;
     r->bytes = bytes;
-    r->flags = flags & VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP ? BLK_REQ_MAY_UNMAP
-                                                          : 0;
+    r->flags =
+        flags & VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP ? BLK_REQ_MAY_UNMAP : 0;
     return VIRTIO_BLK_S_OK;
 }
 
@@ -203,8 +203,10 @@ static void handle_range(BlkReq *r)
     uint8_t status = parse_range(r);
 
     if (status != VIRTIO_BLK_S_OK) {
-        invalid(r, r->type == VIRTIO_BLK_T_DISCARD ? BLK_ACCT_UNMAP
-                                                   : BLK_ACCT_WRITE, status);
+        invalid(r,
+                r->type == VIRTIO_BLK_T_DISCARD ? BLK_ACCT_UNMAP
+                                                : BLK_ACCT_WRITE,
+                status);
     } else if (r->bytes == 0) {
         finish(r, VIRTIO_BLK_S_OK);
     } else {
@@ -330,7 +332,7 @@ void virtio_blk_kick(VirtQueue *vq)
     announce(q);
 }
 
-/* Stop and go -------------------------------------------------------------------------- */
+/* Stop and go ------------------------------------------------------------ */
 
 static void restart(void *opaque)
 {

@@ -29,8 +29,10 @@ static IoThread *find_iothread(VirtioBlk *s, const QDict *entry, Error **errp)
     }
     for (unsigned i = 0; i < s->mapped->len; i++) {
         if (g_ptr_array_index(s->mapped, i) == obj) {
-            error_set(errp, "duplicate iothread name '%s' in "
-                      "iothread-vq-mapping", id);
+            error_set(errp,
+                      "duplicate iothread name '%s' in "
+                      "iothread-vq-mapping",
+                      id);
             return NULL;
         }
     }
@@ -49,9 +51,10 @@ static bool map_one(VirtioBlk *s, const QObject *number, IoThread *t,
         return error_set(errp, "iothread-vq-mapping: 'vqs' must be numbers");
     }
     if (vq >= s->num_queues) {
-        return error_set(errp, "vq index %" PRIu64 " for IOThread must be less "
-                         "than num_queues %u in iothread-vq-mapping", vq,
-                         s->num_queues);
+        return error_set(errp,
+                         "vq index %" PRIu64 " for IOThread must be less "
+                         "than num_queues %u in iothread-vq-mapping",
+                         vq, s->num_queues);
     }
     if (owner[vq]) {
         return error_set(errp, "cannot assign vq %" PRIu64 " to two IOThreads",
@@ -69,7 +72,8 @@ static bool map_entry(VirtioBlk *s, const QObject *value, IoThread **owner,
     IoThread *t;
 
     if (!entry) {
-        return error_set(errp, "iothread-vq-mapping: must be a list of objects");
+        return error_set(errp,
+                         "iothread-vq-mapping: must be a list of objects");
     }
     t = find_iothread(s, entry, errp);
     if (!t) {
@@ -78,7 +82,7 @@ static bool map_entry(VirtioBlk *s, const QObject *value, IoThread **owner,
     vqs = qobject_to_list(qdict_get(entry, "vqs"));
     if (s->mapped->len > 1 && *explicit != (vqs != NULL)) {
         return error_set(errp, "either all items in iothread-vq-mapping must "
-                         "have vqs or none of them must have it");
+                               "have vqs or none of them must have it");
     }
     *explicit = vqs != NULL;
     for (size_t i = 0; vqs && i < qlist_size(vqs); i++) {
@@ -96,7 +100,8 @@ static bool map_list(VirtioBlk *s, Error **errp)
     bool explicit = false;
 
     if (!list || !qlist_size(list)) {
-        return error_set(errp, "iothread-vq-mapping: must be a list of objects");
+        return error_set(errp,
+                         "iothread-vq-mapping: must be a list of objects");
     }
     for (size_t i = 0; i < qlist_size(list); i++) {
         if (!map_entry(s, qlist_get(list, i), owner, &explicit, errp)) {
@@ -108,8 +113,10 @@ static bool map_list(VirtioBlk *s, Error **errp)
             owner[i] = g_ptr_array_index(s->mapped, i % s->mapped->len);
         }
         if (!owner[i]) {
-            return error_set(errp, "missing vq %u IOThread assignment in "
-                             "iothread-vq-mapping", i);
+            return error_set(errp,
+                             "missing vq %u IOThread assignment in "
+                             "iothread-vq-mapping",
+                             i);
         }
     }
     for (unsigned i = 0; i < s->num_queues; i++) {
@@ -123,14 +130,13 @@ bool virtio_blk_map_queues(VirtioBlk *s, Error **errp)
     s->mapped = g_ptr_array_new_with_free_func(object_unref);
     if (s->iothread && s->vq_mapping) {
         return error_set(errp, "iothread and iothread-vq-mapping properties "
-                         "cannot be set at the same time");
+                               "cannot be set at the same time");
     }
     if (s->vq_mapping) {
         return map_list(s, errp);
     }
     for (unsigned i = 0; s->iothread && i < s->num_queues; i++) {
-        virtio_queue_set_loop(s->parent.queues[i],
-                              iothread_loop(s->iothread));
+        virtio_queue_set_loop(s->parent.queues[i], iothread_loop(s->iothread));
     }
     return true;
 }
@@ -140,7 +146,7 @@ void virtio_blk_unmap_queues(VirtioBlk *s)
     g_clear_pointer(&s->mapped, g_ptr_array_unref);
 }
 
-/* The property --------------------------------------------------------------------------- */
+/* The property ----------------------------------------------------------- */
 
 QObject *virtio_blk_get_mapping(Object *obj, const Prop *prop, Error **errp)
 {
@@ -149,8 +155,8 @@ QObject *virtio_blk_get_mapping(Object *obj, const Prop *prop, Error **errp)
     return s->vq_mapping ? qobject_ref(s->vq_mapping) : QOBJECT(qlist_new());
 }
 
-bool virtio_blk_set_mapping(Object *obj, const Prop *prop,
-                            const QObject *value, QapiMode mode, Error **errp)
+bool virtio_blk_set_mapping(Object *obj, const Prop *prop, const QObject *value,
+                            QapiMode mode, Error **errp)
 {
     VirtioBlk *s = virtio_blk(obj);
 

@@ -17,7 +17,7 @@ enum {
 };
 #define GRANULARITY_AUTO UINT32_MAX
 
-/* Features and configuration ----------------------------------------------------------- */
+/* Features and configuration --------------------------------------------- */
 
 static uint64_t blk_features(VirtioDevice *vdev, uint64_t offered, Error **errp)
 {
@@ -51,8 +51,7 @@ static uint64_t blk_features(VirtioDevice *vdev, uint64_t offered, Error **errp)
 static void set_geometry(VirtioBlk *s, struct virtio_blk_config *c,
                          uint64_t sectors)
 {
-    uint64_t cyls = s->cyls ? s->cyls
-                            : MAX(2, MIN(16383, sectors / (16 * 63)));
+    uint64_t cyls = s->cyls ? s->cyls : MAX(2, MIN(16383, sectors / (16 * 63)));
 
     c->geometry.cylinders = htole16(cyls);
     c->geometry.heads = s->heads ? s->heads : 16;
@@ -67,9 +66,8 @@ static unsigned log2_of(unsigned v)
 static void set_ranges(VirtioBlk *s, struct virtio_blk_config *c)
 {
     if (s->discard) {
-        uint64_t align = s->report_discard_granularity
-                             ? s->discard_granularity
-                             : s->logical_block_size;
+        uint64_t align = s->report_discard_granularity ? s->discard_granularity
+                                                       : s->logical_block_size;
 
         c->max_discard_sectors = htole32(s->max_discard_sectors);
         c->max_discard_seg = htole32(MAX_DISCARD_SEG);
@@ -161,22 +159,22 @@ static void blk_vm_state(void *opaque, bool running, RunState state)
     }
 }
 
-/* Properties --------------------------------------------------------------------------- */
+/* Properties ------------------------------------------------------------- */
 
 static bool check_refused(const VirtioBlk *s, Error **errp)
 {
     if (s->scsi) {
         return error_set(errp, "property 'scsi': SCSI passthrough is not "
-                         "supported");
+                               "supported");
     }
     if (s->lcyls || s->lheads || s->lsecs) {
         return error_set(errp, "properties 'lcyls', 'lheads', 'lsecs' are not "
-                         "supported");
+                               "supported");
     }
     if (s->account_invalid == ON_OFF_AUTO_OFF ||
         s->account_failed == ON_OFF_AUTO_OFF) {
         return error_set(errp, "properties 'account-invalid' and "
-                         "'account-failed': 'off' is not supported");
+                               "'account-failed': 'off' is not supported");
     }
     return true;
 }
@@ -200,9 +198,10 @@ static bool check_queues(VirtioBlk *s, Error **errp)
                          s->queue_size);
     }
     if (!is_power_of_2(s->queue_size) || s->queue_size > VIRTQUEUE_MAX_SIZE) {
-        return error_set(errp, "invalid queue-size property (%u), must be a "
-                         "power of 2 (max %d)", s->queue_size,
-                         VIRTQUEUE_MAX_SIZE);
+        return error_set(errp,
+                         "invalid queue-size property (%u), must be a "
+                         "power of 2 (max %d)",
+                         s->queue_size, VIRTQUEUE_MAX_SIZE);
     }
     return true;
 }
@@ -210,9 +209,10 @@ static bool check_queues(VirtioBlk *s, Error **errp)
 static bool check_max_sectors(const char *prop, uint32_t v, Error **errp)
 {
     if (v == 0 || v > BLK_REQ_MAX / VIRTIO_BLK_SECTOR) {
-        return error_set(errp, "invalid %s property (%u), must be between 1 "
-                         "and %d", prop, v,
-                         (int)(BLK_REQ_MAX / VIRTIO_BLK_SECTOR));
+        return error_set(errp,
+                         "invalid %s property (%u), must be between 1 "
+                         "and %d",
+                         prop, v, (int)(BLK_REQ_MAX / VIRTIO_BLK_SECTOR));
     }
     return true;
 }
@@ -232,17 +232,17 @@ static bool set_block_sizes(VirtioBlk *s, Error **errp)
     }
     if (s->logical_block_size > s->physical_block_size) {
         return error_set(errp, "logical_block_size > physical_block_size not "
-                         "supported");
+                               "supported");
     }
     if (s->min_io_size % s->logical_block_size ||
         s->min_io_size / s->logical_block_size > UINT16_MAX) {
         return error_set(errp, "min_io_size must be a multiple of "
-                         "logical_block_size, at most 65535 of them");
+                               "logical_block_size, at most 65535 of them");
     }
     if (s->opt_io_size % s->logical_block_size ||
         s->opt_io_size / s->logical_block_size > UINT32_MAX) {
         return error_set(errp, "opt_io_size must be a multiple of "
-                         "logical_block_size");
+                               "logical_block_size");
     }
     if (s->discard_granularity == GRANULARITY_AUTO) {
         s->discard_granularity = s->logical_block_size;
@@ -251,12 +251,12 @@ static bool set_block_sizes(VirtioBlk *s, Error **errp)
         !s->discard_granularity ||
         s->discard_granularity / VIRTIO_BLK_SECTOR > UINT32_MAX) {
         return error_set(errp, "discard_granularity must be a multiple of "
-                         "logical_block_size");
+                               "logical_block_size");
     }
     return true;
 }
 
-/* Life ---------------------------------------------------------------------------------- */
+/* Life ------------------------------------------------------------------- */
 
 static bool take_drive(VirtioBlk *s, Error **errp)
 {
@@ -283,8 +283,8 @@ static bool take_drive(VirtioBlk *s, Error **errp)
     if (s->write_cache != ON_OFF_AUTO_AUTO) {
         blk_set_write_cache(s->blk, s->write_cache == ON_OFF_AUTO_ON);
     } else {
-        s->write_cache = blk_write_cache(s->blk) ? ON_OFF_AUTO_ON
-                                                 : ON_OFF_AUTO_OFF;
+        s->write_cache =
+            blk_write_cache(s->blk) ? ON_OFF_AUTO_ON : ON_OFF_AUTO_OFF;
     }
     return blk_attach_dev(s->blk, &s->parent.parent.obj, &blk_dev_ops, s, errp);
 }
@@ -319,8 +319,8 @@ static bool blk_realize(Device *dev, Error **errp)
     virtio_set_config_size(&s->parent, config_size(s));
     s->queues = g_new0(BlkQueue, s->num_queues);
     for (unsigned i = 0; i < s->num_queues; i++) {
-        VirtQueue *vq = virtio_add_queue(&s->parent, s->queue_size,
-                                         virtio_blk_kick);
+        VirtQueue *vq =
+            virtio_add_queue(&s->parent, s->queue_size, virtio_blk_kick);
 
         vq_set_priv(vq, virtio_blk_priv_size());
     }
@@ -455,13 +455,13 @@ static const VirtioClass blk_class = {
     .queue_reset = blk_queue_reset,
 };
 QOM_DEFINE(VirtioBlk, virtio_blk, .name = "virtio-blk-device",
-           .parent = &virtio_device_type, .class = &blk_class,
-           .init = blk_init, .finalize = blk_finalize);
+           .parent = &virtio_device_type, .class = &blk_class, .init = blk_init,
+           .finalize = blk_finalize);
 
 static const Prop blk_pci_props[] = {
     PROP(VirtioPci, class_code, "class", 0),
     {},
 };
-#define BLK_PCI(...)                                                           \
+#define BLK_PCI(...) \
     VIRTIO_PCI_CLASS(0x1001, PCI_CLASS_STORAGE_SCSI, __VA_ARGS__)
 VIRTIO_PCI_DEFINE(virtio_blk, "virtio-blk", BLK_PCI, blk_pci_props);

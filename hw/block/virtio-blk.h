@@ -72,7 +72,7 @@ void virtio_blk_finish(VirtioBlk *s);
 bool virtio_blk_map_queues(VirtioBlk *s, Error **errp);
 void virtio_blk_unmap_queues(VirtioBlk *s);
 QObject *virtio_blk_get_mapping(Object *obj, const Prop *prop, Error **errp);
-bool virtio_blk_set_mapping(Object *obj, const Prop *prop,
-                            const QObject *value, QapiMode mode, Error **errp);
+bool virtio_blk_set_mapping(Object *obj, const Prop *prop, const QObject *value,
+                            QapiMode mode, Error **errp);
 
 #endif

@@ -32,7 +32,7 @@ static bool multiport(const VirtioSerial *s)
     return virtio_has(&s->parent, VIRTIO_CONSOLE_F_MULTIPORT);
 }
 
-/* Control messages ----------------------------------------------------------------- */
+/* Control messages ------------------------------------------------------- */
 
 /* @name follows the message when there is one. */
 static bool ctrl_put(VirtioSerial *s, const struct virtio_console_control *msg,
@@ -85,7 +85,9 @@ static void ctrl_send(VirtioSerial *s, uint32_t id, uint16_t event,
                       uint16_t value)
 {
     struct virtio_console_control msg = {
-        .id = htole32(id), .event = htole16(event), .value = htole16(value),
+        .id = htole32(id),
+        .event = htole16(event),
+        .value = htole16(value),
     };
 
     if (!multiport(s) || s->pending->len >= PENDING_MAX) {
@@ -188,7 +190,7 @@ static void serial_kick(VirtQueue *vq)
     }
 }
 
-/* Ports ---------------------------------------------------------------------------- */
+/* Ports ------------------------------------------------------------------ */
 
 static bool pick_number(VirtioSerial *s, SerialPort *p, Error **errp)
 {
@@ -196,7 +198,8 @@ static bool pick_number(VirtioSerial *s, SerialPort *p, Error **errp)
     uint32_t first = serial_is_console(p) ? 0 : 1;
 
     if (p->nr == 0 && first) {
-        return error_set(errp, "Port number 0 on virtio-serial devices reserved "
+        return error_set(errp,
+                         "Port number 0 on virtio-serial devices reserved "
                          "for virtconsole devices for backward compatibility");
     }
     if (p->nr == SERIAL_PORT_AUTO) {
@@ -205,12 +208,14 @@ static bool pick_number(VirtioSerial *s, SerialPort *p, Error **errp)
         if (p->nr >= s->max_ports) {
             p->nr = SERIAL_PORT_AUTO;
             return error_set(errp, "Maximum port limit for this device "
-                             "reached");
+                                   "reached");
         }
     }
     if (p->nr >= s->max_ports) {
-        return error_set(errp, "Out-of-range port id specified, max. allowed: "
-                         "%u", s->max_ports - 1);
+        return error_set(errp,
+                         "Out-of-range port id specified, max. allowed: "
+                         "%u",
+                         s->max_ports - 1);
     }
     if (s->ports[p->nr]) {
         return error_set(errp, "A port already exists at id %u", p->nr);
@@ -250,7 +255,7 @@ void virtio_serial_remove_port(SerialPort *p)
     ctrl_send(s, p->nr, VIRTIO_CONSOLE_PORT_REMOVE, 1);
 }
 
-/* The device ------------------------------------------------------------------------ */
+/* The device ------------------------------------------------------------- */
 
 static uint64_t serial_features(VirtioDevice *vdev, uint64_t offered,
                                 Error **errp)
@@ -323,8 +328,8 @@ static void serial_status_set(VirtioDevice *vdev, uint8_t status)
 static void serial_queue_reset(VirtQueue *vq)
 {
     VirtioSerial *s = virtio_serial(vq->vdev);
-    SerialPort *p = vq == s->ctrl_rx || vq == s->ctrl_tx ? NULL
-                                                         : port_of(s, vq);
+    SerialPort *p =
+        vq == s->ctrl_rx || vq == s->ctrl_tx ? NULL : port_of(s, vq);
 
     if (p) {
         serial_port_drop_chains(p, vq);
@@ -351,8 +356,8 @@ static bool serial_realize(Device *dev, Error **errp)
     s->ctrl_tx = s->parent.queues[3];
     virtio_set_config_size(&s->parent, sizeof(struct virtio_console_config));
     s->ports = g_new0(SerialPort *, s->max_ports);
-    s->pending = g_array_new(FALSE, FALSE,
-                             sizeof(struct virtio_console_control));
+    s->pending =
+        g_array_new(FALSE, FALSE, sizeof(struct virtio_console_control));
     if (proxy && proxy->id) {
         name = g_strdup_printf("%s.0", proxy->id);
     }
@@ -416,6 +421,6 @@ static const Prop serial_pci_props[] = {
     PROP(VirtioPci, class_code, "class", 0),
     {},
 };
-#define SERIAL_PCI(...)                                                        \
+#define SERIAL_PCI(...) \
     VIRTIO_PCI_CLASS(0x1003, PCI_CLASS_COMMUNICATION_OTHER, __VA_ARGS__)
 VIRTIO_PCI_DEFINE(virtio_serial, "virtio-serial", SERIAL_PCI, serial_pci_props);

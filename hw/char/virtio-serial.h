@@ -27,7 +27,7 @@ typedef struct SerialPort {
 
     /* guest and host state */
     bool guest_open, host_open;
-    VqChain *in;  /* being filled for the guest */
+    VqChain *in; /* being filled for the guest */
     size_t in_used;
     VqChain *out; /* the host did not take all of it yet */
     size_t out_done;

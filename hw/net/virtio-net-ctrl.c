@@ -11,7 +11,7 @@
 #include "util/error.h"
 #include "virtio-net.h"
 
-/* Filter ------------------------------------------------------------------------------ */
+/* Filter ----------------------------------------------------------------- */
 
 void virtio_net_filter_features(VirtioNet *n)
 {
@@ -69,9 +69,9 @@ bool virtio_net_filter_passes(const VirtioNet *n, const uint8_t *packet,
                (f->allmulti || f->table.multi_overflow ||
                 in_table(f, packet, f->table.first_multi, f->table.in_use));
     }
-    return !f->nouni && (f->alluni || f->table.uni_overflow ||
-                         !memcmp(packet, f->mac, 6) ||
-                         in_table(f, packet, 0, f->table.first_multi));
+    return !f->nouni &&
+           (f->alluni || f->table.uni_overflow || !memcmp(packet, f->mac, 6) ||
+            in_table(f, packet, 0, f->table.first_multi));
 }
 
 static char *mac_text(const uint8_t *m)
@@ -140,11 +140,11 @@ static void filter_changed(VirtioNet *n)
     }
     n->filter_told = true;
     path = object_path(&dev->obj);
-    qapi_event_send_nic_rx_filter_changed(dev->vm->events,
-                                          n->pairs[0].nc.name, path);
+    qapi_event_send_nic_rx_filter_changed(dev->vm->events, n->pairs[0].nc.name,
+                                          path);
 }
 
-/* Commands ----------------------------------------------------------------------------- */
+/* Commands --------------------------------------------------------------- */
 
 /* What remains of a command's bytes. */
 typedef struct CtrlData {
@@ -281,9 +281,9 @@ static bool ctrl_mq(VirtioNet *n, uint8_t cmd, CtrlData *d)
     return true;
 }
 
-#define OFFLOAD_BITS                                                           \
-    (BIT(VIRTIO_NET_F_GUEST_CSUM) | BIT(VIRTIO_NET_F_GUEST_TSO4) |             \
-     BIT(VIRTIO_NET_F_GUEST_TSO6) | BIT(VIRTIO_NET_F_GUEST_ECN) |              \
+#define OFFLOAD_BITS                                               \
+    (BIT(VIRTIO_NET_F_GUEST_CSUM) | BIT(VIRTIO_NET_F_GUEST_TSO4) | \
+     BIT(VIRTIO_NET_F_GUEST_TSO6) | BIT(VIRTIO_NET_F_GUEST_ECN) |  \
      BIT(VIRTIO_NET_F_GUEST_UFO))
 
 static bool ctrl_offloads(VirtioNet *n, uint8_t cmd, CtrlData *d)

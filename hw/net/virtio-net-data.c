@@ -15,7 +15,7 @@
 /* Buffers that one received packet may be spread over. */
 #define RX_CHAINS_MAX 128
 
-/* To the guest ---------------------------------------------------------------------- */
+/* To the guest ----------------------------------------------------------- */
 
 void virtio_net_rx_kick(NetPair *p)
 {
@@ -155,7 +155,7 @@ ssize_t virtio_net_receive(NetClient *nc, const struct iovec *iov, int n_iov)
     return size;
 }
 
-/* From the guest -------------------------------------------------------------------- */
+/* From the guest --------------------------------------------------------- */
 
 /* Give the packet to the peer. False: it does not take it now. */
 static bool tx_send(NetPair *p, VqChain *c)
@@ -164,8 +164,7 @@ static bool tx_send(NetPair *p, VqChain *c)
     struct iovec part[IOVEC_MAX];
     IoVec all = { c->out, c->n_out, c->out_len }, packet;
 
-    if (c->out_len <= n->hdr_len || c->out_len > NET_PACKET_MAX ||
-        c->n_in) {
+    if (c->out_len <= n->hdr_len || c->out_len > NET_PACKET_MAX || c->n_in) {
         virtio_broken(&n->parent, "queue %u: packet of %zu bytes", p->tx->index,
                       c->out_len);
         return true;

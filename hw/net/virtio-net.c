@@ -29,7 +29,7 @@ static void net_kick(VirtQueue *vq)
     }
 }
 
-/* The peer -------------------------------------------------------------------------- */
+/* The peer --------------------------------------------------------------- */
 
 static const NetClientOps *peer_ops(const VirtioNet *n)
 {
@@ -150,17 +150,16 @@ static const NetClientOps nic_ops = {
     .announce = announce,
 };
 
-/* Features and configuration ---------------------------------------------------------- */
+/* Features and configuration --------------------------------------------- */
 
 /* What only works with headers to and from the peer. */
-#define VNET_HDR_FEATURES                                                      \
-    (BIT(VIRTIO_NET_F_CSUM) | BIT(VIRTIO_NET_F_GUEST_CSUM) |                   \
-     BIT(VIRTIO_NET_F_HOST_TSO4) | BIT(VIRTIO_NET_F_HOST_TSO6) |               \
-     BIT(VIRTIO_NET_F_HOST_ECN) | BIT(VIRTIO_NET_F_HOST_UFO) |                 \
-     BIT(VIRTIO_NET_F_GUEST_TSO4) | BIT(VIRTIO_NET_F_GUEST_TSO6) |             \
+#define VNET_HDR_FEATURES                                          \
+    (BIT(VIRTIO_NET_F_CSUM) | BIT(VIRTIO_NET_F_GUEST_CSUM) |       \
+     BIT(VIRTIO_NET_F_HOST_TSO4) | BIT(VIRTIO_NET_F_HOST_TSO6) |   \
+     BIT(VIRTIO_NET_F_HOST_ECN) | BIT(VIRTIO_NET_F_HOST_UFO) |     \
+     BIT(VIRTIO_NET_F_GUEST_TSO4) | BIT(VIRTIO_NET_F_GUEST_TSO6) | \
      BIT(VIRTIO_NET_F_GUEST_ECN) | BIT(VIRTIO_NET_F_GUEST_UFO))
-#define UFO_FEATURES                                                           \
-    (BIT(VIRTIO_NET_F_HOST_UFO) | BIT(VIRTIO_NET_F_GUEST_UFO))
+#define UFO_FEATURES (BIT(VIRTIO_NET_F_HOST_UFO) | BIT(VIRTIO_NET_F_GUEST_UFO))
 
 static uint64_t net_features(VirtioDevice *vdev, uint64_t offered, Error **errp)
 {
@@ -168,8 +167,8 @@ static uint64_t net_features(VirtioDevice *vdev, uint64_t offered, Error **errp)
     const NetClientOps *ops = peer_ops(n);
 
     offered |= n->wanted | BIT(VIRTIO_NET_F_MAC);
-    n->vnet_hdr = ops && ops->has_vnet_hdr &&
-                  ops->has_vnet_hdr(n->pairs[0].nc.peer);
+    n->vnet_hdr =
+        ops && ops->has_vnet_hdr && ops->has_vnet_hdr(n->pairs[0].nc.peer);
     if (!n->vnet_hdr) {
         offered &= ~VNET_HDR_FEATURES;
     } else if (!ops->has_ufo || !ops->has_ufo(n->pairs[0].nc.peer)) {
@@ -266,13 +265,15 @@ static void net_queue_reset(VirtQueue *vq)
     }
 }
 
-/* Life -------------------------------------------------------------------------------- */
+/* Life ------------------------------------------------------------------- */
 
 static bool check_queue_size(const char *prop, unsigned size, Error **errp)
 {
     if (size < 256 || size > VIRTQUEUE_MAX_SIZE || !is_power_of_2(size)) {
-        return error_set(errp, "Invalid %s (= %u), must be a power of 2 "
-                         "between 256 and %d", prop, size, VIRTQUEUE_MAX_SIZE);
+        return error_set(errp,
+                         "Invalid %s (= %u), must be a power of 2 "
+                         "between 256 and %d",
+                         prop, size, VIRTQUEUE_MAX_SIZE);
     }
     return true;
 }
@@ -301,7 +302,7 @@ static bool check_unsupported(VirtioNet *n, Error **errp)
     }
     if (n->tx_timer != 150000 || n->tx_burst != 256) {
         return error_set(errp, "properties 'x-txtimer' and 'x-txburst': only "
-                         "their default values are supported");
+                               "their default values are supported");
     }
     return true;
 }
@@ -381,8 +382,9 @@ static void make_pairs(VirtioNet *n, const char *name)
     virtio_add_queue(vdev, CTRL_QUEUE_SIZE, net_kick);
     net_client_set_info(&n->pairs[0].nc,
                         "model=virtio-net-pci,macaddr="
-                        "%02x:%02x:%02x:%02x:%02x:%02x", n->mac[0], n->mac[1],
-                        n->mac[2], n->mac[3], n->mac[4], n->mac[5]);
+                        "%02x:%02x:%02x:%02x:%02x:%02x",
+                        n->mac[0], n->mac[1], n->mac[2], n->mac[3], n->mac[4],
+                        n->mac[5]);
 }
 
 static bool net_realize(Device *dev, Error **errp)
@@ -491,6 +493,6 @@ static const VirtioClass net_class = {
 };
 VIRTIO_DEFINE(VirtioNet, virtio_net, "virtio-net", &net_class);
 
-#define NET_PCI(...)                                                           \
+#define NET_PCI(...) \
     VIRTIO_PCI_CLASS(0x1000, PCI_CLASS_NETWORK_ETHERNET, __VA_ARGS__)
 VIRTIO_PCI_DEFINE(virtio_net, "virtio-net", NET_PCI, NULL);

@@ -6,7 +6,8 @@
 #include "hw/virtio/virtio.h"
 
 /* Machine lock, before the irqfd of @vq is unbound: interrupts go by the main
- * loop from now on. True when one was on its way, to be raised by the caller. */
+ * loop from now on. True when one was on its way, to be raised by the caller.
+ */
 bool virtio_irqfd_off(VirtQueue *vq);
 
 #endif

@@ -22,13 +22,13 @@ enum {
     PART_SIZE = 0x1000,
 };
 
-/* Common configuration ----------------------------------------------------------- */
+/* Common configuration --------------------------------------------------- */
 
 static uint32_t read_features(VirtioPci *s)
 {
-    return s->dfselect > 1 ? 0
-                           : virtio_offered(s->vdev, false) >>
-                                 (32 * s->dfselect);
+    return s->dfselect > 1
+               ? 0
+               : virtio_offered(s->vdev, false) >> (32 * s->dfselect);
 }
 
 static uint32_t read_queue(VirtQueue *vq, hwaddr addr)
@@ -208,7 +208,7 @@ static const MemOps common_ops = {
     .impl = { .min = 1, .max = 4 },
 };
 
-/* Interrupt status, device configuration, notifications ---------------------------- */
+/* Interrupt status, device configuration, notifications ------------------ */
 
 static uint64_t isr_read(void *opaque, hwaddr addr, unsigned size)
 {
@@ -279,7 +279,7 @@ static const MemOps notify_pio_ops = {
     .impl = { .min = 1, .max = 4 },
 };
 
-/* Capabilities ---------------------------------------------------------------------- */
+/* Capabilities ----------------------------------------------------------- */
 
 /* @size is the capability's, with its header. Returns where it is. */
 static uint8_t add_cap(VirtioPci *s, uint8_t type, uint8_t bar, uint32_t off,
@@ -334,15 +334,15 @@ static AddressSpace *cfg_window(VirtioPci *s, hwaddr *off, unsigned *len)
     }
     if (bar == VIRTIO_PCI_BAR_MODERN) {
         if (!s->cfg_mem) {
-            s->cfg_mem = address_space_new(vm, "virtio-pci-cfg-mem-as",
-                                           &s->modern_bar);
+            s->cfg_mem =
+                address_space_new(vm, "virtio-pci-cfg-mem-as", &s->modern_bar);
         }
         return s->cfg_mem;
     }
     if (bar == VIRTIO_PCI_BAR_PIO && s->modern_pio_notify) {
         if (!s->cfg_io) {
-            s->cfg_io = address_space_new(vm, "virtio-pci-cfg-io-as",
-                                          &s->pio_bar);
+            s->cfg_io =
+                address_space_new(vm, "virtio-pci-cfg-io-as", &s->pio_bar);
         }
         return s->cfg_io;
     }
@@ -374,8 +374,8 @@ void virtio_pci_cfg_cap_read(VirtioPci *s, uint32_t addr, unsigned len)
 
 void virtio_pci_cfg_cap_written(VirtioPci *s, uint32_t addr, unsigned len)
 {
-    const uint8_t *data = s->pci.config + s->cfg_cap +
-                          sizeof(struct virtio_pci_cap);
+    const uint8_t *data =
+        s->pci.config + s->cfg_cap + sizeof(struct virtio_pci_cap);
     AddressSpace *as;
     hwaddr off;
     unsigned size;
@@ -390,14 +390,14 @@ void virtio_pci_cfg_cap_written(VirtioPci *s, uint32_t addr, unsigned len)
     }
 }
 
-/* BARs -------------------------------------------------------------------------------- */
+/* BARs ------------------------------------------------------------------- */
 
 static void add_part(VirtioPci *s, MemRegion *mr, const MemOps *ops,
                      const char *what, MemRegion *bar, uint32_t off,
                      uint64_t size)
 {
-    g_autofree char *name = g_strdup_printf("virtio-pci-%s-%s", what,
-                                            virtio_class(s->vdev)->name);
+    g_autofree char *name =
+        g_strdup_printf("virtio-pci-%s-%s", what, virtio_class(s->vdev)->name);
 
     mem_region_init_io(mr, &s->pci.dev.obj, ops, s, name, size);
     mem_region_add(bar, off, mr);

@@ -17,7 +17,7 @@ static Vm *pci_vm(const VirtioPci *s)
     return s->pci.dev.vm;
 }
 
-/* Interrupts --------------------------------------------------------------------- */
+/* Interrupts ------------------------------------------------------------- */
 
 static void raise_isr(VirtioPci *s, int bits)
 {
@@ -197,13 +197,13 @@ uint16_t virtio_pci_set_vector(VirtioPci *s, VirtQueue *vq, uint16_t vector)
     return vector;
 }
 
-/* Notifications -------------------------------------------------------------------- */
+/* Notifications ---------------------------------------------------------- */
 
 static void pci_ioeventfd(void *opaque, VirtQueue *vq, bool on)
 {
     VirtioPci *s = opaque;
     hwaddr at = (hwaddr)s->notify_mult * vq->index;
-    void (*fn)(MemRegion *mr, hwaddr addr, unsigned size, bool match,
+    void (*fn)(MemRegion * mr, hwaddr addr, unsigned size, bool match,
                uint64_t value, EventNotifier *e) =
         on ? mem_region_add_ioeventfd : mem_region_del_ioeventfd;
 
@@ -218,8 +218,8 @@ static void pci_ioeventfd(void *opaque, VirtQueue *vq, bool on)
         }
     }
     if (s->legacy) {
-        fn(&s->legacy_bar, 16 /* VIRTIO_PCI_QUEUE_NOTIFY */, 2, true,
-           vq->index, &vq->host_notifier);
+        fn(&s->legacy_bar, 16 /* VIRTIO_PCI_QUEUE_NOTIFY */, 2, true, vq->index,
+           &vq->host_notifier);
     }
 }
 
@@ -261,7 +261,7 @@ void virtio_pci_write_status(VirtioPci *s, uint8_t status)
     virtio_set_status(s->vdev, status);
 }
 
-/* Configuration space ----------------------------------------------------------------- */
+/* Configuration space ---------------------------------------------------- */
 
 uint32_t virtio_pci_config_read(PciDevice *d, uint32_t addr, unsigned len)
 {
@@ -282,15 +282,14 @@ void virtio_pci_config_write(PciDevice *d, uint32_t addr, uint32_t value,
     if (pci_touches(addr, len, PCI_COMMAND, 2) && !pci_is_bus_master(d) &&
         s->vdev->status & VIRTIO_STATUS_DRIVER_OK) {
         /* The guest takes our access to memory away: keep our hands off. */
-        virtio_set_status(s->vdev,
-                          s->vdev->status & ~VIRTIO_STATUS_DRIVER_OK);
+        virtio_set_status(s->vdev, s->vdev->status & ~VIRTIO_STATUS_DRIVER_OK);
     }
     if (s->cfg_cap) {
         virtio_pci_cfg_cap_written(s, addr, len);
     }
 }
 
-/* The type ------------------------------------------------------------------------------ */
+/* The type --------------------------------------------------------------- */
 
 /* On a PCI Express port: modern only unless told otherwise, as a root complex
  * has no I/O space to waste. */
@@ -340,7 +339,7 @@ static bool check_props(VirtioPci *s, Error **errp)
     }
     if (!s->legacy && !s->modern) {
         return error_set(errp, "device cannot work as neither modern nor "
-                         "legacy mode is enabled");
+                               "legacy mode is enabled");
     }
     if (!s->modern && s->vdev->host_features & BIT(VIRTIO_F_IOMMU_PLATFORM)) {
         return error_set(errp, "iommu_platform=on needs a modern device");
@@ -545,8 +544,7 @@ static const Prop virtio_pci_props[] = {
 };
 
 static const VirtioPciClass virtio_pci_class = {
-    VIRTIO_PCI_CLASS(0, PCI_CLASS_OTHERS,
-                     .props = virtio_pci_props,
+    VIRTIO_PCI_CLASS(0, PCI_CLASS_OTHERS, .props = virtio_pci_props,
                      .realize = virtio_pci_realize,
                      .unrealize = virtio_pci_unrealize,
                      .reset = virtio_pci_reset),

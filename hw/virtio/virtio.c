@@ -21,7 +21,7 @@ static bool on_main_loop(const VirtQueue *vq)
     return vq->loop == vq->vdev->parent.vm->loop;
 }
 
-/* Serving queues ---------------------------------------------------------------- */
+/* Serving queues --------------------------------------------------------- */
 
 /* One round of a queue's handler. Owner loop. */
 static void queue_round(VirtQueue *vq)
@@ -254,7 +254,7 @@ bool virtio_irqfd_off(VirtQueue *vq)
     return event_notifier_test_and_clear(&vq->guest_notifier);
 }
 
-/* Start, stop, reset ------------------------------------------------------------ */
+/* Start, stop, reset ----------------------------------------------------- */
 
 static void device_start(VirtioDevice *vdev)
 {
@@ -420,7 +420,7 @@ bool virtio_broken(VirtioDevice *vdev, const char *fmt, ...)
     return false;
 }
 
-/* Queues ------------------------------------------------------------------------- */
+/* Queues ----------------------------------------------------------------- */
 
 VirtQueue *virtio_add_queue(VirtioDevice *vdev, uint16_t size,
                             VirtQueueFn *kick)
@@ -489,17 +489,16 @@ void virtio_queue_set_legacy_addr(VirtQueue *vq, hwaddr base)
     }
 }
 
-/* Features and configuration ------------------------------------------------------- */
+/* Features and configuration --------------------------------------------- */
 
-#define LEGACY_FEATURES                                                        \
-    (BIT(VIRTIO_F_NOTIFY_ON_EMPTY) | BIT(VIRTIO_F_ANY_LAYOUT) |                \
+#define LEGACY_FEATURES                                         \
+    (BIT(VIRTIO_F_NOTIFY_ON_EMPTY) | BIT(VIRTIO_F_ANY_LAYOUT) | \
      BIT(VIRTIO_F_BAD_FEATURE))
 
 uint64_t virtio_offered(const VirtioDevice *vdev, bool legacy)
 {
     if (legacy) {
-        return vdev->host_features & UINT32_MAX &
-               ~BIT(VIRTIO_F_IOMMU_PLATFORM);
+        return vdev->host_features & UINT32_MAX & ~BIT(VIRTIO_F_IOMMU_PLATFORM);
     }
     return vdev->host_features &
            ~(LEGACY_FEATURES | virtio_class(vdev)->legacy_features);
@@ -572,7 +571,7 @@ void virtio_notify_config(VirtioDevice *vdev)
     }
 }
 
-/* The type ---------------------------------------------------------------------------- */
+/* The type --------------------------------------------------------------- */
 
 bool virtio_plug(VirtioDevice *vdev, const VirtioTransport *t, void *opaque,
                  AddressSpace *mem, uint64_t transport_features, Error **errp)

@@ -13,6 +13,7 @@
 #include <endian.h>
 
 #include "util/error.h"
+#include "util/iov.h"
 #include "vring.h"
 
 /* Descriptor flags; AVAIL and USED in packed rings only. */
@@ -104,8 +105,10 @@ static inline uint64_t load64(const uint64_t *p)
 static Desc split_load(const SplitDesc *d)
 {
     return (Desc){
-        .addr = load64(&d->addr), .len = load32(&d->len),
-        .flags = load16(&d->flags), .next = load16(&d->next),
+        .addr = load64(&d->addr),
+        .len = load32(&d->len),
+        .flags = load16(&d->flags),
+        .next = load16(&d->next),
     };
 }
 
@@ -113,12 +116,14 @@ static Desc split_load(const SplitDesc *d)
 static Desc packed_load(const PackedDesc *d, uint16_t flags)
 {
     return (Desc){
-        .addr = load64(&d->addr), .len = load32(&d->len),
-        .id = load16(&d->id), .flags = flags,
+        .addr = load64(&d->addr),
+        .len = load32(&d->len),
+        .id = load16(&d->id),
+        .flags = flags,
     };
 }
 
-/* Set-up ----------------------------------------------------------------------- */
+/* Set-up ----------------------------------------------------------------- */
 
 size_t vring_desc_size(const VirtQueue *vq)
 {
@@ -241,7 +246,7 @@ static void *used_ring(VirtQueue *vq)
     return p;
 }
 
-/* Chains ----------------------------------------------------------------------- */
+/* Chains ----------------------------------------------------------------- */
 
 static VqChain *chain_new(VirtQueue *vq)
 {
@@ -309,8 +314,10 @@ static bool chain_add(VqChain *c, const Desc *d)
     size_t left = d->len;
 
     if (!write && c->n_in) {
-        return virtio_broken(vq->vdev, "queue %u: readable buffer after a "
-                             "writable one", vq->index);
+        return virtio_broken(vq->vdev,
+                             "queue %u: readable buffer after a "
+                             "writable one",
+                             vq->index);
     }
     if (c->out_len + c->in_len + left > UINT32_MAX || addr + left < addr) {
         return virtio_broken(vq->vdev, "queue %u: chain is too long",
@@ -325,8 +332,9 @@ static bool chain_add(VqChain *c, const Desc *d)
         }
         m = &c->maps[n];
         if (!gmem_map(vq->vdev->mem, addr, left, write, m)) {
-            return virtio_broken(vq->vdev, "queue %u: buffer at 0x%" PRIx64
-                                 " is not RAM", vq->index, addr);
+            return virtio_broken(vq->vdev,
+                                 "queue %u: buffer at 0x%" PRIx64 " is not RAM",
+                                 vq->index, addr);
         }
         c->out[n] = (struct iovec){ m->ptr, m->len };
         if (write) {
@@ -349,8 +357,10 @@ static bool chain_add(VqChain *c, const Desc *d)
 static bool indirect_checked(VirtQueue *vq, const Desc *d)
 {
     if (!vq->indirect) {
-        return virtio_broken(vq->vdev, "queue %u: indirect descriptor was not "
-                             "negotiated", vq->index);
+        return virtio_broken(vq->vdev,
+                             "queue %u: indirect descriptor was not "
+                             "negotiated",
+                             vq->index);
     }
     if (d->len == 0 || d->len % sizeof(SplitDesc) ||
         d->len / sizeof(SplitDesc) > VIRTQUEUE_MAX_SIZE) {
@@ -415,8 +425,10 @@ static bool split_indirect(VqChain *c, const Desc *d)
         }
         i = e.next;
         if (i >= n) {
-            return virtio_broken(vq->vdev, "queue %u: next %u is beyond the "
-                                 "table", vq->index, i);
+            return virtio_broken(vq->vdev,
+                                 "queue %u: next %u is beyond the "
+                                 "table",
+                                 vq->index, i);
         }
     }
     return looped(vq);
@@ -453,7 +465,7 @@ static bool packed_indirect(VqChain *c, const Desc *d)
     return true;
 }
 
-/* Split rings ------------------------------------------------------------------ */
+/* Split rings ------------------------------------------------------------ */
 
 /* How many chains wait, at least one if there is any; -1: broken. */
 static int split_waiting(VirtQueue *vq)
@@ -494,8 +506,10 @@ static bool split_walk(VqChain *c, uint16_t head)
 
         if (d.flags & DESC_F_INDIRECT) {
             if (d.flags & DESC_F_NEXT) {
-                return virtio_broken(vq->vdev, "queue %u: indirect descriptor "
-                                     "with a next one", vq->index);
+                return virtio_broken(vq->vdev,
+                                     "queue %u: indirect descriptor "
+                                     "with a next one",
+                                     vq->index);
             }
             return split_indirect(c, &d);
         }
@@ -507,8 +521,10 @@ static bool split_walk(VqChain *c, uint16_t head)
         }
         i = d.next;
         if (i >= vq->num) {
-            return virtio_broken(vq->vdev, "queue %u: next %u is beyond the "
-                                 "ring", vq->index, i);
+            return virtio_broken(vq->vdev,
+                                 "queue %u: next %u is beyond the "
+                                 "ring",
+                                 vq->index, i);
         }
     }
     return looped(vq);
@@ -601,8 +617,8 @@ static bool split_wants_interrupt(VirtQueue *vq)
     }
     vq->signalled_used = vq->used_idx;
     vq->signalled_valid = true;
-    return !valid || event_passed(load16(&avail->ring[vq->num]), vq->used_idx,
-                                  old);
+    return !valid ||
+           event_passed(load16(&avail->ring[vq->num]), vq->used_idx, old);
 }
 
 static void split_want_kicks(VirtQueue *vq, bool on)
@@ -620,7 +636,8 @@ static void split_want_kicks(VirtQueue *vq, bool on)
             store16(avail_event, vq->last_avail);
             gmem_cache_dirty(&vq->used_cache,
                              offsetof(UsedRing, ring) +
-                                 vq->num * sizeof(UsedElem), 2);
+                                 vq->num * sizeof(UsedElem),
+                             2);
         }
     } else {
         store16(&used->flags, on ? 0 : USED_F_NO_NOTIFY);
@@ -628,7 +645,7 @@ static void split_want_kicks(VirtQueue *vq, bool on)
     }
 }
 
-/* Packed rings ----------------------------------------------------------------- */
+/* Packed rings ----------------------------------------------------------- */
 
 static bool packed_available(uint16_t flags, bool wrap)
 {
@@ -660,8 +677,10 @@ static bool packed_walk(VqChain *c, const PackedDesc *ring, uint16_t flags)
         c->slots = steps;
         if (d.flags & DESC_F_INDIRECT) {
             if (d.flags & DESC_F_NEXT || steps > 1) {
-                return virtio_broken(vq->vdev, "queue %u: indirect descriptor "
-                                     "within a chain", vq->index);
+                return virtio_broken(vq->vdev,
+                                     "queue %u: indirect descriptor "
+                                     "within a chain",
+                                     vq->index);
             }
             return packed_indirect(c, &d);
         }
@@ -800,7 +819,7 @@ static void packed_want_kicks(VirtQueue *vq, bool on)
     gmem_cache_dirty(&vq->used_cache, 0, sizeof(*device));
 }
 
-/* Queues ----------------------------------------------------------------------- */
+/* Queues ----------------------------------------------------------------- */
 
 bool vq_ready(const VirtQueue *vq)
 {
@@ -967,40 +986,18 @@ void vq_set_priv(VirtQueue *vq, size_t size)
     vq->priv_size = size;
 }
 
-/* Copies ----------------------------------------------------------------------- */
-
-static size_t iov_copy(const struct iovec *iov, unsigned n, size_t off,
-                       void *buf, size_t len, bool to_iov)
-{
-    size_t done = 0;
-
-    for (unsigned i = 0; i < n && done < len; i++) {
-        size_t part;
-        char *p;
-
-        if (off >= iov[i].iov_len) {
-            off -= iov[i].iov_len;
-            continue;
-        }
-        part = MIN(iov[i].iov_len - off, len - done);
-        p = (char *)iov[i].iov_base + off;
-        if (to_iov) {
-            memcpy(p, (char *)buf + done, part);
-        } else {
-            memcpy((char *)buf + done, p, part);
-        }
-        done += part;
-        off = 0;
-    }
-    return done;
-}
+/* Copies ----------------------------------------------------------------- */
 
 size_t vq_read(const VqChain *c, size_t off, void *buf, size_t len)
 {
-    return iov_copy(c->out, c->n_out, off, buf, len, false);
+    IoVec v = { c->out, c->n_out, c->out_len };
+
+    return off < v.size ? iov_to_buf(&v, off, buf, len) : 0;
 }
 
 size_t vq_write(const VqChain *c, size_t off, const void *buf, size_t len)
 {
-    return iov_copy(c->in, c->n_in, off, (void *)buf, len, true);
+    IoVec v = { c->in, c->n_in, c->in_len };
+
+    return off < v.size ? iov_from_buf(&v, off, buf, len) : 0;
 }

@@ -61,9 +61,9 @@ enum {
 struct NetClient {
     const NetClientOps *ops;
     Vm *vm;
-    char *name;     /* the id; the same for all queues */
-    char *model;    /* "tap", "virtio-net" */
-    char *info;     /* for people */
+    char *name;  /* the id; the same for all queues */
+    char *model; /* "tap", "virtio-net" */
+    char *info;  /* for people */
     unsigned queue;
     NetClient *peer; /* or NULL */
     bool link_down;
@@ -74,8 +74,7 @@ struct NetClient {
 /* For kinds of clients: fill in a zeroed struct and make it known. */
 void net_client_init(NetClient *nc, const NetClientOps *ops, Vm *vm,
                      const char *model, const char *name, unsigned queue);
-void net_client_set_info(NetClient *nc, const char *fmt, ...)
-    PRINTF_LIKE(2, 3);
+void net_client_set_info(NetClient *nc, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Part from the peer and forget it. The struct stays the caller's. */
 void net_client_cleanup(NetClient *nc);
 
@@ -100,7 +99,7 @@ char *net_info(Vm *vm);
 /* All NICs, or those in @names (NULL-terminated). */
 void net_announce(Vm *vm, const char *const *names);
 
-/* NICs ------------------------------------------------------------------------ */
+/* NICs ------------------------------------------------------------------- */
 
 /* A device's netdev: an id until the device is realized. */
 typedef struct NicPeers {
@@ -110,11 +109,13 @@ typedef struct NicPeers {
 } NicPeers;
 
 extern const PropKind prop_kind_netdev;
-#define PROP_NETDEV(T, f, nam)                                                 \
-    { .name = nam, .kind = &prop_kind_netdev,                                  \
-      .offset = offsetof(T, f) +                                               \
-                0 * sizeof((__typeof__(&((T *)0)->f)){ (NicPeers *)0 }),       \
-      .help = "ID of a netdev to use as a backend" }
+#define PROP_NETDEV(T, f, nam)                                             \
+    {                                                                      \
+        .name = nam, .kind = &prop_kind_netdev,                            \
+        .offset = offsetof(T, f) +                                         \
+                  0 * sizeof((__typeof__(&((T *)0)->f)){ (NicPeers *)0 }), \
+        .help = "ID of a netdev to use as a backend"                       \
+    }
 
 /* Look up the clients of the property; none when it was not given. */
 bool nic_peers_find(NicPeers *p, Vm *vm, Error **errp);

@@ -28,7 +28,7 @@ Loop *iothread_loop(IoThread *t)
     return t->loop;
 }
 
-/* A call on another loop's thread --------------------------------------------- */
+/* A call on another loop's thread ---------------------------------------- */
 
 typedef struct LoopCall {
     LoopFn *fn;
@@ -69,7 +69,7 @@ void loop_run_on(Loop *loop, LoopFn *fn, void *opaque)
     mutex_destroy(&call.lock);
 }
 
-/* The object -------------------------------------------------------------------- */
+/* The object ------------------------------------------------------------- */
 
 static void *iothread_main(void *opaque)
 {
@@ -150,7 +150,7 @@ static void iothread_finalize(Object *obj)
     mutex_destroy(&t->lock);
 }
 
-/* Properties: integers of at least 0 that may change while the thread runs ------- */
+/* Properties: integers of at least 0 that may change while the thread runs  */
 
 static QObject *iothread_get_int(Object *obj, const Prop *prop, Error **errp)
 {
@@ -167,15 +167,15 @@ static bool iothread_check(IoThread *t, const Prop *prop, int64_t v,
     }
     if (slot == &t->aio_max_batch && v) {
         return error_set(errp, "property 'aio-max-batch': batches have no "
-                         "limit to set; only 0 is supported");
+                               "limit to set; only 0 is supported");
     }
     if (slot == &t->pool_min && v > t->pool_max) {
         return error_set(errp, "property 'thread-pool-min': greater than "
-                         "thread-pool-max");
+                               "thread-pool-max");
     }
     if (slot == &t->pool_max && (v == 0 || v < t->pool_min)) {
         return error_set(errp, "property 'thread-pool-max': must be at least 1 "
-                         "and thread-pool-min");
+                               "and thread-pool-min");
     }
     return true;
 }
@@ -197,10 +197,12 @@ static bool iothread_set_int(Object *obj, const Prop *prop,
     return true;
 }
 
-#define IOTHREAD_INT(nam, f, hlp)                                              \
-    { .name = nam, .kind = &prop_kind_fn, .type = "int",                       \
-      .offset = offsetof(IoThread, f), .get_fn = iothread_get_int,             \
-      .set_fn = iothread_set_int, .live = true, .help = hlp }
+#define IOTHREAD_INT(nam, f, hlp)                                    \
+    {                                                                \
+        .name = nam, .kind = &prop_kind_fn, .type = "int",           \
+        .offset = offsetof(IoThread, f), .get_fn = iothread_get_int, \
+        .set_fn = iothread_set_int, .live = true, .help = hlp        \
+    }
 
 static const Prop iothread_props[] = {
     IOTHREAD_INT("poll-max-ns", poll_max_ns,
@@ -227,7 +229,7 @@ QOM_DEFINE(IoThread, iothread, .name = "iothread", .parent = &object_type,
            .class = &iothread_class, .user_creatable = &iothread_creatable,
            .init = iothread_init, .finalize = iothread_finalize);
 
-/* QMP --------------------------------------------------------------------------- */
+/* QMP -------------------------------------------------------------------- */
 
 static bool collect_iothread(Object *child, void *opaque)
 {

@@ -15,8 +15,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static uint8_t ram[RAM];
     AddressSpace as = { ram, RAM, 512 };
     VirtioDevice vdev = { .mem = &as };
-    VirtQueue vq = { .vdev = &vdev, .num = NUM, .num_max = NUM, .desc = DESC,
-                     .avail = AVAIL, .used = USED };
+    VirtQueue vq = { .vdev = &vdev,
+                     .num = NUM,
+                     .num_max = NUM,
+                     .desc = DESC,
+                     .avail = AVAIL,
+                     .used = USED };
     VqChain *held[NUM];
     unsigned n = 0;
 

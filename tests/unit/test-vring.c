@@ -17,9 +17,21 @@
 
 enum { NEXT = 1, WRITE = 2, INDIRECT = 4, P_AVAIL = 1 << 7, P_USED = 1 << 15 };
 
-typedef struct { uint64_t addr; uint32_t len; uint16_t flags, next; } SDesc;
-typedef struct { uint64_t addr; uint32_t len; uint16_t id, flags; } PDesc;
-typedef struct { uint64_t addr; uint32_t len; bool write; } Seg;
+typedef struct {
+    uint64_t addr;
+    uint32_t len;
+    uint16_t flags, next;
+} SDesc;
+typedef struct {
+    uint64_t addr;
+    uint32_t len;
+    uint16_t id, flags;
+} PDesc;
+typedef struct {
+    uint64_t addr;
+    uint32_t len;
+    bool write;
+} Seg;
 
 typedef struct Bed {
     AddressSpace as;
@@ -28,7 +40,7 @@ typedef struct Bed {
     /* driver */
     bool packed;
     unsigned num;
-    uint16_t avail_idx, used_seen;   /* split: counters; packed: positions */
+    uint16_t avail_idx, used_seen; /* split: counters; packed: positions */
     bool avail_wrap, used_wrap;
     unsigned free; /* slots */
     bool busy[1024];
@@ -43,8 +55,12 @@ static void bed_init(Bed *b, unsigned num, uint64_t features)
     b->vdev.features = features;
     b->packed = features >> VIRTIO_F_RING_PACKED & 1;
     b->avail_wrap = b->used_wrap = true;
-    b->vq = (VirtQueue){ .vdev = &b->vdev, .num = num, .num_max = num,
-                         .desc = DESC_AT, .avail = AVAIL_AT, .used = USED_AT };
+    b->vq = (VirtQueue){ .vdev = &b->vdev,
+                         .num = num,
+                         .num_max = num,
+                         .desc = DESC_AT,
+                         .avail = AVAIL_AT,
+                         .used = USED_AT };
     vring_reset(&b->vq);
     g_assert_true(vring_start(&b->vq));
     b->vq.running = 1;
@@ -91,9 +107,10 @@ static unsigned split_add(Bed *b, const Seg *segs, unsigned n)
     }
     g_assert_cmpuint(got, ==, n);
     for (unsigned i = 0; i < n; i++) {
-        *sdesc(b, ids[i]) = (SDesc){ segs[i].addr, segs[i].len,
-            (segs[i].write ? WRITE : 0) | (i + 1 < n ? NEXT : 0),
-            i + 1 < n ? ids[i + 1] : 0 };
+        *sdesc(b, ids[i]) =
+            (SDesc){ segs[i].addr, segs[i].len,
+                     (segs[i].write ? WRITE : 0) | (i + 1 < n ? NEXT : 0),
+                     i + 1 < n ? ids[i + 1] : 0 };
     }
     b->slots_of[ids[0]] = n;
     avail16(b)[2 + b->avail_idx % b->num] = ids[0];
@@ -209,11 +226,12 @@ static const uint64_t kinds[] = {
         BIT(VIRTIO_F_INDIRECT_DESC),
 };
 
-/* What works ----------------------------------------------------------------------- */
+/* What works ------------------------------------------------------------- */
 
 static void test_one_chain_goes_round(gconstpointer kind)
 {
-    Seg segs[] = { { DATA_AT, 5, false }, { DATA_AT + 0x400, 7, false },
+    Seg segs[] = { { DATA_AT, 5, false },
+                   { DATA_AT + 0x400, 7, false },
                    { DATA_AT + 0x800, 16, true } };
     char text[12];
     unsigned id, want;
@@ -454,7 +472,7 @@ static void test_kick_wishes_are_written(void)
     bed_clear(&b);
 }
 
-/* Who cheats ------------------------------------------------------------------------ */
+/* Who cheats ------------------------------------------------------------- */
 
 typedef void Cheat(Bed *b);
 
@@ -647,13 +665,13 @@ static void test_noise(gconstpointer kind)
             uint16_t flags = g_random_int_range(0, 8);
 
             if (b.packed) {
-                *pdesc(&b, i) = (PDesc){ DATA_AT + 16 * i,
-                    g_random_int_range(0, 64), g_random_int_range(0, 17),
-                    flags | P_AVAIL };
+                *pdesc(&b, i) =
+                    (PDesc){ DATA_AT + 16 * i, g_random_int_range(0, 64),
+                             g_random_int_range(0, 17), flags | P_AVAIL };
             } else {
-                *sdesc(&b, i) = (SDesc){ DATA_AT + 16 * i,
-                    g_random_int_range(0, 64), flags,
-                    g_random_int_range(0, 17) };
+                *sdesc(&b, i) =
+                    (SDesc){ DATA_AT + 16 * i, g_random_int_range(0, 64), flags,
+                             g_random_int_range(0, 17) };
                 avail16(&b)[2 + i] = g_random_int_range(0, 17);
             }
         }

@@ -62,12 +62,14 @@ uint32_t virtio_pci_config_read(PciDevice *d, uint32_t addr, unsigned len);
 void virtio_pci_config_write(PciDevice *d, uint32_t addr, uint32_t value,
                              unsigned len);
 bool virtio_pci_is_express(PciDevice *d);
-#define VIRTIO_PCI_CLASS(legacy_id, cls_id, ...)                               \
-    .pci = { .vendor_id = PCI_VENDOR_ID_REDHAT_QUMRANET,                       \
-             .device_id = legacy_id, .class_id = cls_id,                       \
-             .is_express = virtio_pci_is_express,                              \
-             .config_read = virtio_pci_config_read,                            \
-             .config_write = virtio_pci_config_write, .device = { __VA_ARGS__ } }
+#define VIRTIO_PCI_CLASS(legacy_id, cls_id, ...)         \
+    .pci = { .vendor_id = PCI_VENDOR_ID_REDHAT_QUMRANET, \
+             .device_id = legacy_id,                     \
+             .class_id = cls_id,                         \
+             .is_express = virtio_pci_is_express,        \
+             .config_read = virtio_pci_config_read,      \
+             .config_write = virtio_pci_config_write,    \
+             .device = { __VA_ARGS__ } }
 
 /* Properties of the variant that can be either; see virtio-pci.c. */
 extern const Prop virtio_pci_generic_props[];
@@ -76,10 +78,11 @@ extern const Prop virtio_pci_generic_props[];
  * to add to DeviceClass: VIRTIO_PCI_CLASS with the ids filled in. @bprops are
  * properties that only the PCI types have, or NULL. */
 #define VIRTIO_PCI_DEFINE(fn, nam, base, bprops)                               \
-    static const VirtioPciClass fn##_pci_base_class = {                        \
-        base(.props = bprops) };                                               \
-    static const VirtioPciClass fn##_pci_class = { base(                       \
-        .props = virtio_pci_generic_props) };                                  \
+    static const VirtioPciClass fn##_pci_base_class = { base(.props =          \
+                                                                 bprops) };    \
+    static const VirtioPciClass fn##_pci_class = {                             \
+        base(.props = virtio_pci_generic_props)                                \
+    };                                                                         \
     QOM_DEFINE(VirtioPci, fn##_pci_base, .name = nam "-pci-base",              \
                .parent = &virtio_pci_type, .class = &fn##_pci_base_class,      \
                .abstract = true, .forward = &fn##_type,                        \
@@ -87,8 +90,7 @@ extern const Prop virtio_pci_generic_props[];
     QOM_DEFINE(VirtioPci, fn##_pci, .name = nam "-pci",                        \
                .parent = &fn##_pci_base_type, .class = &fn##_pci_class);       \
     QOM_DEFINE(VirtioPci, fn##_pci_transitional,                               \
-               .name = nam "-pci-transitional",                                \
-               .parent = &fn##_pci_base_type,                                  \
+               .name = nam "-pci-transitional", .parent = &fn##_pci_base_type, \
                .init = virtio_pci_init_transitional);                          \
     QOM_DEFINE(VirtioPci, fn##_pci_non_transitional,                           \
                .name = nam "-pci-non-transitional",                            \

@@ -23,8 +23,8 @@
 #include "softmmu/vm.h"
 
 enum {
-    VIRTIO_QUEUE_MAX = 1024,      /* queues of a device */
-    VIRTQUEUE_MAX_SIZE = 1024,    /* entries of a queue, pieces of a chain */
+    VIRTIO_QUEUE_MAX = 1024,   /* queues of a device */
+    VIRTQUEUE_MAX_SIZE = 1024, /* entries of a queue, pieces of a chain */
     VIRTIO_NO_VECTOR = 0xffff,
 };
 
@@ -44,7 +44,7 @@ enum {
     VIRTIO_STATUS_FAILED = 0x80,
 };
 
-/* Chains ---------------------------------------------------------------------
+/* Chains --------------------------------------------------------------------
  *
  * A request of the driver, validated and mapped. It belongs to the device from
  * vq_pop() to vq_push() or vq_drop(). What the buffers hold is the guest's and
@@ -58,10 +58,10 @@ struct VqChain {
     struct iovec *in;  /* device writes */
     unsigned n_out, n_in;
     size_t out_len, in_len; /* bytes in all */
-    void *priv;      /* vq_set_priv() bytes; not cleared */
+    void *priv;             /* vq_set_priv() bytes; not cleared */
     /* private */
-    uint16_t id;     /* head of the chain, or buffer id (packed) */
-    uint16_t slots;  /* ring entries that it took */
+    uint16_t id;    /* head of the chain, or buffer id (packed) */
+    uint16_t slots; /* ring entries that it took */
     unsigned epoch;
     unsigned cap;
     GmemMap *maps;
@@ -109,15 +109,15 @@ struct VirtQueue {
     bool fill_stale;
 
     /* events */
-    EventNotifier host_notifier;  /* the driver kicks */
-    EventNotifier guest_notifier; /* we interrupt; bound to an irqfd */
-    LoopFd *watch;                /* owner loop */
-    LoopTask attach_task;         /* owner loop */
-    LoopTask irq_task;            /* main loop */
-    int irqfd_on;                 /* atomic */
-    bool attached;                /* machine lock: notifiers exist */
-    bool polled;                  /* owner loop: found by polling */
-    uint16_t stalled;             /* owner loop: packed position left alone */
+    EventNotifier host_notifier;    /* the driver kicks */
+    EventNotifier guest_notifier;   /* we interrupt; bound to an irqfd */
+    LoopFd *watch;                  /* owner loop */
+    LoopTask attach_task;           /* owner loop */
+    LoopTask irq_task;              /* main loop */
+    int irqfd_on;                   /* atomic */
+    bool attached;                  /* machine lock: notifiers exist */
+    bool polled;                    /* owner loop: found by polling */
+    uint16_t stalled;               /* owner loop: packed position left alone */
     bool ioeventfd_on, wants_irqfd; /* machine lock */
 };
 
@@ -150,7 +150,7 @@ bool vq_ready(const VirtQueue *vq);
 size_t vq_read(const VqChain *c, size_t off, void *buf, size_t len);
 size_t vq_write(const VqChain *c, size_t off, const void *buf, size_t len);
 
-/* Devices ---------------------------------------------------------------------- */
+/* Devices ---------------------------------------------------------------- */
 
 typedef struct VirtQueueDef {
     uint16_t size;
@@ -158,9 +158,9 @@ typedef struct VirtQueueDef {
 } VirtQueueDef;
 
 typedef struct VirtioClass {
-    DeviceClass device; /* realize, unrealize, props */
-    const char *name;   /* "virtio-rng" */
-    uint16_t id;        /* VIRTIO_ID_* */
+    DeviceClass device;         /* realize, unrealize, props */
+    const char *name;           /* "virtio-rng" */
+    uint16_t id;                /* VIRTIO_ID_* */
     const VirtQueueDef *queues; /* fixed ones, ends with {}; see also
                                    virtio_add_queue() */
     int vmstate_version;
@@ -212,10 +212,10 @@ struct VirtioDevice {
     bool use_started, use_disabled_flag, disable_legacy_check;
 
     /* machine lock */
-    uint8_t *config; /* config_size bytes, as the driver reads them */
+    uint8_t *config;   /* config_size bytes, as the driver reads them */
     uint64_t features; /* negotiated */
     uint8_t status;
-    int isr;           /* atomic */
+    int isr; /* atomic */
     uint16_t config_vector;
     uint8_t generation;
     bool started; /* DRIVER_OK and machine running */
@@ -254,7 +254,7 @@ void virtio_queue_unquiet(VirtQueue *vq);
 /* Owner loop or machine lock: have the handler called soon. */
 void virtio_queue_kick(VirtQueue *vq);
 
-/* For transports --------------------------------------------------------------- */
+/* For transports --------------------------------------------------------- */
 
 /* After the device is realized; computes the offered features. */
 bool virtio_plug(VirtioDevice *vdev, const VirtioTransport *t, void *opaque,
@@ -280,8 +280,8 @@ void virtio_queue_set_legacy_addr(VirtQueue *vq, hwaddr base);
 void virtio_driver_kick(VirtioDevice *vdev, unsigned queue);
 
 /* "virtio-X-device"; hw/virtio/virtio-pci.h defines the PCI types around it. */
-#define VIRTIO_DEFINE(T, fn, nam, cls)                                         \
-    QOM_DEFINE(T, fn, .name = nam "-device", .parent = &virtio_device_type,    \
+#define VIRTIO_DEFINE(T, fn, nam, cls)                                      \
+    QOM_DEFINE(T, fn, .name = nam "-device", .parent = &virtio_device_type, \
                .class = cls)
 
 #endif
