@@ -6,6 +6,8 @@
 #include "hw/core/device.h"
 
 void device_gpio_cleanup(Device *dev);
+/* Lines "gpio-in NAME COUNT" for people. */
+void device_gpio_info(Device *dev, GString *out, int indent);
 /* Put @dev on @bus (with a reference) or take it off. */
 void bus_attach(Bus *bus, Device *dev);
 void bus_detach(Bus *bus, Device *dev);

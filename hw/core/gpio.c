@@ -137,6 +137,21 @@ bool device_intercept_out(Device *dev, const char *name, IrqInterceptFn *fn,
     return true;
 }
 
+static void irqs_list_info(NamedIrqs *list, const char *kind, GString *out,
+                           int indent)
+{
+    for (; list; list = list->next) {
+        g_string_append_printf(out, "%*s%s \"%s\" %d\n", indent, "", kind,
+                               list->name ?: "", list->n);
+    }
+}
+
+void device_gpio_info(Device *dev, GString *out, int indent)
+{
+    irqs_list_info(dev->irqs_in, "gpio-in", out, indent);
+    irqs_list_info(dev->irqs_out, "gpio-out", out, indent);
+}
+
 static void irqs_list_free(NamedIrqs *list)
 {
     while (list) {
