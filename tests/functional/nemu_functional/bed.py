@@ -11,6 +11,7 @@ ext4 disk for images that want O_DIRECT.
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -32,11 +33,6 @@ L0_APPEND = {
 
 class BedError(Exception):
     """L1 did not start, or did not end as it should."""
-
-
-def private_root(binary):
-    """True for a binary in a place that L1 cannot see (its own tmpfs)."""
-    return any(str(binary).startswith(d + '/') for d in ('/tmp', '/run', '/dev'))
 
 
 def l0_argv(boot, share, root, scratch, args):
@@ -128,6 +124,8 @@ def run_job(command, args, share, env=None, cwd=None, sink=None):
     it receives `output`, `l1-console` and `status`.
     """
     boot = assets.l1(args.arch)
+    # So that L0 and the disk go when this process is told to.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     share = Path(share).resolve()
     for name in ('status', 'output'):
         (share / name).unlink(missing_ok=True)

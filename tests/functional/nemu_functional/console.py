@@ -23,9 +23,10 @@ class AgentError(Exception):
 class Console:
     """Reads all the time (a full socket would stall the guest)."""
 
-    def __init__(self, path, log=None):
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.connect(str(path))
+    def __init__(self, path, log=None, sock=None):
+        self.sock = sock or socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        if not sock:
+            self.sock.connect(str(path))
         self.log = open(log, 'ab', buffering=0) if log else None
         self.changed = threading.Condition()
         self.buffer = ''  # guarded by changed
@@ -76,6 +77,19 @@ class Console:
     def wait_ready(self, timeout=90):
         """Wait for the agent of the bed's guest."""
         return self.expect(r'^AGENT READY (\S+) up (\S+)\n', timeout)
+
+    def wait_answer(self, timeout=90):
+        """Wait for the agent, also if it said long ago that it is ready."""
+        end = time.monotonic() + timeout
+        while True:
+            self.tags += 1
+            self.send(f'\n@{self.tags} :\n')
+            try:
+                # An echo of the request has no status behind its tag.
+                return self.expect(rf'@{self.tags}:0\n', 2)
+            except ConsoleTimeout:
+                if self.ended or time.monotonic() > end:
+                    raise
 
     def start(self, command):
         """Hand the agent a command without waiting; the tag of its end."""
