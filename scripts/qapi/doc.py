@@ -74,8 +74,10 @@ def parse_doc(raw, where):
             if m:
                 current = start_tag(doc, m.group(1), here)
                 line = m.group(2) or ''
-            elif line and not line.startswith(' ') and current.tag:
-                # Unindented text ends a member's or a tag's section.
+            elif (line and not line.startswith(' ') and current.tag
+                  and not current.tag.startswith('Example')):
+                # Unindented text after an empty line ends a section, but
+                # for examples.
                 if not current.lines or current.lines[-1] == '':
                     current = Section(None)
                     doc.sections.append(current)

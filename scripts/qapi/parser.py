@@ -232,6 +232,8 @@ class Parser:
         if doc is not None and not doc.symbol:
             self.flush_doc(doc)
             doc = None
+        if doc is not None:
+            self.docs.append(doc)
         self.exprs.append(Expr(value, where, doc, module))
         return None
 

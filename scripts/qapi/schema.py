@@ -145,8 +145,8 @@ class Schema:
         self.arrays = {}
         self.calls = {}
         self.entities = []  # definitions, in source order
-        self.docs = self.parser.docs
         self.include_dir = 'qapi'
+        self.docs = []      # for the manual, in source order
         self.load()
 
     # Loading ---------------------------------------------------------------
@@ -165,8 +165,6 @@ class Schema:
             names[name] = expr.where
             if not cond.holds(expr.value.get('if'), self.defines):
                 continue
-            if expr.doc:
-                self.docs.append(expr.doc)
             work.append((expr, self.declare(kind, name, expr)))
         for expr, entity in work:
             self.resolve(expr, entity)
@@ -178,6 +176,9 @@ class Schema:
             elif isinstance(entity, Alternate):
                 self.check_alternate(entity)
         self.check_doc_names()
+        live = {id(e.doc) for e in self.entities}
+        self.docs = [d for d in self.parser.docs
+                     if not d.symbol or id(d) in live]
 
     def check_doc(self, expr, kind, name):
         if expr.doc is None:
