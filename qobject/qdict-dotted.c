@@ -143,7 +143,7 @@ static QObject *dicts_to_lists(QObject *obj, Error **errp)
         return obj;
     }
 
-    g_autoptr(QDict) owned = dict;
+    g_autoptr(QDict) owned G_GNUC_UNUSED = dict;
     g_autoptr(QList) list = qlist_new();
 
     if (indices != qdict_size(dict)) {
