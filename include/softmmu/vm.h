@@ -129,6 +129,8 @@ void vm_state_listener_del(Vm *vm, VmStateListener *l);
 void vm_reset_request(Vm *vm, ShutdownCause cause);
 void vm_shutdown_request(Vm *vm, ShutdownCause cause);
 void vm_powerdown_request(Vm *vm);
+/* A watchdog device expired: do what -action watchdog= says. Machine lock. */
+void vm_watchdog_request(Vm *vm);
 void vm_panic_request(Vm *vm, GuestPanicInformation *info_or_null);
 /* isa-debug-exit and the like: end the process with @status. */
 void vm_exit_request(Vm *vm, int status);

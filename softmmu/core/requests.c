@@ -301,3 +301,30 @@ int vm_run(Vm *vm)
     }
     return vm->core->exit_status;
 }
+
+/* Watchdogs are devices: the machine lock is held. */
+void vm_watchdog_request(Vm *vm)
+{
+    WatchdogAction action = vm_actions(vm)->watchdog;
+
+    qapi_event_send_watchdog(vm->events, action);
+    switch (action) {
+    case WATCHDOG_ACTION_RESET:
+        vm_reset_request(vm, SHUTDOWN_CAUSE_GUEST_RESET);
+        break;
+    case WATCHDOG_ACTION_SHUTDOWN:
+        vm_powerdown_request(vm);
+        break;
+    case WATCHDOG_ACTION_POWEROFF:
+        vm_shutdown_request(vm, SHUTDOWN_CAUSE_GUEST_SHUTDOWN);
+        break;
+    case WATCHDOG_ACTION_PAUSE:
+        vm_stop_request(vm, RUN_STATE_WATCHDOG);
+        break;
+    case WATCHDOG_ACTION_DEBUG:
+        info_report("watchdog expired");
+        break;
+    default:
+        break;
+    }
+}
