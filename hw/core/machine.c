@@ -331,6 +331,17 @@ static void machine_reset(void *opaque)
     }
 }
 
+/* The guest's address spaces, empty. */
+static void machine_new_memory(Vm *vm)
+{
+    vm->system_memory = g_new0(MemRegion, 1);
+    mem_region_init(vm->system_memory, NULL, "system", 0);
+    vm->memory = address_space_new(vm, "memory", vm->system_memory);
+    vm->system_io = g_new0(MemRegion, 1);
+    mem_region_init(vm->system_io, NULL, "io", 0x10000);
+    vm->io = address_space_new(vm, "I/O", vm->system_io);
+}
+
 Machine *machine_new(Vm *vm, const ObjectType *type)
 {
     Machine *m = machine_cast(object_new(type));
@@ -338,6 +349,7 @@ Machine *machine_new(Vm *vm, const ObjectType *type)
 
     m->vm = vm;
     vm->machine = m;
+    machine_new_memory(vm);
     object_add_child(vm->root, "machine", m, error_abort);
     object_unref(m); /* the tree holds it */
     object_container(&m->obj, "peripheral");
