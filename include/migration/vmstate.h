@@ -44,6 +44,15 @@ struct VmField {
     bool (*exists)(const void *state, int version);
 };
 
+/* Priorities: what others hang on is saved, and loaded, first. */
+enum {
+    VMS_PRI_DEFAULT = 0,
+    VMS_PRI_IOMMU,
+    VMS_PRI_PCI_BUS,
+    VMS_PRI_GICV3_ITS,
+    VMS_PRI_GICV3,
+};
+
 struct VmState {
     const char *name;
     int version;

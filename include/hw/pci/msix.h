@@ -28,6 +28,8 @@ void msix_uninit(PciDevice *d); /* NULL-safe; unmaps its regions */
 bool msix_present(const PciDevice *d);
 unsigned msix_vectors(const PciDevice *d);
 bool msix_enabled(const PciDevice *d);
+/* MSI-X is off, or the whole function is masked. True without MSI-X. */
+bool msix_function_masked(const PciDevice *d);
 /* Masked by its own bit or by the function, or MSI-X is off. */
 bool msix_is_masked(const PciDevice *d, unsigned vector);
 bool msix_is_pending(const PciDevice *d, unsigned vector);
@@ -37,7 +39,7 @@ MsiMessage msix_message(const PciDevice *d, unsigned vector);
  * not in use are dropped. */
 void msix_notify(PciDevice *d, unsigned vector);
 void msix_reset(PciDevice *d);
-/* For the PCI core, after a write. */
+/* For the PCI core, after a write; @was_masked: msix_function_masked() before. */
 void msix_config_written(PciDevice *d, uint32_t addr, unsigned len,
                          bool was_masked);
 

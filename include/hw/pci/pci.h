@@ -5,7 +5,7 @@
  * 4.0. Register names come from the kernel's <linux/pci_regs.h>.
  *
  * A device type derives from pci_device_type (instance: PciDevice first, class:
- * PciDeviceClass first). When its realize runs, the function sits on its bus
+ * PciDevClass first). When its realize runs, the function sits on its bus
  * with an empty configuration space that has the ids of the class; it adds
  * BARs and capabilities there. All of this runs under the machine lock except
  * where said.
@@ -76,7 +76,6 @@ struct PciDevice {
     PciMsix *msix;       /* NULL without MSI-X */
     uint8_t msi_vectors; /* how many MSI offers; 0: no MSI */
     MemRegion *rom;
-    uint32_t *aer_root;
 
     /* Configuration space: the bytes; bits to compare on load; bits that the
      * guest writes; bits that writing 1 clears; bytes taken by capabilities. */
@@ -89,9 +88,10 @@ struct PciDevice {
     void (*intx_route_changed)(PciDevice *d);
     int32_t vmstate_version;   /* private */
     uint32_t vmstate_irq[PCI_NUM_PINS]; /* private */
+    uint8_t *vmstate_config;            /* private */
 };
 
-typedef struct PciDeviceClass {
+typedef struct PciDevClass {
     DeviceClass device;
     uint16_t vendor_id, device_id;
     uint8_t revision;
@@ -111,11 +111,12 @@ typedef struct PciDeviceClass {
                          unsigned len);
     /* The bus master bit changed: pci_dma_as() returns another space. */
     void (*dma_changed)(PciDevice *d);
-} PciDeviceClass;
+} PciDevClass;
 
 QOM_DECLARE_TYPE(PciDevice, pci_device)
+extern const PropKind prop_kind_pci_addr; /* "addr": int32_t, -1 for none */
 
-static inline const PciDeviceClass *pci_device_class(const PciDevice *d)
+static inline const PciDevClass *pci_device_class(const PciDevice *d)
 {
     return object_class(d);
 }
@@ -143,6 +144,9 @@ struct PciBus {
     bool express;
     bool root;
     int root_num;         /* bus number of a root bus */
+    /* What devices that may not master the bus see: nothing. Root buses. */
+    MemRegion no_memory;
+    AddressSpace *no_dma;
     GPtrArray *child_buses; /* PciBus * of bridges on this bus */
 };
 
@@ -232,6 +236,8 @@ static inline bool pci_touches(uint32_t addr, unsigned len, uint32_t first,
  * PCI_BASE_ADDRESS_SPACE_IO, or SPACE_MEMORY with MEM_TYPE_64 and
  * MEM_PREFETCH. The region stays the caller's. */
 void pci_bar_add(PciDevice *d, int bar, uint8_t type, MemRegion *mr);
+/* Unmap it for good, as unrealize does with all. */
+void pci_bar_del(PciDevice *d, int bar);
 hwaddr pci_bar_addr(const PciDevice *d, int bar); /* PCI_BAR_UNMAPPED: none */
 
 /* Add a capability of @size bytes at @offset (0: the first that fits) and

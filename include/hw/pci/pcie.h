@@ -25,6 +25,13 @@ uint8_t pcie_endpoint_cap_v1_init(PciDevice *d, uint8_t offset);
 uint8_t pcie_type(const PciDevice *d);
 bool pcie_is_port(const PciDevice *d); /* root port or downstream port */
 
+/* Forwarding of alternative routing ids, for ports. */
+void pcie_arifwd_init(PciDevice *d);
+/* Bits that reset clears in the capability: control registers, not slots. */
+void pcie_reset(PciDevice *d);
+/* The fastest link of a port: @speed 1 (2.5 GT/s) to 4 (16), @width lanes. */
+void pcie_port_link_init(PciDevice *d, unsigned speed, unsigned width);
+
 /* Offer function level reset; a write of the bit resets the device. */
 void pcie_flr_init(PciDevice *d);
 /* "Device control" and "status" bits that every function has. */
@@ -41,5 +48,33 @@ void pcie_serial_number_init(PciDevice *d, uint16_t offset, uint64_t serial);
 /* Advanced error reporting: registers only; NEMU never reports errors. */
 void pcie_aer_init(PciDevice *d, uint8_t version, uint16_t offset,
                    uint16_t size);
+
+/* Slots of ports ------------------------------------------------------------- */
+
+/* Slot registers of a port; @number: physical slot number. */
+void pcie_slot_init(PciDevice *port, uint16_t number, bool hotplug,
+                    bool power_controller);
+void pcie_slot_reset(PciDevice *port);
+/* After a write: act on the controls and send events. The old values are those
+ * of PCI_EXP_SLTCTL and PCI_EXP_SLTSTA before. */
+void pcie_slot_config_written(PciDevice *port, uint32_t addr, unsigned len,
+                              uint16_t old_control, uint16_t old_status);
+/* After loading: forget what was signalled. */
+void pcie_slot_loaded(PciDevice *port);
+
+/* The error log of AER: always empty here, with the shape it travels in. */
+typedef struct PcieAerError {
+    uint32_t status;
+    uint16_t source_id, flags;
+    uint32_t header[4], prefix[4];
+} PcieAerError;
+enum { PCIE_AER_LOG_DEFAULT = 8, PCIE_AER_LOG_LIMIT = 128 };
+typedef struct PcieAerLog {
+    uint16_t log_num, log_max;
+    PcieAerError *log;
+} PcieAerLog;
+extern const VmState pcie_aer_log_vmstate;
+bool pcie_aer_log_init(PcieAerLog *log, Error **errp); /* log_max is set */
+void pcie_aer_log_free(PcieAerLog *log);
 
 #endif

@@ -51,7 +51,7 @@ typedef struct VirtioPci {
 } VirtioPci;
 
 typedef struct VirtioPciClass {
-    PciDeviceClass pci; /* device_id is the transitional one */
+    PciDevClass pci; /* device_id is the transitional one */
 } VirtioPciClass;
 
 QOM_DECLARE_TYPE(VirtioPci, virtio_pci)
