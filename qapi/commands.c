@@ -17,8 +17,8 @@ const QmpCommand *qmp_command_find(const char *name)
 {
     for (const QmpModule *const *m = __start_qmp_modules;
          m != __stop_qmp_modules; m++) {
-        const QmpCommand *cmd = bsearch(name, (*m)->commands, (*m)->n,
-                                        sizeof(*cmd), compare_name);
+        const QmpCommand *cmd =
+            bsearch(name, (*m)->commands, (*m)->n, sizeof(*cmd), compare_name);
 
         if (cmd) {
             return cmd;

@@ -33,8 +33,8 @@ static bool check_members(QmpRequest *req, const QmpDispatch *d,
             command = e->value;
             req->oob = oob;
             if (!qobject_get_str(command)) {
-                return error_set(
-                    errp, "QMP input member '%s' must be a string", e->key);
+                return error_set(errp, "QMP input member '%s' must be a string",
+                                 e->key);
             }
         } else if (!strcmp(e->key, "arguments")) {
             if (!qobject_to_dict(e->value)) {

@@ -87,8 +87,7 @@ static void copy_members(const QapiType *type, void *dest, const void *src)
         qapi_copy(m->type, at(dest, m->offset), at(src, m->offset));
     }
     if (branch) {
-        copy_members(branch, at(dest, type->u_offset),
-                     at(src, type->u_offset));
+        copy_members(branch, at(dest, type->u_offset), at(src, type->u_offset));
     }
 }
 
@@ -167,12 +166,11 @@ static bool members_equal(const QapiType *type, const void *a, const void *b)
             return false;
         }
     }
-    return !branch || members_equal(branch, at(a, type->u_offset),
-                                    at(b, type->u_offset));
+    return !branch ||
+           members_equal(branch, at(a, type->u_offset), at(b, type->u_offset));
 }
 
-static bool alternates_equal(const QapiType *type, const void *a,
-                             const void *b)
+static bool alternates_equal(const QapiType *type, const void *a, const void *b)
 {
     const QapiType *branch = type->branch[*(const QType *)a];
     const void *ua = at(a, type->u_offset), *ub = at(b, type->u_offset);

@@ -465,8 +465,8 @@ static bool read_members(Reader *r, const QapiType *type, const QDict *dict,
         ++*seen;
     }
     branch = union_branch(type, obj);
-    return !branch || read_members(r, branch, dict, at(obj, type->u_offset),
-                                   up, seen);
+    return !branch ||
+           read_members(r, branch, dict, at(obj, type->u_offset), up, seen);
 }
 
 /* Collect the names of members of @type and of the branch @obj selects. */
@@ -520,9 +520,8 @@ static bool read_object(Reader *r, const QapiType *type, const QDict *dict,
     return ok;
 }
 
-bool qapi_read_named(const QapiType *type, const char *name,
-                     const QObject *obj, void *slot, QapiMode mode,
-                     Error **errp)
+bool qapi_read_named(const QapiType *type, const char *name, const QObject *obj,
+                     void *slot, QapiMode mode, Error **errp)
 {
     Reader r = { mode, errp };
     Path path = { NULL, name ? name : "", 0 };
@@ -539,8 +538,8 @@ bool qapi_read(const QapiType *type, const QObject *obj, void *slot,
     return qapi_read_named(type, NULL, obj, slot, mode, errp);
 }
 
-void *qapi_from_qobject(const QapiType *type, const QObject *obj,
-                        QapiMode mode, Error **errp)
+void *qapi_from_qobject(const QapiType *type, const QObject *obj, QapiMode mode,
+                        Error **errp)
 {
     void *p = NULL;
 

@@ -5,11 +5,11 @@
 #include "qapi/internal.h"
 #include "util/error.h"
 
-#define SCALAR(type_name, type_kind, ctype)                                    \
-    const QapiType qapi_type_##type_name = {                                   \
-        .name = #type_name,                                                    \
-        .kind = type_kind,                                                     \
-        .size = sizeof(ctype),                                                 \
+#define SCALAR(type_name, type_kind, ctype)  \
+    const QapiType qapi_type_##type_name = { \
+        .name = #type_name,                  \
+        .kind = type_kind,                   \
+        .size = sizeof(ctype),               \
     }
 
 SCALAR(bool, QAPI_BOOL, bool);
@@ -33,8 +33,8 @@ const QapiType qapi_type_QType = {
     .kind = QAPI_ENUM,
     .n = QTYPE__MAX,
     .size = sizeof(QType),
-    .names = (const char *const[]) { "none", "qnull", "qnum", "qstring",
-                                     "qdict", "qlist", "qbool", NULL },
+    .names = (const char *const[]){ "none", "qnull", "qnum", "qstring", "qdict",
+                                    "qlist", "qbool", NULL },
 };
 
 size_t qapi_slot_size(const QapiType *type)

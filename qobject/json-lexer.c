@@ -200,8 +200,8 @@ static const char *number_stop(const char *p, const char *end)
     return p == end ? NULL : p;
 }
 
-static bool lex_word(JsonLexer *lx, const char **pp, const char *end,
-                     bool last, JsonToken *tok)
+static bool lex_word(JsonLexer *lx, const char **pp, const char *end, bool last,
+                     JsonToken *tok)
 {
     const char *start = *pp, *p = start;
     const char *stop;

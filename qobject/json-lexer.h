@@ -14,7 +14,7 @@ typedef enum JsonTokenKind {
 
 typedef struct JsonToken {
     JsonTokenKind kind;
-    bool escaped; /* JSON_STRING: has backslashes */
+    bool escaped;     /* JSON_STRING: has backslashes */
     const char *text; /* valid until the next call */
     size_t len;
 } JsonToken;
@@ -31,7 +31,7 @@ typedef struct JsonLexer {
     JsonLexState state;
     char quote;
     bool escaped;
-    bool done; /* the carried bytes were handed out */
+    bool done;   /* the carried bytes were handed out */
     char *carry; /* start of a token whose end has not come yet */
     size_t carry_len, carry_cap;
 } JsonLexer;

@@ -40,8 +40,8 @@ struct JsonParser {
     unsigned excess; /* while skipping: brackets beyond JSON_MAX_DEPTH */
     unsigned depth, frames_cap;
     Frame *frames;
-    QObject *root; /* owned: the value under construction */
-    GString *key;  /* of the member whose value comes next */
+    QObject *root;        /* owned: the value under construction */
+    GString *key;         /* of the member whose value comes next */
     size_t tokens, bytes; /* of the value under construction */
 };
 

@@ -12,7 +12,7 @@
 
 #include "qobject/qobject.h"
 
-#define INDEX_MIN 9
+#define INDEX_MIN  9
 
 #define ROTL(x, b) (((x) << (b)) | ((x) >> (64 - (b))))
 

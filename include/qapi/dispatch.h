@@ -35,8 +35,8 @@ typedef struct QmpModule {
 } QmpModule;
 
 /* Link a module's table into the program. */
-#define QMP_MODULE(var)                                                        \
-    static const QmpModule *const var##_link_                                  \
+#define QMP_MODULE(var)                       \
+    static const QmpModule *const var##_link_ \
         __attribute__((section("qmp_modules"), used)) = &(var)
 
 /* NULL when the program has none of that name. */

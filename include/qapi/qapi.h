@@ -52,11 +52,11 @@ typedef struct QapiMember {
 } QapiMember;
 
 struct QapiType {
-    const char *name; /* in the schema */
-    uint8_t kind;     /* QapiKind */
-    uint8_t tag;      /* union: number of the member that selects */
-    uint16_t n;       /* enum: values; struct, union: members, base included */
-    uint32_t size;    /* of the C struct; scalars: of the slot */
+    const char *name;  /* in the schema */
+    uint8_t kind;      /* QapiKind */
+    uint8_t tag;       /* union: number of the member that selects */
+    uint16_t n;        /* enum: values; struct, union: members, base included */
+    uint32_t size;     /* of the C struct; scalars: of the slot */
     uint32_t u_offset; /* union, alternate: of the branches */
     const char *const *names;  /* enum: n names and a NULL */
     const QapiMember *members; /* struct, union */
@@ -92,15 +92,14 @@ size_t qapi_slot_size(const QapiType *type);
  * member the type does not know is an error that names it and the nearest
  * one it has. The text calls the value "Parameter 'NAME'".
  */
-bool qapi_read_named(const QapiType *type, const char *name,
-                     const QObject *obj, void *slot, QapiMode mode,
-                     Error **errp);
+bool qapi_read_named(const QapiType *type, const char *name, const QObject *obj,
+                     void *slot, QapiMode mode, Error **errp);
 bool qapi_read(const QapiType *type, const QObject *obj, void *slot,
                QapiMode mode, Error **errp);
 /* Struct, union, alternate, list: a new object, or NULL on error. Mind that
  * an empty list is NULL too. */
-void *qapi_from_qobject(const QapiType *type, const QObject *obj,
-                        QapiMode mode, Error **errp);
+void *qapi_from_qobject(const QapiType *type, const QObject *obj, QapiMode mode,
+                        Error **errp);
 /* The value in *slot; one reference for the caller. */
 QObject *qapi_to_qobject(const QapiType *type, const void *slot);
 void qapi_write_json(const QapiType *type, const void *slot, JsonWriter *w);
@@ -142,12 +141,12 @@ QDict *qapi_parse_option_dict(const char *text, const char *implied_key,
                               bool *help, QapiMode *mode, Error **errp);
 
 /* Lists: typedef struct FooList { FooList *next; T value; } FooList; */
-#define QAPI_LIST_PREPEND(list, v)                                             \
-    do {                                                                       \
-        __typeof__(list) node_ = g_new0(__typeof__(*(list)), 1);               \
-        node_->value = (v);                                                    \
-        node_->next = (list);                                                  \
-        (list) = node_;                                                        \
+#define QAPI_LIST_PREPEND(list, v)                               \
+    do {                                                         \
+        __typeof__(list) node_ = g_new0(__typeof__(*(list)), 1); \
+        node_->value = (v);                                      \
+        node_->next = (list);                                    \
+        (list) = node_;                                          \
     } while (0)
 
 /*
@@ -155,15 +154,15 @@ QDict *qapi_parse_option_dict(const char *text, const char *implied_key,
  *     FooList *list = NULL, **tail = &list;
  *     QAPI_LIST_APPEND(tail, foo);
  */
-#define QAPI_LIST_APPEND(tail, v)                                              \
-    do {                                                                       \
-        *(tail) = g_new0(__typeof__(**(tail)), 1);                             \
-        (*(tail))->value = (v);                                                \
-        (tail) = &(*(tail))->next;                                             \
+#define QAPI_LIST_APPEND(tail, v)                  \
+    do {                                           \
+        *(tail) = g_new0(__typeof__(**(tail)), 1); \
+        (*(tail))->value = (v);                    \
+        (tail) = &(*(tail))->next;                 \
     } while (0)
 
 /* QAPI_LIST_FOREACH(list, node) { use node->value } */
-#define QAPI_LIST_FOREACH(list, node)                                          \
+#define QAPI_LIST_FOREACH(list, node) \
     for (__typeof__(list) node = (list); node; node = node->next)
 
 #define QAPI_CLONE(Type, p) ((Type *)qapi_clone(&qapi_type_##Type, (p)))

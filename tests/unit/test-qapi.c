@@ -120,8 +120,7 @@ static void test_keyval_reads_text(void)
     const uint16_t nodes[] = { 2, 3, 4 };
     size_t i = 0;
 
-    g_assert_cmpint(o->qom_type, ==,
-                    USER_OBJECT_TYPE_MEMORY_BACKEND_FILE);
+    g_assert_cmpint(o->qom_type, ==, USER_OBJECT_TYPE_MEMORY_BACKEND_FILE);
     g_assert_cmpuint(f->size, ==, 3 * GiB / 2);
     g_assert_cmpstr(f->mem_path, ==, "/x,y");
     g_assert_true(f->has_share && f->share && !f->has_pmem);
@@ -197,15 +196,15 @@ static void test_scalar_slots(void)
     int8_t i8 = 1;
     g_autofree char *s = NULL;
 
-    g_assert_true(qapi_read(&qapi_type_int8, text, &i8, QAPI_KEYVAL,
-                            error_abort));
+    g_assert_true(
+        qapi_read(&qapi_type_int8, text, &i8, QAPI_KEYVAL, error_abort));
     g_assert_cmpint(i8, ==, 0x7f);
-    g_assert_false(qapi_read_named(&qapi_type_int8, "x", big, &i8,
-                                   QAPI_STRICT, &err));
+    g_assert_false(
+        qapi_read_named(&qapi_type_int8, "x", big, &i8, QAPI_STRICT, &err));
     g_assert_cmpstr(error_text(err), ==, "Parameter 'x' expects int8");
     g_assert_cmpint(i8, ==, 0x7f);
-    g_assert_true(qapi_read(&qapi_type_str, text, &s, QAPI_STRICT,
-                            error_abort));
+    g_assert_true(
+        qapi_read(&qapi_type_str, text, &s, QAPI_STRICT, error_abort));
     g_assert_cmpstr(s, ==, "0x7f");
 }
 

@@ -128,7 +128,7 @@ static void check_state(QmpDispatch d, const char *request,
     g_assert_cmpstr(got, ==, expected);
 }
 
-#define ERROR(cls, desc)                                                       \
+#define ERROR(cls, desc) \
     "{\"error\": {\"class\": \"" cls "\", \"desc\": \"" desc "\"}}"
 #define GENERIC(desc) ERROR("GenericError", desc)
 
@@ -316,8 +316,8 @@ static const char everything[] =
 static void test_every_type_survives(void)
 {
     g_autoptr(QObject) in = json_parse(everything, error_abort), out = NULL;
-    g_autoptr(Everything) e = qapi_from_qobject(&qapi_type_Everything, in,
-                                                QAPI_STRICT, error_abort);
+    g_autoptr(Everything) e =
+        qapi_from_qobject(&qapi_type_Everything, in, QAPI_STRICT, error_abort);
     g_autoptr(Everything) copy = QAPI_CLONE(Everything, e);
     g_auto(JsonWriter) w = JSON_WRITER_INIT;
 
@@ -340,8 +340,7 @@ static void test_every_member_is_checked(void)
 
     QDICT_FOREACH(qobject_to_dict(whole), e) {
         const QapiMember *m = qapi_find_member(&qapi_type_Everything, e->key);
-        g_autoptr(QDict) less =
-            qdict_shallow_copy(qobject_to_dict(whole));
+        g_autoptr(QDict) less = qdict_shallow_copy(qobject_to_dict(whole));
         Error *err = NULL;
         Everything *obj;
 

@@ -43,8 +43,8 @@ static void test_dict_matches_a_model(void)
     size_t n = 0;
 
     for (int i = 0; i < 20000; i++) {
-        g_autofree char *key = g_strdup_printf("k%d", g_test_rand_int_range(
-                                                          0, 500));
+        g_autofree char *key =
+            g_strdup_printf("k%d", g_test_rand_int_range(0, 500));
 
         if (g_test_rand_int_range(0, 3)) {
             qdict_put_int(d, key, i);
@@ -171,8 +171,9 @@ static void test_flatten_and_crumple(void)
 static void test_crumple_refuses_clashes(void)
 {
     static const char *const bad[] = {
-        "{'a':1,'a.b':2}", "{'a.b':2,'a':1}",     "{'a.0':1,'a.b':2}",
-        "{'a.1':1}",       "{'a.0':1,'a.2':2}",   "{'a':{'b':1}}",
+        "{'a':1,'a.b':2}",    "{'a.b':2,'a':1}",
+        "{'a.0':1,'a.b':2}",  "{'a.1':1}",
+        "{'a.0':1,'a.2':2}",  "{'a':{'b':1}}",
         "{'a.00':1,'a.0':1}", "{'a.0.x':1,'a.1.0':2,'a.1.y':3}",
     };
 
@@ -212,9 +213,9 @@ static void test_keyval(void)
 static void test_keyval_refuses(void)
 {
     static const char *const bad[] = {
-        "flag",   "a=1,flag", "=x",     "a=1,,b=2,=3", ",",     "a b=1",
-        "a.=1",   ".a=1",     "a..b=1", "a=1,a.b=2",   "0=x",   "l.0=1,l.2=2",
-        "-a=1",   "a=1,help", "\xc3\xa9=1",
+        "flag",  "a=1,flag",    "=x",   "a=1,,b=2,=3", ",",
+        "a b=1", "a.=1",        ".a=1", "a..b=1",      "a=1,a.b=2",
+        "0=x",   "l.0=1,l.2=2", "-a=1", "a=1,help",    "\xc3\xa9=1",
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -242,11 +243,11 @@ static void test_keyval_help(void)
 
 static void test_flat_keyval(void)
 {
-    g_autoptr(QDict) d = keyval_parse_flat(
-        "e1000,a.b=1,nodes=0,nodes=3,server,nowait,x=a,,b", "driver", true,
-        NULL, error_abort);
-    g_autoptr(QDict) no = keyval_parse_flat("nowait", NULL, false, NULL,
-                                            error_abort);
+    g_autoptr(QDict) d =
+        keyval_parse_flat("e1000,a.b=1,nodes=0,nodes=3,server,nowait,x=a,,b",
+                          "driver", true, NULL, error_abort);
+    g_autoptr(QDict) no =
+        keyval_parse_flat("nowait", NULL, false, NULL, error_abort);
 
     check_json(QOBJECT(d),
                "{\"driver\": \"e1000\", \"a.b\": \"1\", \"nodes\": [\"0\", "
@@ -262,15 +263,19 @@ static void test_sizes(void)
         char unit;
         uint64_t size;
     } good[] = {
-        { "0", 'B', 0 },          { "512", 'B', 512 },
-        { "512", 'M', 512 * MiB }, { "4G", 'M', 4 * GiB },
-        { "1.5k", 'B', 1536 },     { "0x10", 'B', 16 },
+        { "0", 'B', 0 },
+        { "512", 'B', 512 },
+        { "512", 'M', 512 * MiB },
+        { "4G", 'M', 4 * GiB },
+        { "1.5k", 'B', 1536 },
+        { "0x10", 'B', 16 },
         { "1b", 'M', 1 },
-        { "0.5", 'G', GiB / 2 },   { "18446744073709551615", 'B', UINT64_MAX },
+        { "0.5", 'G', GiB / 2 },
+        { "18446744073709551615", 'B', UINT64_MAX },
     };
     static const char *const bad[] = {
-        "", "x", "-1", "1KB", "1.5", "16E", "18446744073709551616", "0x",
-        "1.5B", " 1", "0x1K", "1e3", "+1",
+        "",   "x",    "-1", "1KB",  "1.5", "16E", "18446744073709551616",
+        "0x", "1.5B", " 1", "0x1K", "1e3", "+1",
     };
     uint64_t size;
 
@@ -296,8 +301,7 @@ static void test_integers(void)
     g_assert_false(parse_int64("9223372036854775808", &i));
     g_assert_false(parse_int64("", &i) || parse_int64("1 ", &i) ||
                    parse_int64("-", &i) || parse_int64(" 1", &i));
-    g_assert_true(parse_uint64("18446744073709551615", &u) &&
-                  u == UINT64_MAX);
+    g_assert_true(parse_uint64("18446744073709551615", &u) && u == UINT64_MAX);
     g_assert_false(parse_uint64("-1", &u) || parse_uint64("1x", &u));
     g_assert_true(parse_bool("on", &b) && b);
     g_assert_true(parse_bool("n", &b) && !b);
