@@ -152,6 +152,14 @@ SocketAddress *socket_address_parse(const char *text, Error **errp)
     return g_steal_pointer(&addr);
 }
 
+/* Copy a struct of the schema into one that is embedded. */
+static void copy_into(const QapiType *type, void *dest, const void *src)
+{
+    g_autofree void *copy = qapi_clone(type, src);
+
+    memcpy(dest, copy, type->size);
+}
+
 SocketAddress *socket_address_flatten(const SocketAddressLegacy *legacy)
 {
     SocketAddress *addr = g_new0(SocketAddress, 1);
@@ -159,19 +167,19 @@ SocketAddress *socket_address_flatten(const SocketAddressLegacy *legacy)
     addr->type = legacy->type;
     switch (legacy->type) {
     case SOCKET_ADDRESS_TYPE_INET:
-        qapi_copy(&qapi_type_InetSocketAddress, &addr->u.inet,
+        copy_into(&qapi_type_InetSocketAddress, &addr->u.inet,
                   legacy->u.inet.data);
         break;
     case SOCKET_ADDRESS_TYPE_UNIX:
-        qapi_copy(&qapi_type_UnixSocketAddress, &addr->u.q_unix,
+        copy_into(&qapi_type_UnixSocketAddress, &addr->u.q_unix,
                   legacy->u.q_unix.data);
         break;
     case SOCKET_ADDRESS_TYPE_VSOCK:
-        qapi_copy(&qapi_type_VsockSocketAddress, &addr->u.vsock,
+        copy_into(&qapi_type_VsockSocketAddress, &addr->u.vsock,
                   legacy->u.vsock.data);
         break;
     case SOCKET_ADDRESS_TYPE_FD:
-        qapi_copy(&qapi_type_String, &addr->u.fd, legacy->u.fd.data);
+        copy_into(&qapi_type_String, &addr->u.fd, legacy->u.fd.data);
         break;
     default:
         abort();

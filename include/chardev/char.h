@@ -54,6 +54,8 @@ typedef struct CharFrontend {
     char *id;     /* set by PROP_CHARDEV until the frontend is connected */
     const CharHandlers *handlers; /* private from here on */
     void *opaque;
+    LoopFn *out_fn; /* char_fe_watch_out() */
+    void *out_opaque;
     unsigned tag; /* number among the frontends of a mux */
     bool open;    /* char_fe_set_open() */
 } CharFrontend;
@@ -72,14 +74,14 @@ extern const PropKind prop_kind_chardev;
 bool char_fe_init(CharFrontend *fe, Chardev *chr, Error **errp);
 /* Attach @fe to the chardev that its property names, if it names one. */
 bool char_fe_connect(CharFrontend *fe, Vm *vm, Error **errp);
-/* Detach; waits for handlers that run on another loop. Harmless when nothing
- * is attached. */
+/* Detach: no handler runs any more. On the backend's loop, or when that has
+ * ended. Harmless when nothing is attached. */
 void char_fe_deinit(CharFrontend *fe);
 
 /*
  * Set the handlers (a constant table) and start input; NULL stops it. When the
- * backend is open, OPENED is told before this returns. Call it on the
- * backend's loop, or before anything was set.
+ * backend is open, OPENED is told before this returns. On the backend's loop
+ * only. Also says char_fe_set_open(fe, handlers != NULL).
  */
 void char_fe_set_handlers(CharFrontend *fe, const CharHandlers *handlers,
                           void *opaque);
@@ -139,7 +141,7 @@ void char_fe_disconnect(CharFrontend *fe);
 
 Chardev *chardev_find(Vm *vm, const char *id); /* not owned; or NULL */
 const char *chardev_id(const Chardev *chr);
-/* "unix:/tmp/x,server=on", "pty:/dev/pts/3": free. */
+/* "unix:/tmp/x,server=on", "pty:/dev/pts/3"; free. */
 char *chardev_filename(Chardev *chr);
 Loop *chardev_loop(const Chardev *chr);
 
