@@ -236,7 +236,7 @@ bool netdev_add(Vm *vm, const Netdev *opts, Error **errp)
 
 bool netdev_add_opts(Vm *vm, const char *text, Error **errp)
 {
-    Netdev *opts = qapi_parse_option(&qapi_type_Netdev, text, "type", errp);
+    Netdev *opts = qapi_parse_opts(&qapi_type_Netdev, text, "type", errp);
     bool ok = opts && netdev_add(vm, opts, errp);
 
     qapi_free(&qapi_type_Netdev, opts);

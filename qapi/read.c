@@ -62,7 +62,7 @@ static bool bad_value(Reader *r, const Path *path, const char *expected)
 /* The text of a scalar that keyval_parse() left as a string, or NULL. */
 static const char *keyval_text(const Reader *r, const QObject *obj)
 {
-    return r->mode == QAPI_KEYVAL ? qobject_get_str(obj) : NULL;
+    return r->mode != QAPI_STRICT ? qobject_get_str(obj) : NULL;
 }
 
 static bool read_bool(Reader *r, const QObject *obj, bool *slot,
@@ -323,8 +323,7 @@ static bool read_list(Reader *r, const QapiType *type, const QObject *obj,
             ok = read_element(r, elem, qlist_get(list, item.index), &tail,
                               &item);
         }
-    } else if (r->mode == QAPI_KEYVAL && qobject_get_str(obj) &&
-               !is_reference(elem)) {
+    } else if (keyval_text(r, obj) && !is_reference(elem)) {
         ok = read_element(r, elem, obj, &tail, path);
     } else {
         return wrong_type(r, path, "array");
@@ -401,9 +400,21 @@ static bool read_alternate(Reader *r, const QapiType *type, const QObject *obj,
     return ok;
 }
 
+/* Of a repeated key, what counts for a type that is no list. */
+static const QObject *last_value(const QObject *obj)
+{
+    QList *list = qobject_to_list(obj);
+
+    return list && qlist_size(list) ? qlist_get(list, qlist_size(list) - 1)
+                                    : obj;
+}
+
 static bool read_value(Reader *r, const QapiType *type, const QObject *obj,
                        void *slot, const Path *path)
 {
+    if (r->mode == QAPI_OPTS && type->kind != QAPI_LIST) {
+        obj = last_value(obj);
+    }
     switch ((QapiKind)type->kind) {
     case QAPI_BOOL:
         return read_bool(r, obj, slot, path);

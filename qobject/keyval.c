@@ -146,6 +146,18 @@ static void put_repeated(QDict *d, const char *key, const char *value)
     qlist_append_str(list, value);
 }
 
+/* "flag" or "noflag" without a value. */
+static void put_flag(QDict *d, const char *word, bool allow_no)
+{
+    bool off = allow_no && g_str_has_prefix(word, "no") && word[2];
+    const char *key = off ? word + 2 : word;
+
+    warn_report("short-form boolean option '%s' deprecated, please use "
+                "%s=%s instead",
+                word, key, off ? "off" : "on");
+    put_repeated(d, key, off ? "off" : "on");
+}
+
 QDict *keyval_parse_flat(const char *text, const char *implied_key,
                          bool allow_no, bool *help, Error **errp)
 {
@@ -166,10 +178,8 @@ QDict *keyval_parse_flat(const char *text, const char *implied_key,
         } else if (!*item.value) {
             error_set(errp, "empty parameter before ','");
             return NULL;
-        } else if (allow_no && g_str_has_prefix(item.value, "no")) {
-            put_repeated(d, item.value + 2, "off");
         } else {
-            put_repeated(d, item.value, "on");
+            put_flag(d, item.value, allow_no);
         }
     }
     return g_steal_pointer(&d);

@@ -40,7 +40,7 @@ static bool add_mon(Vm *vm, const char *text, Error **errp)
     bool help, pretty = false, qmp;
     QapiMode qmode;
     g_autoptr(QDict) d =
-        qapi_parse_option_dict(text, "chardev", &help, &qmode, errp);
+        qapi_parse_opts_dict(text, "chardev", &help, &qmode, errp);
     const char *mode, *id;
     Chardev *chr;
 
@@ -193,7 +193,7 @@ static bool add_nic(Vm *vm, const char *text, unsigned n, Error **errp)
     bool help;
     QapiMode mode;
     g_autoptr(QDict) net =
-        qapi_parse_option_dict(text, "type", &help, &mode, errp);
+        qapi_parse_opts_dict(text, "type", &help, &mode, errp);
     g_autoptr(QDict) dev = qdict_new();
     g_autoptr(Netdev) netdev = NULL;
     g_autofree char *id = NULL;

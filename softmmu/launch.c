@@ -47,7 +47,7 @@ static QDict *parse_keys(const char *text, const char *implied,
     bool help;
     QapiMode mode;
     g_autoptr(QDict) d =
-        qapi_parse_option_dict(text, implied, &help, &mode, errp);
+        qapi_parse_opts_dict(text, implied, &help, &mode, errp);
 
     if (!d) {
         return NULL;
@@ -308,7 +308,7 @@ static bool do_object(Launch *l, Vm *vm, const char *text, Error **errp)
     QapiMode mode;
     bool help;
     g_autoptr(QDict) d =
-        qapi_parse_option_dict(text, "qom-type", &help, &mode, errp);
+        qapi_parse_opts_dict(text, "qom-type", &help, &mode, errp);
 
     return d && user_object_add(vm, d, mode, errp);
 }
@@ -338,7 +338,7 @@ static bool do_device(Launch *l, Vm *vm, const char *text, Error **errp)
     QapiMode mode;
     bool help;
     g_autoptr(QDict) d =
-        qapi_parse_option_dict(text, "driver", &help, &mode, errp);
+        qapi_parse_opts_dict(text, "driver", &help, &mode, errp);
 
     return d && device_add_opts(vm, d, mode, errp);
 }

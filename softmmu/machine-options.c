@@ -32,7 +32,9 @@ static QDict *parse(const char *text, const char *implied, const char *option,
 {
     QapiMode mode;
     bool help = false;
-    QDict *d = qapi_parse_option_dict(text, implied, &help, &mode, errp);
+    QDict *d = g_str_equal(option, "machine")
+                   ? qapi_parse_option_dict(text, implied, &help, &mode, errp)
+                   : qapi_parse_opts_dict(text, implied, &help, &mode, errp);
 
     if (!d) {
         error_prefix(errp, "-%s %s", option, text);

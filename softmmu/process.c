@@ -224,7 +224,7 @@ bool process_overcommit(Launch *l, Vm *vm, Error **errp)
         QapiMode mode;
         bool help;
         g_autoptr(QDict) d =
-            qapi_parse_option_dict(text, NULL, &help, &mode, errp);
+            qapi_parse_opts_dict(text, NULL, &help, &mode, errp);
 
         if (!d) {
             return false;

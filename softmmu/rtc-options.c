@@ -84,7 +84,7 @@ bool rtc_option_apply(Vm *vm, const char *text, Error **errp)
     bool help;
     QapiMode mode;
     g_autoptr(QDict) d =
-        qapi_parse_option_dict(text, "base", &help, &mode, errp);
+        qapi_parse_opts_dict(text, "base", &help, &mode, errp);
 
     if (!d) {
         return false;

@@ -187,7 +187,7 @@ bool sandbox_enter(const char *text, Error **errp)
     unsigned groups;
     QapiMode mode;
     g_autoptr(QDict) d =
-        qapi_parse_option_dict(text, "enable", &help, &mode, errp);
+        qapi_parse_opts_dict(text, "enable", &help, &mode, errp);
     int rc;
 
     if (!d || !parse(d, &on, &groups, &no_new_privs, errp)) {

@@ -96,7 +96,7 @@ static bool hmp_device_add(Hmp *hmp, const QDict *args, Error **errp)
     bool help = false;
     QapiMode mode;
     g_autoptr(QDict) opts =
-        qapi_parse_option_dict(text, "driver", &help, &mode, errp);
+        qapi_parse_opts_dict(text, "driver", &help, &mode, errp);
     const char *driver;
 
     if (!opts) {

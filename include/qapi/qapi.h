@@ -82,6 +82,9 @@ typedef enum QapiMode {
      * numbers and ranges "0-3".
      */
     QAPI_KEYVAL,
+    /* The same, from keyval_parse_flat(): of the values of a repeated key all
+     * go to a list, the last to anything else. */
+    QAPI_OPTS,
 } QapiMode;
 
 /* Bytes of a slot of this type. */
@@ -136,9 +139,21 @@ const QapiMember *qapi_find_member(const QapiType *type, const char *name);
  */
 void *qapi_parse_option(const QapiType *type, const char *text,
                         const char *implied_key, Error **errp);
-/* The same, to a dict, without a type. *@mode says how to read it. */
+/*
+ * The same, to a dict, without a type. *@mode says how to read it. *@help
+ * becomes true when "help" or "?" stands alone, else false.
+ */
 QDict *qapi_parse_option_dict(const char *text, const char *implied_key,
                               bool *help, QapiMode *mode, Error **errp);
+/*
+ * The same for the options that QEMU reads in its older way: keyval_parse_flat()
+ * with a warning about "flag" and "noflag", or JSON. These are all but -audiodev,
+ * -blockdev, -compat, -display, and -machine.
+ */
+QDict *qapi_parse_opts_dict(const char *text, const char *implied_key,
+                            bool *help, QapiMode *mode, Error **errp);
+void *qapi_parse_opts(const QapiType *type, const char *text,
+                      const char *implied_key, Error **errp);
 
 /* Lists: typedef struct FooList { FooList *next; T value; } FooList; */
 #define QAPI_LIST_PREPEND(list, v)                               \

@@ -8,7 +8,7 @@
  *   VAL      = { any but ',' | ',,' }
  *
  * Dots nest: "a.b=1,l.0=x,l.1=y" is {"a": {"b": "1"}, "l": ["x", "y"]}.
- * ",,"in a value is one comma. When a key comes twice the last one counts.
+ * ",," in a value is one comma. When a key comes twice the last one counts.
  */
 #ifndef QOBJECT_KEYVAL_H
 #define QOBJECT_KEYVAL_H
@@ -26,8 +26,8 @@ QDict *keyval_parse(const char *text, const char *implied_key, bool *help,
 
 /*
  * The same syntax as older options read it: no nesting (dots are part of the
- * key), "flag" means flag=on, "noflag" with @allow_no means flag=off, and a
- * repeated key keeps every value, as a list of strings.
+ * key), "flag" means flag=on and "noflag" with @allow_no flag=off, both with a
+ * warning, and a repeated key keeps every value, as a list of strings.
  */
 QDict *keyval_parse_flat(const char *text, const char *implied_key,
                          bool allow_no, bool *help, Error **errp);

@@ -129,7 +129,7 @@ static bool object_add(Hmp *hmp, const QDict *args, Error **errp)
     bool help = false;
     QapiMode mode;
     g_autoptr(QDict) opts =
-        qapi_parse_option_dict(text, "qom-type", &help, &mode, errp);
+        qapi_parse_opts_dict(text, "qom-type", &help, &mode, errp);
 
     if (!opts) {
         return false;

@@ -189,6 +189,29 @@ static void test_keyval_errors(void)
                        "range");
 }
 
+static void test_opts_repeat_keys(void)
+{
+    g_autoptr(ObjectOptions) o = qapi_parse_opts(
+        &qapi_type_ObjectOptions,
+        "memory-backend-ram,id=a,id=b,size=1,size=2M,host-nodes=3,"
+        "host-nodes=5-6",
+        "qom-type", error_abort);
+    const uint16_t nodes[] = { 3, 5, 6 };
+    autoerr Error *err = NULL;
+    size_t i = 0;
+
+    g_assert_cmpstr(o->id, ==, "b");
+    g_assert_cmpuint(o->u.memory_backend_ram.size, ==, 2 * MiB);
+    QAPI_LIST_FOREACH(o->u.memory_backend_ram.host_nodes, n) {
+        g_assert_cmpuint(n->value, ==, nodes[i++]);
+    }
+    g_assert_cmpuint(i, ==, 3);
+    g_assert_null(qapi_parse_opts(&qapi_type_ObjectOptions,
+                                  "rng-random,id=a,filename.x=y", "qom-type",
+                                  &err));
+    g_assert_cmpstr(error_text(err), ==, "Parameter 'filename.x' is unexpected");
+}
+
 static void test_scalar_slots(void)
 {
     g_autoptr(QObject) text = qstr_new("0x7f"), big = qint_new(200);
@@ -232,6 +255,7 @@ int main(int argc, char **argv)
     g_test_add_func("/qapi/json-option", test_option_may_be_json);
     g_test_add_func("/qapi/keyval-nests", test_keyval_nests);
     g_test_add_func("/qapi/keyval-errors", test_keyval_errors);
+    g_test_add_func("/qapi/opts", test_opts_repeat_keys);
     g_test_add_func("/qapi/scalars", test_scalar_slots);
     g_test_add_func("/qapi/enums", test_enum_names);
     return g_test_run();
