@@ -12,6 +12,8 @@
 #include "block/block-options.h"
 #include "chardev/char.h"
 #include "hw/core/machine.h"
+#include "hw/firmware/smbios.h"
+#include "hw/nvram/fw_cfg.h"
 #include "net/net.h"
 #include "softmmu/launch.h"
 #include "softmmu/qtest-server.h"
@@ -271,6 +273,31 @@ static bool do_add_fd(Launch *l, Vm *vm, const char *text, Error **errp)
     return true;
 }
 
+/* The UUID of type 1 is the VM's. */
+static bool do_smbios(Launch *l, Vm *vm, const char *text, Error **errp)
+{
+    Machine *m = vm->machine;
+
+    if (!m->smbios) {
+        m->smbios = smbios_new();
+    }
+    if (!smbios_add(m->smbios, text, errp)) {
+        return false;
+    }
+    if (smbios_uuid(m->smbios, vm->uuid)) {
+        vm->uuid_set = true;
+    }
+    return true;
+}
+
+static bool do_fw_cfg(Launch *l, Vm *vm, const char *text, Error **errp)
+{
+    if (!vm->machine->fw_cfg) {
+        return error_set(errp, "the machine has no fw_cfg device");
+    }
+    return fw_cfg_add_option(vm->machine->fw_cfg, text, errp);
+}
+
 static bool do_fw_path(Launch *l, Vm *vm, const char *text, Error **errp)
 {
     if (!vm->data_dirs) {
@@ -392,7 +419,10 @@ static bool launch_qtest(Launch *l, Vm *vm, Error **errp)
 
 static bool launch_machine(Launch *l, Vm *vm, Error **errp)
 {
-    return accel_options_apply(l, vm, errp) && machine_build(vm->machine, errp) &&
+    return accel_options_apply(l, vm, errp) &&
+           each(l, vm, OPT_SMBIOS, do_smbios, errp) &&
+           machine_build(vm->machine, errp) &&
+           each(l, vm, OPT_FW_CFG, do_fw_cfg, errp) &&
            debugcons_launch(l, vm, errp) && nics_launch(l, vm, errp) &&
            each(l, vm, OPT_DEVICE, do_device, errp) &&
            machine_run_done(vm->machine, errp) &&

@@ -101,7 +101,9 @@ void smbios_free(Smbios *s)
 
 bool smbios_uuid(const Smbios *s, uint8_t uuid[16])
 {
-    memcpy(uuid, s->system.uuid, 16);
+    if (s->system.has_uuid) {
+        memcpy(uuid, s->system.uuid, 16);
+    }
     return s->system.has_uuid;
 }
 

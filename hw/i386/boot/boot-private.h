@@ -42,6 +42,10 @@ bool boot_write(AddressSpace *as, uint64_t addr, const void *buf, size_t len,
                 Error **errp);
 bool boot_zero(AddressSpace *as, uint64_t addr, uint64_t len, Error **errp);
 
+enum {
+    BOOT_ENTRY64_OFFSET = 0x200, /* of the 64-bit entry from load_addr */
+};
+
 /* bzImage: Linux Documentation/x86/boot.rst */
 #define LINUX_HDR_START 0x1f1
 #define LINUX_HDR_MAX   0x290 /* end of the header's room in the zero page */
@@ -93,9 +97,9 @@ typedef struct BootPlan {
     unsigned n_map;
 } BootPlan;
 bool boot_load_linux(X86Boot *b, const X86BootMachine *m, const BootPlan *plan,
-                     X86BootEntry *entry, Error **errp);
+                     Error **errp);
 bool boot_load_pvh(X86Boot *b, const X86BootMachine *m, const BootPlan *plan,
-                   X86BootEntry *entry, Error **errp);
+                   Error **errp);
 
 static inline uint64_t boot_get_le(const uint8_t *p, unsigned bytes)
 {

@@ -2,7 +2,7 @@
 /*
  * Direct boot: opens the files, decides where everything goes, and prepares
  * what every kind of kernel finds: memory map, ACPI and SMBIOS tables, initrd,
- * descriptor and page tables (Intel SDM volume 3, sections 3.4 and 4.5).
+ * page tables (Intel SDM volume 3, section 4.5).
  */
 #include "util/osdep.h"
 
@@ -207,24 +207,9 @@ static bool load_smbios(const X86BootMachine *m, uint64_t *fseg, Error **errp)
            boot_write(m->memory, tables_at, tables->data, tables->len, errp);
 }
 
-/* Flat segments: 10h code (64-bit or 32-bit), 18h data. */
-static bool load_gdt(const X86BootMachine *m, X86BootEntry *entry,
-                     Error **errp)
-{
-    uint8_t gdt[32] = { 0 };
-
-    boot_set_le(gdt + 0x10, entry->long_mode ? 0x00af9b000000ffff
-                                             : 0x00cf9b000000ffff, 8);
-    boot_set_le(gdt + 0x18, 0x00cf93000000ffff, 8);
-    entry->gdt_base = BOOT_GDT;
-    entry->gdt_limit = sizeof(gdt) - 1;
-    return boot_write(m->memory, BOOT_GDT, gdt, sizeof(gdt), errp);
-}
-
 /* The first 4 GiB one to one, in pages of 2 MiB: one table each of levels 4
  * and 3, four of level 2. */
-static bool load_page_tables(const X86BootMachine *m, X86BootEntry *entry,
-                             Error **errp)
+static bool load_page_tables(const X86BootMachine *m, Error **errp)
 {
     enum { PRESENT_WRITABLE = 3, LARGE = 0x80, TABLES = 6 };
     g_autofree uint8_t *t = g_malloc0(TABLES * PAGE_SIZE);
@@ -239,31 +224,45 @@ static bool load_page_tables(const X86BootMachine *m, X86BootEntry *entry,
         boot_set_le(t + 2 * PAGE_SIZE + 8 * i,
                     i * 2 * MiB | PRESENT_WRITABLE | LARGE, 8);
     }
-    entry->cr3 = BOOT_PAGE_TABLES;
     return boot_write(m->memory, BOOT_PAGE_TABLES, t, TABLES * PAGE_SIZE,
                       errp);
 }
 
-bool x86_boot_load(X86Boot *b, const X86BootMachine *m, X86BootEntry *entry,
-                   Error **errp)
+void x86_boot_entry(const X86Boot *b, X86BootEntry *entry)
+{
+    const LinuxImage *img = &b->linux_image;
+
+    *entry = (X86BootEntry){ .gdt_base = BOOT_GDT };
+    if (b->is_pvh) {
+        entry->pc = b->pvh_image.entry;
+        entry->rbx = BOOT_PVH_INFO;
+        return;
+    }
+    entry->long_mode = img->entry64;
+    entry->pc = img->load_addr + (img->entry64 ? BOOT_ENTRY64_OFFSET : 0);
+    entry->rsi = BOOT_PARAMS;
+    entry->cr3 = img->entry64 ? BOOT_PAGE_TABLES : 0;
+}
+
+bool x86_boot_load(X86Boot *b, const X86BootMachine *m, Error **errp)
 {
     g_autoptr(AcpiTables) acpi = m->acpi ? m->acpi(m->opaque) : NULL;
     uint64_t fseg = BOOT_FSEG;
+    uint8_t gdt[64] = { 0 };
     BootPlan p;
 
-    memset(entry, 0, sizeof(*entry));
-    if (!plan(b, m, acpi ? acpi_tables_blob(acpi)->len : 0, &p, errp) ||
-        (acpi && !load_acpi(m, acpi, &p, &fseg, errp)) ||
-        (m->smbios_anchor && m->smbios_tables &&
-         !load_smbios(m, &fseg, errp)) ||
-        (b->has_initrd &&
-         !boot_file_to_guest(&b->initrd, 0, m->memory, p.initrd_addr,
-                             b->initrd.size, errp))) {
-        return false;
+    assert(m->gdt_entries * 8 <= sizeof(gdt));
+    for (unsigned i = 0; i < m->gdt_entries; i++) {
+        boot_set_le(gdt + 8 * i, m->gdt[i], 8);
     }
-    if (!(b->is_pvh ? boot_load_pvh : boot_load_linux)(b, m, &p, entry, errp) ||
-        !load_gdt(m, entry, errp)) {
-        return false;
-    }
-    return !entry->long_mode || load_page_tables(m, entry, errp);
+    return plan(b, m, acpi ? acpi_tables_blob(acpi)->len : 0, &p, errp) &&
+           (!acpi || load_acpi(m, acpi, &p, &fseg, errp)) &&
+           (!m->smbios_anchor || !m->smbios_tables ||
+            load_smbios(m, &fseg, errp)) &&
+           (!b->has_initrd ||
+            boot_file_to_guest(&b->initrd, 0, m->memory, p.initrd_addr,
+                               b->initrd.size, errp)) &&
+           (b->is_pvh ? boot_load_pvh : boot_load_linux)(b, m, &p, errp) &&
+           boot_write(m->memory, BOOT_GDT, gdt, sizeof(gdt), errp) &&
+           load_page_tables(m, errp);
 }

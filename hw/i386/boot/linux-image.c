@@ -40,7 +40,6 @@ enum { /* offsets in the file, equally in the zero page */
     XLF_KERNEL_64 = 1 << 0,
     LOADER_UNDEFINED = 0xff,
 
-    ENTRY64_OFFSET = 0x200,
     SETUP_RNG_SEED = 9,
     SETUP_DATA_HEADER = 16,
     SEED_SIZE = 32,
@@ -135,7 +134,7 @@ bool linux_image_parse(const BootFile *f, LinuxImage *img, Error **errp)
     }
     img->entry64 = img->version >= 0x20c &&
                    (hdr(img, HDR_XLOADFLAGS, 2) & XLF_KERNEL_64);
-    if (img->entry64 && img->kernel_size <= ENTRY64_OFFSET) {
+    if (img->entry64 && img->kernel_size <= BOOT_ENTRY64_OFFSET) {
         return error_set(errp, "'%s' has no code at its 64-bit entry", f->path);
     }
     img->cmdline_size = img->version >= 0x206 ? hdr(img, HDR_CMDLINE_SIZE, 4)
@@ -185,22 +184,16 @@ static void fill_params(const X86Boot *b, const BootPlan *plan, uint8_t *zp)
 }
 
 bool boot_load_linux(X86Boot *b, const X86BootMachine *m, const BootPlan *plan,
-                     X86BootEntry *entry, Error **errp)
+                     Error **errp)
 {
     const LinuxImage *img = &b->linux_image;
     g_autofree uint8_t *zp = g_malloc0(ZP_SIZE);
 
     fill_params(b, plan, zp);
-    if (!boot_file_to_guest(&b->kernel, img->kernel_offset, m->memory,
-                            img->load_addr, img->kernel_size, errp) ||
-        !boot_write(m->memory, BOOT_PARAMS, zp, ZP_SIZE, errp) ||
-        !boot_write(m->memory, BOOT_CMDLINE, b->cmdline,
-                    strlen(b->cmdline) + 1, errp) ||
-        !write_seed(m->memory, errp)) {
-        return false;
-    }
-    entry->long_mode = img->entry64;
-    entry->pc = img->load_addr + (img->entry64 ? ENTRY64_OFFSET : 0);
-    entry->rsi = BOOT_PARAMS;
-    return true;
+    return boot_file_to_guest(&b->kernel, img->kernel_offset, m->memory,
+                              img->load_addr, img->kernel_size, errp) &&
+           boot_write(m->memory, BOOT_PARAMS, zp, ZP_SIZE, errp) &&
+           boot_write(m->memory, BOOT_CMDLINE, b->cmdline,
+                      strlen(b->cmdline) + 1, errp) &&
+           write_seed(m->memory, errp);
 }

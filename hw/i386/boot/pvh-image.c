@@ -218,7 +218,7 @@ static bool write_info(const X86Boot *b, const X86BootMachine *m,
 }
 
 bool boot_load_pvh(X86Boot *b, const X86BootMachine *m, const BootPlan *plan,
-                   X86BootEntry *entry, Error **errp)
+                   Error **errp)
 {
     const PvhImage *img = &b->pvh_image;
 
@@ -232,13 +232,7 @@ bool boot_load_pvh(X86Boot *b, const X86BootMachine *m, const BootPlan *plan,
             return false;
         }
     }
-    if (!boot_write(m->memory, BOOT_CMDLINE, b->cmdline,
-                    strlen(b->cmdline) + 1, errp) ||
-        !write_info(b, m, plan, errp)) {
-        return false;
-    }
-    entry->long_mode = false;
-    entry->pc = img->entry;
-    entry->rbx = BOOT_PVH_INFO;
-    return true;
+    return boot_write(m->memory, BOOT_CMDLINE, b->cmdline,
+                      strlen(b->cmdline) + 1, errp) &&
+           write_info(b, m, plan, errp);
 }

@@ -19,7 +19,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Smbios, smbios_free)
 /* One -smbios: "type=N,field=value..." or "file=NAME" (a structure with its
  * strings). A comma in a value is doubled. */
 bool smbios_add(Smbios *s, const char *options, Error **errp);
-/* uuid= of type 1, in textual order; false when it was not given. */
+/* uuid= of type 1, in textual order; false (and untouched) when not given. */
 bool smbios_uuid(const Smbios *s, uint8_t uuid[16]);
 
 typedef struct SmbiosRange {

@@ -31,6 +31,10 @@ typedef struct X86BootMachine {
     /* A new, finished set of tables, of the devices as they are now; NULL:
      * none. Called at every load. */
     AcpiTables *(*acpi)(void *opaque);
+    /* Descriptor table that the boot processor starts with; 10h is flat code of
+     * the entry's mode, 18h flat data. At most 8 entries. */
+    const uint64_t *gdt;
+    unsigned gdt_entries;
     /* SMBIOS entry point and structures; either NULL: none. The entry point is
      * given its final address and checksum here. */
     const GByteArray *smbios_anchor, *smbios_tables;
@@ -44,7 +48,6 @@ typedef struct X86BootEntry {
     uint64_t pc, rsi, rbx;
     uint64_t cr3;   /* long mode only: identity map of the first 4 GiB */
     uint64_t gdt_base;
-    uint16_t gdt_limit;
 } X86BootEntry;
 
 typedef struct X86Boot X86Boot;
@@ -58,6 +61,9 @@ X86Boot *x86_boot_open(const char *kernel, const char *initrd,
 void x86_boot_free(X86Boot *b);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(X86Boot, x86_boot_free)
 
+/* How the kernel wants to be entered; the same at every load. */
+void x86_boot_entry(const X86Boot *b, X86BootEntry *entry);
+
 /* Does everything fit into the machine's memory? Before the VM runs. */
 bool x86_boot_check(X86Boot *b, const X86BootMachine *m, Error **errp);
 
@@ -65,7 +71,6 @@ bool x86_boot_check(X86Boot *b, const X86BootMachine *m, Error **errp);
  * Fill guest memory: kernel, initrd, parameters, tables. At every reset, after
  * devices were reset; f0000h..fffffh must be mapped as RAM or ROM by then.
  */
-bool x86_boot_load(X86Boot *b, const X86BootMachine *m, X86BootEntry *entry,
-                   Error **errp);
+bool x86_boot_load(X86Boot *b, const X86BootMachine *m, Error **errp);
 
 #endif
