@@ -266,6 +266,10 @@ bool json_lex(JsonLexer *lx, const char **p, const char *end, bool last,
     if (lx->done) {
         lx->carry_len = 0;
         lx->done = false;
+        if (lx->carry_cap > JSON_KEEP_MAX) {
+            g_clear_pointer(&lx->carry, g_free);
+            lx->carry_cap = 0;
+        }
     }
     if (lx->state == LEX_RECOVER) {
         while (*p < end && !(class_of(**p) & RESTART)) {

@@ -3,6 +3,9 @@
 #ifndef QOBJECT_JSON_LEXER_H
 #define QOBJECT_JSON_LEXER_H
 
+/* Buffers beyond this size are not kept for the next token. */
+#define JSON_KEEP_MAX 65536
+
 typedef enum JsonTokenKind {
     JSON_PUNCT,   /* text[0] is one of {}[],: */
     JSON_STRING,  /* without its quotes, escapes not yet decoded */

@@ -64,6 +64,10 @@ static void start_over(JsonParser *p)
     p->skipping = false;
     p->depth = p->excess = 0;
     p->tokens = p->bytes = 0;
+    if (p->key->allocated_len > JSON_KEEP_MAX) {
+        g_string_free(p->key, TRUE);
+        p->key = g_string_new(NULL);
+    }
 }
 
 void json_parser_reset(JsonParser *p)
