@@ -19,6 +19,8 @@ struct Accel {
     Object obj;
     Vm *vm;
     IrqchipMode irqchip;
+    const void *arch_ops; /* of the target's part; NULL: none */
+    void *arch;           /* its data */
 };
 
 typedef struct MsiMessage {

@@ -20,6 +20,9 @@ typedef struct X86BootState {
     uint64_t cr0, cr3, cr4, efer;
     uint64_t gdt_base;
     uint16_t gdt_limit;
+    /* MMIO from here to 4 GiB, for the MTRRs that firmware would set; 0:
+     * none. A power of two below 4 GiB. */
+    uint64_t mmio_base;
     /* The IDT is empty: any exception before the kernel's own is fatal. */
     X86BootSegment cs, ds /* also es, ss, fs, gs */, tr;
 } X86BootState;
@@ -35,9 +38,11 @@ void x86_boot_gdt(uint64_t gdt[X86_BOOT_GDT_ENTRIES]);
 
 /*
  * At every reset from now on the boot processor (cpu-index 0) enters @s
- * instead of the reset vector; NULL goes back to that. The state is copied.
- * Call from machine init or machine_on_done(), before the first reset; the
- * memory it points to must be rewritten by the caller's reset handler.
+ * instead of the reset vector, with LINT0 as ExtINT, LINT1 as NMI and MTRRs
+ * on, as firmware leaves them; NULL goes back to the reset vector. The state
+ * is copied. Takes effect at once when called from a reset handler that runs
+ * after the CPUs' (machine_on_done() or later registered ones do). What @s
+ * points to must be rewritten by the caller's reset handler.
  */
 void x86_set_boot_state(Vm *vm, const X86BootState *s);
 

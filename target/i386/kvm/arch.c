@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * KVM on x86: the VM, its interrupt controllers, exits that only x86 has.
+ * Documentation/virt/kvm/api.rst.
+ */
+#include "util/osdep.h"
+
+#include <sys/syscall.h>
+
+#include "softmmu/vm.h"
+#include "target/i386/kvm/kvm-x86.h"
+#include "util/error.h"
+
+/* Pages that KVM needs on Intel hosts for real mode, below the firmware and
+ * outside of RAM; they are reserved in the memory map. */
+#define IDENTITY_MAP UINT64_C(0xfeffc000)
+
+#define REQ_XCOMP_GUEST_PERM 0x1025
+#define XFEATURE_XTILEDATA   18
+
+/* VM -------------------------------------------------------------------------- */
+
+static bool check_capabilities(Accel *accel, Error **errp)
+{
+    static const struct {
+        int cap;
+        const char *name;
+    } needed[] = {
+        { KVM_CAP_EXT_CPUID, "KVM_CAP_EXT_CPUID" },
+        { KVM_CAP_VCPU_EVENTS, "KVM_CAP_VCPU_EVENTS" },
+        { KVM_CAP_DEBUGREGS, "KVM_CAP_DEBUGREGS" },
+        { KVM_CAP_XSAVE, "KVM_CAP_XSAVE" },
+        { KVM_CAP_XCRS, "KVM_CAP_XCRS" },
+        { KVM_CAP_ADJUST_CLOCK, "KVM_CAP_ADJUST_CLOCK" },
+    };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(needed); i++) {
+        if (!kvm_vm_check_extension(accel, needed[i].cap)) {
+            return error_set(errp, "the host's KVM does not support %s",
+                             needed[i].name);
+        }
+    }
+    return true;
+}
+
+static bool x86_init_vm(Accel *accel, Error **errp)
+{
+    uint64_t identity = IDENTITY_MAP;
+    X86Kvm *k;
+    int ret;
+
+    if (!check_capabilities(accel, errp) || !x86_kvm_probe(accel, errp)) {
+        return false;
+    }
+    k = x86_kvm(accel);
+    ret = kvm_vm_ioctl(accel, KVM_SET_IDENTITY_MAP_ADDR, &identity);
+    if (!ret) {
+        ret = kvm_vm_ioctl(accel, KVM_SET_TSS_ADDR,
+                           (void *)(uintptr_t)(IDENTITY_MAP + 0x1000));
+    }
+    if (ret < 0) {
+        return error_errno(errp, -ret, "KVM cannot place its real-mode pages");
+    }
+    k->payload = kvm_vm_check_extension(accel, KVM_CAP_EXCEPTION_PAYLOAD) &&
+                 !kvm_vm_enable_cap(accel, KVM_CAP_EXCEPTION_PAYLOAD, 1, 0);
+#ifdef KVM_CAP_X86_TRIPLE_FAULT_EVENT
+    k->triple_fault =
+        kvm_vm_check_extension(accel, KVM_CAP_X86_TRIPLE_FAULT_EVENT) &&
+        !kvm_vm_enable_cap(accel, KVM_CAP_X86_TRIPLE_FAULT_EVENT, 1, 0);
+#endif
+    /* AMX state is only there for those who ask before the first vCPU. */
+    syscall(SYS_arch_prctl, REQ_XCOMP_GUEST_PERM, XFEATURE_XTILEDATA);
+    ret = kvm_vm_check_extension(accel, KVM_CAP_XSAVE2);
+    k->xsave2 = ret > 0;
+    k->xsave_size = MAX(ret, (int)sizeof(struct kvm_xsave));
+    return true;
+}
+
+/* Interrupt controllers -------------------------------------------------------- */
+
+/* ISA interrupts go to both PICs and to the I/O APIC, where the timer has pin
+ * 2 (ACPI's interrupt source override says so). */
+static void full_routes(Accel *accel)
+{
+    for (unsigned i = 0; i < 16; i++) {
+        if (i != 2) {
+            kvm_route_set_gsi(accel, i, i < 8 ? KVM_IRQCHIP_PIC_MASTER
+                                              : KVM_IRQCHIP_PIC_SLAVE, i % 8);
+        }
+    }
+    for (unsigned i = 0; i < IOAPIC_PINS; i++) {
+        if (i != 2) {
+            kvm_route_set_gsi(accel, i, KVM_IRQCHIP_IOAPIC, i ? i : 2);
+        }
+    }
+}
+
+static bool x86_init_irqchip(Accel *accel, Error **errp)
+{
+    int ret;
+
+    if (accel->irqchip == IRQCHIP_SPLIT) {
+        return error_set(errp, "kernel-irqchip=split is not supported");
+    }
+    ret = kvm_vm_ioctl(accel, KVM_CREATE_IRQCHIP, NULL);
+    if (ret < 0) {
+        return error_errno(errp, -ret, "Create kernel irqchip failed");
+    }
+    full_routes(accel);
+    return true;
+}
+
+/* Exits --------------------------------------------------------------------------- */
+
+static bool x86_handle_exit(Cpu *cpu, struct kvm_run *run)
+{
+    switch (run->exit_reason) {
+    case KVM_EXIT_SET_TPR:
+    case KVM_EXIT_HLT:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static char *x86_dump_state(Cpu *cpu)
+{
+    autoerr Error *err = NULL;
+
+    if (cpu->dirty == CPU_CLEAN && !x86_kvm_get_state(cpu, &err)) {
+        return g_strdup_printf("%s\n", error_text(err));
+    }
+    return x86_cpu_dump(x86_of(cpu));
+}
+
+const KvmArchOps kvm_arch_ops = {
+    .init_vm = x86_init_vm,
+    .init_irqchip = x86_init_irqchip,
+    .init_vcpu = x86_kvm_init_vcpu,
+    .get_state = x86_kvm_get_state,
+    .put_state = x86_kvm_put_state,
+    .handle_exit = x86_handle_exit,
+    .dump_state = x86_dump_state,
+    .gsi_count = IOAPIC_PINS,
+};
