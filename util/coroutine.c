@@ -41,9 +41,9 @@
 
 /* Address space; only touched pages cost memory. */
 #ifdef CO_ASAN
-#define CO_MAP_SIZE (1 * MiB)
+#define CO_MAP_SIZE (2 * MiB)
 #else
-#define CO_MAP_SIZE (256 * KiB)
+#define CO_MAP_SIZE (512 * KiB)
 #endif
 /* Per thread; a busy stack has one or two touched pages. */
 #define CO_CACHE_MAX 128
