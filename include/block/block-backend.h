@@ -6,7 +6,8 @@
  * Requests may be submitted on any loop, on several at once; each runs as a
  * coroutine on the loop that submits it (loop_current()) and completes there.
  * Everything else ("control") belongs to the main loop's thread with the
- * machine lock, or to the only thread of a tool.
+ * machine lock, or to the only thread of a tool. Where control code waits for
+ * requests it serves block I/O of its loop (loop_run_io()) and nothing else.
  *
  * Data path errors are -errno. Offsets and lengths are bytes.
  */
@@ -90,8 +91,10 @@ typedef void BlkDone(void *opaque, int ret);
 
 /*
  * Start a request; @done gets 0 or -errno on this loop. It MAY BE CALLED
- * BEFORE THE FUNCTION RETURNS. @iov, its array and its buffers belong to the
- * request until then; its size is the request's. Nothing is allocated.
+ * BEFORE THE FUNCTION RETURNS. The array and the buffers of @iov (not the IoVec
+ * itself) belong to the request until then; iov->size is the request's length.
+ * Nothing is allocated. The request counts as in flight until @done returns,
+ * so @done must not drain.
  */
 void blk_aio_preadv(BlockBackend *blk, int64_t offset, const IoVec *iov,
                     unsigned flags, BlkDone *done, void *opaque);
@@ -117,8 +120,8 @@ int coroutine_fn blk_co_pwrite_zeroes(BlockBackend *blk, int64_t offset,
 int coroutine_fn blk_co_pdiscard(BlockBackend *blk, int64_t offset,
                                  int64_t bytes);
 int coroutine_fn blk_co_flush(BlockBackend *blk);
-int coroutine_fn blk_co_truncate(BlockBackend *blk, int64_t size, bool exact,
-                                 Error **errp);
+bool coroutine_fn blk_co_truncate(BlockBackend *blk, int64_t size, bool exact,
+                                  Error **errp);
 
 /* Blocking, for control code: from outside coroutines they serve the loop's
  * block I/O (and nothing else of it) until done. */

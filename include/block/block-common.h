@@ -8,6 +8,8 @@
 typedef struct BlockdevOptions BlockdevOptions;
 typedef struct BlockdevRef BlockdevRef;
 typedef struct BlockGraph BlockGraph;
+typedef struct ImageInfo ImageInfo;
+typedef struct BlockStatsSpecific BlockStatsSpecific;
 
 /*
  * What a user of a node may do, and what it lets other users do. The values

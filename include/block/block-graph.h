@@ -12,9 +12,10 @@
 typedef struct BlockHooks {
     /* Stop the VM because of a disk error; any thread. */
     void (*stop_vm)(void *opaque);
-    /* A duplicate of a descriptor in fd set @set that fits open(2) @flags, or
-     * -errno. */
-    int (*fdset_dup)(void *opaque, int64_t set, int flags);
+    /* A descriptor for "/dev/fdset/N" that fits open(2) @flags, or -errno. */
+    int (*open_fdset)(void *opaque, const char *path, int flags);
+    /* Where events go; may be NULL, may return NULL. */
+    QapiEventSink *(*events)(void *opaque);
     void *opaque;
 } BlockHooks;
 
@@ -23,15 +24,22 @@ struct BlockGraph {
     GHashTable *names; /* node-name to BlockNode * */
     GPtrArray *nodes;  /* BlockNode *, in order of opening */
     GPtrArray *blks;   /* BlockBackend *, in order of creation */
-    QapiEventSink *events; /* may be NULL */
     BlockHooks hooks;
     unsigned next_name;
-    unsigned drains; /* nested blk_drain_all sections */
+    unsigned opening; /* nested block_open() */
+    bool probing;     /* the node being opened was probed */
 };
 
 BlockGraph *block_graph_new(Loop *loop);
+/* Take the nodes from all backends and close what control code owns. */
+void blk_graph_close(BlockGraph *g);
 /* Closes what control code still owns; no device may be attached. */
 void block_graph_free(BlockGraph *g);
+
+static inline QapiEventSink *block_events(const BlockGraph *g)
+{
+    return g->hooks.events ? g->hooks.events(g->hooks.opaque) : NULL;
+}
 
 /* Open nodes -------------------------------------------------------------------- */
 
@@ -51,7 +59,7 @@ BlockNode *node_ref(BlockNode *n);
 void node_unref(BlockNode *n);
 
 BlockNode *node_find(BlockGraph *g, const char *name); /* or NULL */
-/* A node by node-name, or the root of a backend; error DeviceNotFound. */
+/* A node by node-name, or the root of a backend. */
 BlockNode *node_lookup(BlockGraph *g, const char *device,
                        const char *node_name, Error **errp);
 
@@ -69,8 +77,11 @@ bool node_refresh_perms(BlockNode *n, Error **errp);
 /* Names for messages: "read, write". Free with g_free(). */
 char *block_perm_names(uint64_t perm);
 
-/* Draining a whole subtree: every backend above @n. */
-void node_drained_begin(BlockNode *n);
-void node_drained_end(BlockNode *n);
+/*
+ * Drain every backend above @n; the handle goes to node_undrain(). Requests of
+ * these backends wait meanwhile, so that the graph below may change.
+ */
+GPtrArray *node_drain_users(BlockNode *n);
+void node_undrain(GPtrArray *users);
 
 #endif

@@ -67,6 +67,7 @@ struct BlockNode {
     BlockDetectZeroes detect_zeroes;
     bool read_only;      /* may change with auto_read_only */
     bool monitor_owned;  /* blockdev-add; one of refs */
+    bool probed;         /* nobody said that the format is this one */
     unsigned refs;
     unsigned depth; /* of the deepest child + 1 */
     BlockLimits limits;
@@ -77,6 +78,7 @@ struct BlockNode {
     uint64_t write_threshold;
 
     int64_t length;  /* atomic; bytes */
+    int64_t highest_write; /* atomic; where the highest write ended */
     int dirty;       /* atomic: written since the last flush began */
     int flushing;    /* atomic: flushes under way */
     CoGate *rmw;     /* aligned writers inside; closed by read-modify-write;
@@ -115,6 +117,7 @@ typedef struct BlockSizeOps {
     bool coroutine_fn (*truncate)(BlockNode *n, int64_t size, bool exact,
                                   Error **errp);
     int64_t (*allocated)(BlockNode *n); /* bytes on the host, or -errno */
+    bool (*blocksizes)(BlockNode *n, uint32_t *logical, uint32_t *physical);
 } BlockSizeOps;
 
 typedef struct BlockPermOps {
@@ -132,9 +135,9 @@ typedef struct BlockPermOps {
 } BlockPermOps;
 
 typedef struct BlockInfoOps {
-    /* query-block: the format's own part ("format-specific"), or NULL. */
-    QDict *(*specific)(BlockNode *n);
-    void (*image)(BlockNode *n, QDict *info); /* add members of ImageInfo */
+    /* Add what the format knows. */
+    void (*image)(BlockNode *n, ImageInfo *info);
+    BlockStatsSpecific *(*stats)(const BlockNode *n); /* or NULL */
 } BlockInfoOps;
 
 struct BlockDriver {
@@ -175,6 +178,8 @@ void node_default_perm(BlockNode *n, const BlockEdge *e, uint64_t perm,
                        uint64_t *child_shared);
 /* After open, truncate or growth: tell the users of a new length. */
 void node_set_length(BlockNode *n, int64_t length);
+/* Any loop: the node is at least that long. */
+void node_raise_length(BlockNode *n, int64_t end);
 
 /* Requests (any loop) ----------------------------------------------------------- */
 

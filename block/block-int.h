@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of the block layer's core share. */
+#ifndef BLOCK_BLOCK_INT_H
+#define BLOCK_BLOCK_INT_H
+
+#include "block/block-backend.h"
+#include "block/block-graph.h"
+#include "qom/object.h"
+
+/* Longest chain of nodes: requests nest that deep on a coroutine stack. */
+#define BLOCK_MAX_DEPTH 200
+
+typedef struct BlkAcctSlot {
+    uint64_t bytes[BLK_ACCT__MAX], ops[BLK_ACCT__MAX], ns[BLK_ACCT__MAX];
+    uint64_t failed[BLK_ACCT__MAX], invalid[BLK_ACCT__MAX],
+        merged[BLK_ACCT__MAX];
+    int64_t last_ns; /* CLOCK_MONOTONIC of the last completion */
+} __attribute__((aligned(64))) BlkAcctSlot;
+
+struct BlockBackend {
+    BlockGraph *graph;
+    unsigned refs;
+    char *name;        /* of -drive, or "" */
+    bool monitor_owned; /* -drive; one of refs */
+    BlockEdge *root;   /* NULL: no medium */
+    uint64_t perm, shared;
+    bool write_cache;
+    bool want_read_only; /* -drive readonly=on */
+
+    Object *dev;
+    const BlkDevOps *ops;
+    void *ops_opaque;
+    bool removable; /* shown by query-block */
+    unsigned drains;
+
+    BlkErrorPolicy rerror, werror;
+    bool iostatus_enabled;
+    int iostatus; /* atomic; 0 ok, else errno value of the failure */
+
+    CoGate gate;
+    BlkAcctSlot acct[CO_GATE_SLOTS];
+    LoopTask resized;
+    struct DriveInfo *drive; /* -drive's options for the device, or NULL */
+};
+
+/* For query-block and the tools; @chain: with the backing images. */
+ImageInfo *block_image_info(BlockNode *n, bool chain);
+
+/* The sum over the slots. */
+void blk_acct_sum(const BlockBackend *blk, BlkAcctSlot *sum);
+/* On the main loop: tell the device about a new size. */
+void blk_notify_resized(BlockBackend *blk);
+/* Text for messages: "device 'x'". Free with g_free(). */
+char *blk_describe(const BlockBackend *blk);
+
+/* A node that is not open yet; gives it @name or a generated one. */
+BlockNode *node_new(BlockGraph *g, const BlockDriver *drv, const char *name,
+                    Error **errp);
+/* Make an open node known. */
+void node_publish(BlockNode *n);
+/* Close and free; parents must be gone. */
+void node_close(BlockNode *n);
+void node_refresh_limits(BlockNode *n);
+
+BlockEdge *edge_attach(BlockNode *node, BlockNode *parent, BlockBackend *blk,
+                       const char *name, unsigned role, uint64_t perm,
+                       uint64_t shared, Error **errp);
+void edge_detach(BlockEdge *e);
+bool edge_set_perm(BlockEdge *e, uint64_t perm, uint64_t shared, Error **errp);
+/* What the users of @n together want and allow. */
+void node_cumulative_perm(const BlockNode *n, uint64_t *perm,
+                          uint64_t *shared);
+
+#endif

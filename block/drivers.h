@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The drivers that are linked in, and what open functions share. */
+#ifndef BLOCK_DRIVERS_H
+#define BLOCK_DRIVERS_H
+
+#include "block/block-node.h"
+
+/* How much of an image tells its format. */
+#define BLOCK_PROBE_SIZE 512
+
+extern const BlockDriver block_driver_file, block_driver_host_device,
+    block_driver_null_co, block_driver_qcow2, block_driver_raw;
+
+/* @opts' flags over those that the parent hands down. */
+bool block_flags_from_options(const BlockdevOptions *o,
+                              const BlockOpenFlags *inherit,
+                              BlockOpenFlags *f, Error **errp);
+/* The backing file that an image's header names; @format NULL: probe. */
+BlockEdge *coroutine_fn node_open_backing(BlockNode *n, const char *filename,
+                                          const char *format, Error **errp);
+/* "nbd:...", "json:..." */
+bool block_path_has_protocol(const char *path);
+/* @path, relative to the folder of file @base; to be freed. */
+char *block_path_combine(const char *base, const char *path);
+/* The driver whose format the first bytes are; never NULL. */
+const BlockDriver *block_probe_buffer(const uint8_t *buf, size_t len);
+
+#endif

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Reads, writes and flushes of files: by io_uring on the submitting loop, by
+ * Linux AIO (file-laio.c), or by worker threads. A short read is the end of
+ * the file and gives zeroes; other short transfers are continued.
+ */
+#include "util/osdep.h"
+
+#ifdef CONFIG_LINUX_IO_URING
+#include <liburing.h>
+#endif
+
+#include "block/block-backend.h"
+#include "block/file.h"
+#include "util/loop.h"
+
+#define STACK_IOV 16
+
+/* One call's worth of a transfer. */
+typedef struct FileRw {
+    int fd;
+    bool write;
+    bool dsync;
+    int64_t offset;
+    IoVec iov;
+    unsigned max_batch;
+} FileRw;
+
+/* Worker threads ---------------------------------------------------------------- */
+
+static int rw_worker(void *opaque)
+{
+    const FileRw *rw = opaque;
+    ssize_t ret;
+
+    if (rw->write) {
+        ret = RETRY_ON_EINTR(pwritev2(rw->fd, rw->iov.iov, rw->iov.niov,
+                                      rw->offset, rw->dsync ? RWF_DSYNC : 0));
+    } else {
+        ret = RETRY_ON_EINTR(preadv(rw->fd, rw->iov.iov, rw->iov.niov,
+                                    rw->offset));
+    }
+    return ret < 0 ? -errno : ret;
+}
+
+/* io_uring ------------------------------------------------------------------------ */
+
+#ifdef CONFIG_LINUX_IO_URING
+typedef struct FileUring {
+    LoopUring req;
+    Coroutine *co;
+    int res;
+} FileUring;
+
+static void file_uring_done(LoopUring *req, int res)
+{
+    FileUring *u = container_of(req, FileUring, req);
+
+    u->res = res;
+    coroutine_enter(u->co);
+}
+
+static void prep_rw(struct io_uring_sqe *sqe, const FileRw *rw)
+{
+    int flags = rw->dsync ? RWF_DSYNC : 0;
+
+    if (rw->iov.niov == 1 && rw->write) {
+        io_uring_prep_write(sqe, rw->fd, rw->iov.iov->iov_base,
+                            rw->iov.iov->iov_len, rw->offset);
+        sqe->rw_flags = flags;
+    } else if (rw->iov.niov == 1) {
+        io_uring_prep_read(sqe, rw->fd, rw->iov.iov->iov_base,
+                           rw->iov.iov->iov_len, rw->offset);
+    } else if (rw->write) {
+        io_uring_prep_writev2(sqe, rw->fd, rw->iov.iov, rw->iov.niov,
+                              rw->offset, flags);
+    } else {
+        io_uring_prep_readv(sqe, rw->fd, rw->iov.iov, rw->iov.niov,
+                            rw->offset);
+    }
+}
+
+/* io_uring_prep_* overwrite the whole entry: keep what ties it to @u. */
+static struct io_uring_sqe *uring_sqe(FileUring *u, uint64_t *data)
+{
+    Loop *loop = loop_current();
+    struct io_uring_sqe *sqe;
+
+    if (!loop_has_uring(loop)) {
+        return NULL;
+    }
+    *u = (FileUring){ .req.done = file_uring_done, .co = coroutine_self() };
+    sqe = loop_uring_sqe(loop, &u->req);
+    if (sqe) {
+        *data = sqe->user_data;
+    }
+    return sqe;
+}
+
+static int coroutine_fn uring_rw(const FileRw *rw)
+{
+    struct io_uring_sqe *sqe;
+    FileUring u;
+    uint64_t data;
+
+    sqe = uring_sqe(&u, &data);
+    if (!sqe) {
+        return thread_pool_run_co(rw_worker, (void *)rw);
+    }
+    prep_rw(sqe, rw);
+    sqe->user_data = data;
+    coroutine_yield();
+    return u.res;
+}
+#endif
+
+/* Any engine: bytes done or -errno. */
+static int coroutine_fn rw_once(FileAio aio, const FileRw *rw)
+{
+    int ret;
+
+    do {
+        switch (aio) {
+#ifdef CONFIG_LINUX_IO_URING
+        case FILE_AIO_URING:
+            ret = uring_rw(rw);
+            break;
+#endif
+#ifdef CONFIG_LINUX_AIO
+        case FILE_AIO_NATIVE:
+            ret = laio_rw(rw->fd, rw->write, rw->offset, &rw->iov, rw->dsync,
+                          rw->max_batch);
+            break;
+#endif
+        default:
+            ret = thread_pool_run_co(rw_worker, (void *)rw);
+        }
+    } while (ret == -EINTR || ret == -EAGAIN);
+    return ret;
+}
+
+/* Requests -------------------------------------------------------------------------- */
+
+static int coroutine_fn rw_all(FileState *s, FileRw *rw, const IoVec *iov,
+                               size_t iov_offset, int64_t bytes,
+                               struct iovec *parts, int max_parts)
+{
+    while (bytes) {
+        int ret;
+
+        if (!iov_slice(iov, iov_offset, bytes, parts, max_parts, &rw->iov)) {
+            return -EINVAL; /* the node's max_iov sees to it */
+        }
+        ret = rw_once(s->aio, rw);
+        if (ret < 0) {
+            return ret;
+        }
+        if (!ret) {
+            if (rw->write) {
+                return -ENOSPC;
+            }
+            iov_memset(iov, iov_offset, 0, bytes);
+            return 0;
+        }
+        rw->offset += ret;
+        iov_offset += ret;
+        bytes -= ret;
+    }
+    return 0;
+}
+
+static int coroutine_fn file_rw(BlockNode *n, FileRw *rw, const IoVec *iov,
+                                size_t iov_offset, int64_t bytes)
+{
+    FileState *s = n->state;
+    struct iovec parts[STACK_IOV], *heap;
+    int ret;
+
+    rw->fd = s->fd;
+    rw->max_batch = s->max_batch;
+    /* The usual case: the whole vector at once, as it is. */
+    if (!iov_offset && iov->size == (size_t)bytes) {
+        rw->iov = *iov;
+        ret = rw_once(s->aio, rw);
+        if (ret < 0 || ret == bytes) {
+            return MIN(ret, 0);
+        }
+        iov_offset = ret;
+        rw->offset += ret;
+        bytes -= ret;
+        if (!ret && !rw->write) {
+            iov_memset(iov, 0, 0, bytes);
+            return 0;
+        }
+    }
+    if (iov->niov <= STACK_IOV) {
+        return rw_all(s, rw, iov, iov_offset, bytes, parts, STACK_IOV);
+    }
+    heap = g_new(struct iovec, iov->niov);
+    ret = rw_all(s, rw, iov, iov_offset, bytes, heap, iov->niov);
+    g_free(heap);
+    return ret;
+}
+
+static int coroutine_fn file_preadv(BlockNode *n, int64_t offset,
+                                    int64_t bytes, const IoVec *iov,
+                                    size_t iov_offset, unsigned flags)
+{
+    FileRw rw = { .offset = offset };
+
+    return file_rw(n, &rw, iov, iov_offset, bytes);
+}
+
+static int coroutine_fn file_pwritev(BlockNode *n, int64_t offset,
+                                     int64_t bytes, const IoVec *iov,
+                                     size_t iov_offset, unsigned flags)
+{
+    FileRw rw = { .offset = offset, .write = true,
+                  .dsync = (flags & BLK_REQ_FUA) && !n->flags.no_flush };
+
+    return file_rw(n, &rw, iov, iov_offset, bytes);
+}
+
+static int flush_worker(void *opaque)
+{
+    const FileState *s = opaque;
+
+    return RETRY_ON_EINTR(fdatasync(s->fd)) < 0 ? -errno : 0;
+}
+
+static int coroutine_fn file_flush(BlockNode *n)
+{
+    FileState *s = n->state;
+#ifdef CONFIG_LINUX_IO_URING
+    struct io_uring_sqe *sqe;
+    FileUring u;
+    uint64_t data;
+#endif
+
+    if (n->flags.no_flush) {
+        return 0;
+    }
+#ifdef CONFIG_LINUX_IO_URING
+    if (s->aio == FILE_AIO_URING && (sqe = uring_sqe(&u, &data))) {
+        io_uring_prep_fsync(sqe, s->fd, IORING_FSYNC_DATASYNC);
+        sqe->user_data = data;
+        coroutine_yield();
+        if (u.res != -EINTR) {
+            return u.res;
+        }
+    }
+#endif
+    return thread_pool_run_co(flush_worker, s);
+}
+
+const BlockIoOps file_io_ops = {
+    .preadv = file_preadv,
+    .pwritev = file_pwritev,
+    .pwrite_zeroes = file_pwrite_zeroes,
+    .pdiscard = file_pdiscard,
+    .flush = file_flush,
+    .block_status = file_block_status,
+};
+
+void blk_plug(void)
+{
+#ifdef CONFIG_LINUX_AIO
+    laio_plug();
+#endif
+}
+
+void blk_unplug(void)
+{
+#ifdef CONFIG_LINUX_AIO
+    laio_unplug();
+#endif
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * aio=native: Linux AIO (io_submit(2)). Each loop has one context with an
+ * eventfd. Requests queue up and go out in batches: at the end of a plugged
+ * section, when enough have come, or when the loop next looks for work.
+ */
+#include "util/osdep.h"
+
+#include <libaio.h>
+#include <sys/eventfd.h>
+
+#include "block/file.h"
+#include "util/event-notifier.h"
+#include "util/error.h"
+#include "util/loop.h"
+
+#define LAIO_EVENTS    1024
+#define LAIO_MAX_BATCH 32
+
+typedef struct LaioReq LaioReq;
+struct LaioReq {
+    struct iocb iocb;
+    Coroutine *co;
+    LaioReq *next;
+    int res;
+};
+
+typedef struct Laio {
+    io_context_t ctx;
+    EventNotifier event;
+    LoopFd *watch;
+    LoopTask submit;
+    LaioReq *head, **tail;
+    unsigned queued, inflight;
+    int error; /* of setting it up */
+} Laio;
+
+static __thread unsigned plugged;
+/* This thread's context, when it has one. */
+static __thread Laio *mine;
+
+static void laio_submit(void *opaque)
+{
+    Laio *l = opaque;
+    struct iocb *batch[LAIO_MAX_BATCH];
+
+    while (l->head && l->inflight < LAIO_EVENTS) {
+        LaioReq *r = l->head;
+        long n = 0, done;
+
+        for (; r && n < LAIO_MAX_BATCH; r = r->next) {
+            batch[n++] = &r->iocb;
+        }
+        done = io_submit(l->ctx, n, batch);
+        if (done == -EAGAIN && l->inflight) {
+            return; /* again when some have completed */
+        }
+        /* An error is the first request's; 0 would be no progress. */
+        for (long i = 0; i < MAX(done, 1); i++) {
+            r = l->head;
+            l->head = r->next;
+            l->queued--;
+            if (done > 0) {
+                l->inflight++;
+            }
+        }
+        if (!l->head) {
+            l->tail = &l->head;
+        }
+        if (done <= 0) {
+            r->res = done ? done : -EIO;
+            coroutine_wake_on(r->co, loop_current());
+        }
+    }
+}
+
+static void laio_event(void *opaque, unsigned events)
+{
+    Laio *l = opaque;
+    struct io_event ev[64];
+    struct timespec now = { 0 };
+    int n;
+
+    event_notifier_test_and_clear(&l->event);
+    do {
+        n = io_getevents(l->ctx, 0, ARRAY_SIZE(ev), ev, &now);
+        for (int i = 0; i < n; i++) {
+            LaioReq *r = container_of(ev[i].obj, LaioReq, iocb);
+
+            l->inflight--;
+            r->res = (long)ev[i].res;
+            coroutine_enter(r->co);
+        }
+    } while (n == ARRAY_SIZE(ev));
+    laio_submit(l);
+}
+
+static void *laio_create(Loop *loop)
+{
+    Laio *l = g_new0(Laio, 1);
+    autoerr Error *err = NULL;
+
+    l->tail = &l->head;
+    l->event.fd = -1;
+    l->error = io_setup(LAIO_EVENTS, &l->ctx);
+    if (!l->error && !event_notifier_init(&l->event, &err)) {
+        io_destroy(l->ctx);
+        l->error = -EMFILE;
+    }
+    if (!l->error) {
+        l->watch = loop_fd_add(loop, l->event.fd, LOOP_IN, laio_event, l);
+        loop_fd_set_io(l->watch);
+        loop_task_init(&l->submit, loop, laio_submit, l);
+        loop_task_set_io(&l->submit);
+    }
+    mine = l;
+    return l;
+}
+
+static void laio_destroy(void *opaque)
+{
+    Laio *l = opaque;
+
+    if (mine == l) {
+        mine = NULL;
+    }
+    if (!l->error) {
+        loop_task_cancel(&l->submit);
+        loop_fd_del(l->watch);
+        event_notifier_cleanup(&l->event);
+        io_destroy(l->ctx);
+    }
+    g_free(l);
+}
+
+static const LoopLocal laio_local = { laio_create, laio_destroy };
+
+bool laio_available(void)
+{
+    io_context_t ctx = NULL;
+
+    if (io_setup(1, &ctx) < 0) {
+        return false;
+    }
+    io_destroy(ctx);
+    return true;
+}
+
+int coroutine_fn laio_rw(int fd, bool write, int64_t offset, const IoVec *iov,
+                         bool dsync, unsigned max_batch)
+{
+    Laio *l = loop_local(loop_current(), &laio_local);
+    LaioReq r = { .co = coroutine_self() };
+
+    if (l->error) {
+        return l->error == -EAGAIN ? -ENOMEM : l->error;
+    }
+    if (write) {
+        io_prep_pwritev(&r.iocb, fd, iov->iov, iov->niov, offset);
+        r.iocb.aio_rw_flags = dsync ? RWF_DSYNC : 0;
+    } else {
+        io_prep_preadv(&r.iocb, fd, iov->iov, iov->niov, offset);
+    }
+    io_set_eventfd(&r.iocb, l->event.fd);
+    *l->tail = &r;
+    l->tail = &r.next;
+    max_batch = max_batch ? MIN(max_batch, LAIO_MAX_BATCH) : LAIO_MAX_BATCH;
+    if (++l->queued >= max_batch) {
+        laio_submit(l);
+    } else {
+        /* unplugging may be faster */
+        loop_task_post(&l->submit);
+    }
+    coroutine_yield();
+    return r.res;
+}
+
+void laio_plug(void)
+{
+    plugged++;
+}
+
+void laio_unplug(void)
+{
+    assert(plugged);
+    if (!--plugged && mine && mine->head) {
+        laio_submit(mine);
+    }
+}

@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The protocol drivers "file" (regular files) and "host_device" (block
+ * devices): opening, limits, permissions and size. Requests are in file-io.c
+ * and file-zero.c, image locks in file-lock.c.
+ */
+#include "util/osdep.h"
+
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#include "block/block-graph.h"
+#include "block/block-int.h"
+#include "block/file.h"
+#include "qapi/qapi-types-block-core.h"
+#include "util/error.h"
+
+/* Opening ---------------------------------------------------------------------- */
+
+static int file_open_flags(const BlockOpenFlags *flags, bool read_only)
+{
+    return O_CLOEXEC | (read_only ? O_RDONLY : O_RDWR) |
+           (flags->direct ? O_DIRECT : 0);
+}
+
+/* A descriptor for s->path, or -errno. "/dev/fdset/N" is one of the monitor's
+ * fd sets. */
+static int file_open_path(BlockNode *n, int flags)
+{
+    FileState *s = n->state;
+    const BlockHooks *hooks = &n->graph->hooks;
+    int fd;
+
+    if (g_str_has_prefix(s->path, "/dev/fdset/") && hooks->open_fdset) {
+        return hooks->open_fdset(hooks->opaque, s->path, flags);
+    }
+    fd = RETRY_ON_EINTR(open(s->path, flags));
+    return fd < 0 ? -errno : fd;
+}
+
+static bool file_check_type(BlockNode *n, Error **errp)
+{
+    FileState *s = n->state;
+    struct stat st;
+
+    if (fstat(s->fd, &st) < 0) {
+        return error_errno(errp, errno, "Could not stat file '%s'", s->path);
+    }
+    s->device = n->drv->driver == BLOCKDEV_DRIVER_HOST_DEVICE;
+    if (!s->device && !S_ISREG(st.st_mode)) {
+        return error_set(errp, "'%s' driver requires '%s' to be a regular file",
+                         n->drv->name, s->path);
+    }
+    if (s->device && !S_ISBLK(st.st_mode)) {
+        return error_set(errp, "'%s' driver requires '%s' to be a block device",
+                         n->drv->name, s->path);
+    }
+    return true;
+}
+
+static bool file_choose_aio(BlockNode *n, const BlockdevOptionsFile *o,
+                            Error **errp)
+{
+    FileState *s = n->state;
+
+    s->aio = FILE_AIO_THREADS;
+#ifdef CONFIG_LINUX_IO_URING
+    /* Unasked, the better engine; loops without io_uring use threads. */
+    if (!o->has_aio || o->aio == BLOCKDEV_AIO_OPTIONS_IO_URING) {
+        s->aio = FILE_AIO_URING;
+    }
+#else
+    if (o->has_aio && o->aio == BLOCKDEV_AIO_OPTIONS_IO_URING) {
+        return error_set(errp, "aio=io_uring was specified, but is not "
+                         "supported in this build.");
+    }
+#endif
+    if (o->has_aio && o->aio == BLOCKDEV_AIO_OPTIONS_NATIVE) {
+        if (!n->flags.direct) {
+            return error_set(errp, "aio=native was specified, but it requires "
+                             "cache.direct=on, which was not specified.");
+        }
+#ifdef CONFIG_LINUX_AIO
+        if (!laio_available()) {
+            return error_set(errp, "aio=native: the kernel has no room for "
+                             "more Linux AIO contexts (fs.aio-max-nr)");
+        }
+        s->aio = FILE_AIO_NATIVE;
+#else
+        return error_set(errp, "aio=native was specified, but is not "
+                         "supported in this build.");
+#endif
+    }
+    return true;
+}
+
+static bool file_setup_locks(BlockNode *n, const BlockdevOptionsFile *o,
+                             Error **errp)
+{
+    FileState *s = n->state;
+    OnOffAuto locking = o->has_locking ? o->locking : ON_OFF_AUTO_AUTO;
+
+    s->lock_fd = -1;
+    if (locking == ON_OFF_AUTO_OFF || s->device || n->flags.force_share) {
+        return true;
+    }
+    if (!file_lock_supported(s->fd)) {
+        return locking == ON_OFF_AUTO_AUTO ||
+               error_set(errp, "File lock requested but the file system of "
+                         "'%s' has no open file description locks", s->path);
+    }
+    s->lock_fd = fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
+    if (s->lock_fd < 0) {
+        return error_errno(errp, errno, "Could not lock '%s'", s->path);
+    }
+    s->use_locks = true;
+    return true;
+}
+
+static int64_t coroutine_fn file_getlength(BlockNode *n)
+{
+    FileState *s = n->state;
+    struct stat st;
+    uint64_t size;
+
+    if (s->device) {
+        return ioctl(s->fd, BLKGETSIZE64, &size) < 0 ? -errno : (int64_t)size;
+    }
+    return fstat(s->fd, &st) < 0 ? -errno : st.st_size;
+}
+
+/* Open s->path as the flags say; EACCES and the like may make it read-only
+ * when that is allowed. */
+static bool file_open_fd(BlockNode *n, Error **errp)
+{
+    FileState *s = n->state;
+
+    /* With auto-read-only a writer must come first. */
+    n->read_only = n->flags.read_only || n->flags.auto_read_only;
+    s->open_flags = file_open_flags(&n->flags, n->read_only);
+    s->fd = file_open_path(n, s->open_flags);
+    if (s->fd >= 0 && n->flags.auto_read_only && !n->flags.read_only &&
+        !g_str_has_prefix(s->path, "/dev/fdset/") && access(s->path, W_OK)) {
+        n->flags.read_only = true; /* nobody can write */
+    }
+    if (s->fd == -EINVAL && n->flags.direct) {
+        return error_set(errp, "Could not open '%s': file system may not "
+                         "support O_DIRECT", s->path);
+    }
+    if (s->fd < 0) {
+        return error_errno(errp, -s->fd, "Could not open '%s'", s->path);
+    }
+    return true;
+}
+
+static bool coroutine_fn file_open(BlockNode *n, const BlockdevOptions *opts,
+                                   Error **errp)
+{
+    const BlockdevOptionsFile *o = n->drv->driver == BLOCKDEV_DRIVER_FILE
+                                       ? &opts->u.file
+                                       : &opts->u.host_device;
+    FileState *s = n->state;
+    int64_t length;
+
+    s->lock_fd = s->new_fd = -1;
+    s->path = g_strdup(o->filename);
+    s->max_batch = o->has_aio_max_batch ? o->aio_max_batch : 0;
+    s->drop_cache = !o->has_drop_cache || o->drop_cache;
+    s->can_discard = s->can_zero_range = s->can_punch = true;
+    if (!file_open_fd(n, errp)) {
+        g_free(s->path);
+        return false;
+    }
+    if (!file_check_type(n, errp) || !file_choose_aio(n, o, errp) ||
+        !file_setup_locks(n, o, errp)) {
+        goto fail;
+    }
+    length = file_getlength(n);
+    if (length < 0) {
+        error_errno(errp, -length, "Could not get the size of '%s'", s->path);
+        goto fail;
+    }
+    n->length = length;
+    n->zero_flags = BLK_REQ_FUA | BLK_REQ_MAY_UNMAP;
+    g_free(n->filename);
+    n->filename = g_strdup(s->path);
+    return true;
+fail:
+    if (s->lock_fd >= 0) {
+        close(s->lock_fd);
+    }
+    close(s->fd);
+    g_free(s->path);
+    return false;
+}
+
+static void coroutine_fn file_close(BlockNode *n)
+{
+    FileState *s = n->state;
+
+    if (s->lock_fd >= 0) {
+        close(s->lock_fd);
+    }
+    close(s->fd);
+    g_free(s->path);
+}
+
+/* Limits ----------------------------------------------------------------------- */
+
+static bool dio_probe(int fd, size_t align, void *buf)
+{
+    ssize_t n = pread(fd, buf, align, 0);
+
+    return n >= 0 || errno != EINVAL;
+}
+
+/* The smallest size and address that O_DIRECT takes, by trying. */
+static void file_probe_direct(FileState *s, uint32_t *offset_align,
+                              uint32_t *mem_align)
+{
+    const size_t max = 64 * KiB;
+    uint32_t align;
+    char *buf;
+
+    *offset_align = *mem_align = 4096;
+    if (posix_memalign((void **)&buf, max, 2 * max)) {
+        return;
+    }
+    for (align = 512; align < max && !dio_probe(s->fd, align, buf);) {
+        align *= 2;
+    }
+    *offset_align = align;
+    for (align = 512;
+         align < max && !dio_probe(s->fd, *offset_align, buf + align);) {
+        align *= 2;
+    }
+    *mem_align = align;
+    free(buf);
+}
+
+static void file_direct_limits(BlockNode *n)
+{
+    FileState *s = n->state;
+    BlockLimits *l = &n->limits;
+#ifdef STATX_DIOALIGN
+    struct statx stx;
+
+    if (!statx(s->fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &stx) &&
+        (stx.stx_mask & STATX_DIOALIGN) && stx.stx_dio_offset_align) {
+        l->request_alignment = stx.stx_dio_offset_align;
+        l->mem_alignment = MAX(stx.stx_dio_mem_align, 1);
+        return;
+    }
+#endif
+    file_probe_direct(s, &l->request_alignment, &l->mem_alignment);
+}
+
+static void file_refresh_limits(BlockNode *n)
+{
+    FileState *s = n->state;
+    unsigned sectors;
+
+    n->limits.max_iov = IOVEC_MAX;
+    n->limits.max_transfer = BLK_REQ_MAX;
+    if (n->flags.direct) {
+        file_direct_limits(n);
+    }
+    if (s->device && !ioctl(s->fd, BLKSECTGET, &sectors) && sectors) {
+        n->limits.max_hw_transfer = MIN(sectors, UINT32_MAX / 512) * 512;
+    }
+}
+
+static bool file_blocksizes(BlockNode *n, uint32_t *logical,
+                            uint32_t *physical)
+{
+    FileState *s = n->state;
+    int size;
+    unsigned phys;
+
+    if (!s->device || ioctl(s->fd, BLKSSZGET, &size) < 0 ||
+        ioctl(s->fd, BLKPBSZGET, &phys) < 0) {
+        return false;
+    }
+    *logical = size;
+    *physical = phys;
+    return true;
+}
+
+/* Permissions -------------------------------------------------------------------- */
+
+/* With auto-read-only the descriptor follows what the users want. */
+static bool file_prepare_access(BlockNode *n, uint64_t perm, Error **errp)
+{
+    FileState *s = n->state;
+    bool read_only = !(perm & (BLK_PERM_WRITE | BLK_PERM_WRITE_UNCHANGED |
+                               BLK_PERM_RESIZE));
+
+    if (!n->flags.auto_read_only || n->flags.read_only ||
+        read_only == n->read_only || s->new_fd >= 0) {
+        return true;
+    }
+    s->new_fd = file_open_path(n, file_open_flags(&n->flags, read_only));
+    if (s->new_fd < 0) {
+        int err = -s->new_fd;
+
+        s->new_fd = -1;
+        return error_errno(errp, err, "Could not reopen file '%s'", s->path);
+    }
+    s->new_read_only = read_only;
+    return true;
+}
+
+static bool file_perm_prepare(BlockNode *n, uint64_t perm, uint64_t shared,
+                              Error **errp)
+{
+    FileState *s = n->state;
+
+    return file_prepare_access(n, perm, errp) &&
+           file_lock_prepare(s, perm, ~shared & BLK_PERM_ALL, errp);
+}
+
+static void file_perm_commit(BlockNode *n)
+{
+    FileState *s = n->state;
+
+    file_lock_commit(s);
+    if (s->new_fd >= 0) {
+        /* Same number: requests on other loops need not know. */
+        dup3(s->new_fd, s->fd, O_CLOEXEC);
+        close(s->new_fd);
+        s->new_fd = -1;
+        n->read_only = s->new_read_only;
+    }
+}
+
+static void file_perm_abort(BlockNode *n)
+{
+    FileState *s = n->state;
+
+    file_lock_abort(s);
+    if (s->new_fd >= 0) {
+        close(s->new_fd);
+        s->new_fd = -1;
+    }
+}
+
+/* Reopen ---------------------------------------------------------------------- */
+
+static bool coroutine_fn file_reopen(BlockNode *n, const BlockOpenFlags *flags,
+                                     Error **errp)
+{
+    FileState *s = n->state;
+    bool read_only = flags->read_only ||
+                     (flags->auto_read_only && n->read_only);
+    int fd;
+
+    if (s->aio == FILE_AIO_NATIVE && !flags->direct) {
+        return error_set(errp, "aio=native requires cache.direct=on");
+    }
+    fd = file_open_path(n, file_open_flags(flags, read_only));
+    if (fd < 0) {
+        return error_errno(errp, -fd, "Could not reopen file '%s'", s->path);
+    }
+    dup3(fd, s->fd, O_CLOEXEC);
+    close(fd);
+    n->read_only = read_only;
+    return true;
+}
+
+/* Size ------------------------------------------------------------------------- */
+
+static bool coroutine_fn file_truncate(BlockNode *n, int64_t size, bool exact,
+                                       Error **errp)
+{
+    FileState *s = n->state;
+
+    if (s->device) {
+        int64_t have = file_getlength(n);
+
+        if (have != size && exact) {
+            return error_set(errp, "Cannot resize device files");
+        }
+        return size <= have ||
+               error_set(errp, "Cannot grow device files");
+    }
+    if (ftruncate(s->fd, size) < 0) {
+        return error_errno(errp, errno, "Could not resize file '%s'", s->path);
+    }
+    return true;
+}
+
+static int64_t file_allocated(BlockNode *n)
+{
+    FileState *s = n->state;
+    struct stat st;
+
+    if (fstat(s->fd, &st) < 0) {
+        return -errno;
+    }
+    return (int64_t)st.st_blocks * 512;
+}
+
+/* Statistics -------------------------------------------------------------------- */
+
+static BlockStatsSpecific *file_stats(const BlockNode *n)
+{
+    BlockStatsSpecific *stats = g_new0(BlockStatsSpecific, 1);
+    const FileState *s = n->state;
+    BlockStatsSpecificFile *f = n->drv->driver == BLOCKDEV_DRIVER_FILE
+                                    ? &stats->u.file
+                                    : &stats->u.host_device;
+
+    stats->driver = n->drv->driver;
+    f->discard_nb_ok = __atomic_load_n(&s->discards_ok, __ATOMIC_RELAXED);
+    f->discard_nb_failed =
+        __atomic_load_n(&s->discards_failed, __ATOMIC_RELAXED);
+    f->discard_bytes_ok =
+        __atomic_load_n(&s->discarded_bytes, __ATOMIC_RELAXED);
+    return stats;
+}
+
+static const BlockInfoOps file_info_ops = {
+    .stats = file_stats,
+};
+
+static const BlockSizeOps file_size_ops = {
+    .getlength = file_getlength,
+    .truncate = file_truncate,
+    .allocated = file_allocated,
+    .blocksizes = file_blocksizes,
+};
+
+static const BlockPermOps file_perm_ops = {
+    .prepare = file_perm_prepare,
+    .commit = file_perm_commit,
+    .abort = file_perm_abort,
+};
+
+const BlockDriver block_driver_file = {
+    .name = "file",
+    .driver = BLOCKDEV_DRIVER_FILE,
+    .state_size = sizeof(FileState),
+    .protocol = true,
+    .open = file_open,
+    .close = file_close,
+    .reopen = file_reopen,
+    .refresh_limits = file_refresh_limits,
+    .io = &file_io_ops,
+    .size = &file_size_ops,
+    .perm = &file_perm_ops,
+    .info = &file_info_ops,
+};
+
+const BlockDriver block_driver_host_device = {
+    .name = "host_device",
+    .driver = BLOCKDEV_DRIVER_HOST_DEVICE,
+    .state_size = sizeof(FileState),
+    .protocol = true,
+    .open = file_open,
+    .close = file_close,
+    .reopen = file_reopen,
+    .refresh_limits = file_refresh_limits,
+    .io = &file_io_ops,
+    .size = &file_size_ops,
+    .perm = &file_perm_ops,
+    .info = &file_info_ops,
+};

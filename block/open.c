@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Opening nodes: from schema options, and from file names as images and tools
+ * give them. Each node opens on a coroutine of its own, so that long chains
+ * need no deep stack.
+ */
+#include "util/osdep.h"
+
+#include <sys/stat.h>
+
+#include "block/block-graph.h"
+#include "block/block-int.h"
+#include "block/drivers.h"
+#include "qapi/qapi-types-block-core.h"
+#include "util/error.h"
+
+const BlockDriver *const block_drivers[] = {
+    &block_driver_file,
+    &block_driver_host_device,
+    &block_driver_null_co,
+    &block_driver_qcow2,
+    &block_driver_raw,
+    NULL,
+};
+
+const BlockDriver *block_driver_find(const char *name)
+{
+    for (size_t i = 0; block_drivers[i]; i++) {
+        if (!strcmp(block_drivers[i]->name, name)) {
+            return block_drivers[i];
+        }
+    }
+    return NULL;
+}
+
+static const BlockDriver *driver_of(BlockdevDriver driver)
+{
+    for (size_t i = 0; block_drivers[i]; i++) {
+        if (block_drivers[i]->driver == (int)driver) {
+            return block_drivers[i];
+        }
+    }
+    return NULL;
+}
+
+/* Flags ------------------------------------------------------------------------ */
+
+static bool flags_check(const BlockOpenFlags *f, BlockDetectZeroes dz,
+                        Error **errp)
+{
+    if (f->force_share && !f->read_only) {
+        return error_set(errp, "force-share=on can only be used with "
+                         "read-only images");
+    }
+    if (dz == BLOCK_DETECT_ZEROES_UNMAP && !f->unmap) {
+        return error_set(errp, "setting detect-zeroes to unmap is not allowed "
+                         "without setting discard operation to unmap");
+    }
+    return true;
+}
+
+bool block_flags_from_options(const BlockdevOptions *o,
+                              const BlockOpenFlags *inherit,
+                              BlockOpenFlags *f, Error **errp)
+{
+    *f = inherit ? *inherit : (BlockOpenFlags){ 0 };
+    if (o->has_read_only) {
+        f->read_only = o->read_only;
+    }
+    if (o->has_auto_read_only) {
+        f->auto_read_only = o->auto_read_only;
+    }
+    if (o->has_force_share) {
+        f->force_share = o->force_share;
+    }
+    if (o->has_discard) {
+        f->unmap = o->discard == BLOCKDEV_DISCARD_OPTIONS_UNMAP;
+    }
+    if (o->cache && o->cache->has_direct) {
+        f->direct = o->cache->direct;
+    }
+    if (o->cache && o->cache->has_no_flush) {
+        f->no_flush = o->cache->no_flush;
+    }
+    return flags_check(f, o->has_detect_zeroes ? (int)o->detect_zeroes : 0,
+                       errp);
+}
+
+/* What a child that is defined inside @n gets by default. Formats pass on only
+ * the discards that their own option allows, so the child may unmap. */
+static BlockOpenFlags flags_for_child(const BlockNode *n, unsigned role)
+{
+    BlockOpenFlags f = n->flags;
+
+    f.unmap = true;
+    if (role & BLOCK_ROLE_COW) {
+        f.read_only = true;
+        f.auto_read_only = false;
+    }
+    return f;
+}
+
+/* Open ------------------------------------------------------------------------- */
+
+typedef struct OpenJob {
+    BlockNode *n;
+    const BlockdevOptions *opts;
+    Error **errp;
+    bool ok, done;
+    Coroutine *waiter;
+    Loop *loop;
+} OpenJob;
+
+static void coroutine_fn open_entry(void *opaque)
+{
+    OpenJob *job = opaque;
+
+    job->ok = job->n->drv->open(job->n, job->opts, job->errp);
+    job->done = true;
+    if (job->waiter) {
+        coroutine_wake_on(job->waiter, job->loop);
+    }
+}
+
+static bool open_run(BlockNode *n, const BlockdevOptions *opts, Error **errp)
+{
+    OpenJob job = { .n = n, .opts = opts, .errp = errp };
+
+    if (!in_coroutine()) {
+        block_run(open_entry, &job);
+        return job.ok;
+    }
+    coroutine_enter(coroutine_new(open_entry, &job));
+    if (!job.done) {
+        job.waiter = coroutine_self();
+        job.loop = loop_current();
+        coroutine_yield();
+    }
+    return job.ok;
+}
+
+static bool node_finish_open(BlockNode *n, Error **errp)
+{
+    node_refresh_limits(n);
+    node_publish(n);
+    /* The children learn what the node needs now that it is open. */
+    return node_refresh_perms(n, errp);
+}
+
+BlockNode *block_open(BlockGraph *g, const BlockdevOptions *opts,
+                      const BlockOpenFlags *inherit, Error **errp)
+{
+    const BlockDriver *drv = driver_of(opts->driver);
+    BlockOpenFlags flags;
+    BlockNode *n;
+    bool ok;
+
+    if (!drv) {
+        error_set(errp, "Unknown driver '%s'",
+                  qapi_enum_name(&qapi_type_BlockdevDriver, opts->driver));
+        return NULL;
+    }
+    if (!block_flags_from_options(opts, inherit, &flags, errp)) {
+        return NULL;
+    }
+    if (g->opening >= BLOCK_MAX_DEPTH) {
+        error_set(errp, "The chain of images is too long, or a loop");
+        return NULL;
+    }
+    n = node_new(g, drv, opts->node_name, errp);
+    if (!n) {
+        return NULL;
+    }
+    n->flags = flags;
+    n->probed = g->probing;
+    g->probing = false;
+    n->read_only = flags.read_only;
+    n->detect_zeroes = opts->has_detect_zeroes ? (int)opts->detect_zeroes : 0;
+    g->opening++;
+    ok = open_run(n, opts, errp) && node_finish_open(n, errp);
+    g->opening--;
+    if (!ok) {
+        node_unref(n);
+        return NULL;
+    }
+    return n;
+}
+
+static BlockNode *reference_child(BlockNode *n, const char *reference,
+                                  Error **errp)
+{
+    BlockNode *child = node_lookup(n->graph, reference, reference, errp);
+
+    if (child == n) {
+        error_set(errp, "Node '%s' cannot be its own child", n->name);
+        return NULL;
+    }
+    return child ? node_ref(child) : NULL;
+}
+
+static bool can_write(const BlockNode *n)
+{
+    return !n->read_only || (n->flags.auto_read_only && !n->flags.read_only);
+}
+
+BlockEdge *coroutine_fn node_open_child(BlockNode *n, const char *name,
+                                        const BlockdevRef *ref, unsigned role,
+                                        Error **errp)
+{
+    BlockOpenFlags flags = flags_for_child(n, role);
+    BlockNode *child;
+
+    if (ref->type == QTYPE_QSTRING) {
+        child = reference_child(n, ref->u.reference, errp);
+    } else {
+        child = block_open(n->graph, &ref->u.definition, &flags, errp);
+    }
+    if (!child) {
+        return NULL;
+    }
+    if (role & BLOCK_ROLE_PRIMARY) {
+        n->read_only = n->flags.read_only ||
+                       (n->flags.auto_read_only && !can_write(child));
+    }
+    return node_attach_child(n, child, name, role, errp);
+}
+
+BlockEdge *coroutine_fn node_open_backing(BlockNode *n, const char *filename,
+                                          const char *format, Error **errp)
+{
+    BlockOpenFlags flags = flags_for_child(n, BLOCK_ROLE_COW);
+    BlockNode *child = block_open_filename(n->graph, filename, format, NULL,
+                                           &flags, errp);
+
+    return child ? node_attach_child(n, child, "backing", BLOCK_ROLE_COW, errp)
+                 : NULL;
+}
+
+/* File names ------------------------------------------------------------------- */
+
+bool block_path_has_protocol(const char *path)
+{
+    size_t n = strcspn(path, ":/");
+
+    return path[n] == ':' && n;
+}
+
+char *block_path_combine(const char *base, const char *path)
+{
+    const char *slash = strrchr(base, '/');
+
+    if (path[0] == '/' || block_path_has_protocol(path) || !slash) {
+        return g_strdup(path);
+    }
+    return g_strdup_printf("%.*s/%s", (int)(slash - base), base, path);
+}
+
+/* Options of the node that @filename itself names. */
+static QDict *protocol_options(const char *filename, Error **errp)
+{
+    g_autoptr(QDict) d = qdict_new();
+    const char *path = filename;
+    struct stat st;
+
+    if (g_str_has_prefix(filename, "json:")) {
+        QObject *v = json_parse(filename + strlen("json:"), errp);
+
+        if (v && !qobject_to_dict(v)) {
+            error_set(errp, "json: pseudo-protocol needs an object");
+            qobject_unref(v);
+            return NULL;
+        }
+        return qobject_to_dict(v);
+    }
+    if (g_str_has_prefix(filename, "null-co://")) {
+        qdict_put_str(d, "driver", "null-co");
+        return g_steal_pointer(&d);
+    }
+    if (g_str_has_prefix(filename, "file:")) {
+        path += strlen("file:");
+    } else if (block_path_has_protocol(filename)) {
+        error_set(errp, "Unknown protocol '%.*s'",
+                  (int)strcspn(filename, ":"), filename);
+        return NULL;
+    }
+    qdict_put_str(d, "driver",
+                  !stat(path, &st) && S_ISBLK(st.st_mode) ? "host_device"
+                                                          : "file");
+    qdict_put_str(d, "filename", path);
+    return g_steal_pointer(&d);
+}
+
+/* Probing ---------------------------------------------------------------------- */
+
+typedef struct ProbeJob {
+    BlockNode *n;
+    uint8_t buf[BLOCK_PROBE_SIZE];
+    int ret;
+} ProbeJob;
+
+static void coroutine_fn probe_entry(void *opaque)
+{
+    ProbeJob *job = opaque;
+
+    job->ret = node_pread(job->n, 0, sizeof(job->buf), job->buf);
+}
+
+const BlockDriver *block_probe_buffer(const uint8_t *buf, size_t len)
+{
+    const BlockDriver *best = NULL;
+    int score = 0;
+
+    for (size_t i = 0; block_drivers[i]; i++) {
+        const BlockDriver *drv = block_drivers[i];
+        int s = drv->probe ? drv->probe(buf, len) : 0;
+
+        if (s > score) {
+            score = s;
+            best = drv;
+        }
+    }
+    return best;
+}
+
+static const BlockDriver *probe_node(BlockNode *n, Error **errp)
+{
+    ProbeJob job = { .n = n };
+
+    block_run(probe_entry, &job);
+    if (job.ret < 0) {
+        error_errno(errp, -job.ret, "Could not read image '%s' for "
+                    "determining its format", n->filename);
+        return NULL;
+    }
+    return block_probe_buffer(job.buf, sizeof(job.buf));
+}
+
+static BlockNode *open_dict(BlockGraph *g, const QDict *d,
+                            const BlockOpenFlags *inherit, Error **errp)
+{
+    g_autoptr(BlockdevOptions) opts =
+        qapi_from_qobject(&qapi_type_BlockdevOptions, QOBJECT(d), QAPI_KEYVAL,
+                          errp);
+
+    return opts ? block_open(g, opts, inherit, errp) : NULL;
+}
+
+/* The flags that a format node with the options @top would have. */
+static bool flags_of_dict(const QDict *top, const BlockOpenFlags *inherit,
+                          BlockOpenFlags *flags, Error **errp)
+{
+    static const char *const generic[] = {
+        "discard", "cache", "read-only", "auto-read-only", "force-share",
+        "detect-zeroes",
+    };
+    g_autoptr(QDict) d = qdict_new();
+    g_autoptr(BlockdevOptions) opts = NULL;
+
+    qdict_put_str(d, "driver", "null-co");
+    for (size_t i = 0; i < ARRAY_SIZE(generic); i++) {
+        QObject *v = qdict_get(top, generic[i]);
+
+        if (v) {
+            qdict_put(d, generic[i], qobject_ref(v));
+        }
+    }
+    opts = qapi_from_qobject(&qapi_type_BlockdevOptions, QOBJECT(d),
+                             QAPI_KEYVAL, errp);
+    return opts && block_flags_from_options(opts, inherit, flags, errp);
+}
+
+/* Open top["file"] and see what is in it. */
+static BlockNode *open_probed(BlockGraph *g, QDict *top,
+                              const BlockOpenFlags *inherit, Error **errp)
+{
+    QDict *file_opts = qdict_get_dict(top, "file");
+    const BlockDriver *drv;
+    BlockOpenFlags flags;
+    BlockNode *file, *n = NULL;
+
+    if (!flags_of_dict(top, inherit, &flags, errp)) {
+        return NULL;
+    }
+    flags.unmap = true;
+    file = file_opts ? open_dict(g, file_opts, &flags, errp)
+                     : node_lookup(g, NULL, qdict_get_str(top, "file"), errp);
+    if (!file) {
+        return NULL;
+    }
+    if (!file_opts) {
+        node_ref(file);
+    }
+    drv = probe_node(file, errp);
+    if (drv) {
+        qdict_put_str(top, "driver", drv->name);
+        qdict_put_str(top, "file", file->name);
+        g->probing = true;
+        n = open_dict(g, top, inherit, errp);
+        g->probing = false;
+    }
+    node_unref(file);
+    return n;
+}
+
+static bool options_add_file(QDict *top, const char *filename, Error **errp)
+{
+    g_autoptr(QDict) proto = protocol_options(filename, errp);
+    const char *driver = qdict_get_str(top, "driver");
+    const BlockDriver *drv = driver ? block_driver_find(driver) : NULL;
+    QDict *file = qdict_get_dict(top, "file");
+
+    if (!proto) {
+        return false;
+    }
+    if (drv && drv->protocol) {
+        /* "driver=host_device,file=...": no format above it */
+        qdict_del(proto, "driver");
+        qdict_join(top, proto, false);
+        return true;
+    }
+    if (!driver && g_str_has_prefix(filename, "json:")) {
+        qdict_join(top, proto, false);
+        return true;
+    }
+    if (qdict_has(top, "file") && !file) {
+        return error_set(errp, "Cannot specify both a file name and a "
+                         "reference to a node");
+    }
+    if (!file) {
+        qdict_put(top, "file", g_steal_pointer(&proto));
+    } else {
+        qdict_join(file, proto, false);
+    }
+    return true;
+}
+
+BlockNode *block_open_filename(BlockGraph *g, const char *filename,
+                               const char *format, const QDict *options,
+                               const BlockOpenFlags *inherit, Error **errp)
+{
+    g_autoptr(QDict) top = options
+        ? qobject_to_dict(qobject_clone(QOBJECT(options)))
+        : qdict_new();
+
+    if (format) {
+        if (!block_driver_find(format)) {
+            error_set(errp, "Unknown driver '%s'", format);
+            return NULL;
+        }
+        qdict_put_str(top, "driver", format);
+    }
+    if (filename && !options_add_file(top, filename, errp)) {
+        return NULL;
+    }
+    if (!qdict_has(top, "driver")) {
+        if (!qdict_has(top, "file")) {
+            error_set(errp, "Must specify either a file name or a driver");
+            return NULL;
+        }
+        return open_probed(g, top, inherit, errp);
+    }
+    return open_dict(g, top, inherit, errp);
+}

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The qcow2 header and its extensions: read with every field checked, written
+ * with what we do not know kept.
+ * Spec: the qcow2 specification, sections Header and Header extensions.
+ */
+#include "util/osdep.h"
+
+#include "block/qcow2.h"
+#include "util/error.h"
+
+/* As on disk. */
+typedef struct __attribute__((packed)) RawHeader {
+    uint32_t magic, version;
+    uint64_t backing_offset;
+    uint32_t backing_size, cluster_bits;
+    uint64_t size;
+    uint32_t crypt_method, l1_size;
+    uint64_t l1_offset, reftable_offset;
+    uint32_t reftable_clusters, nb_snapshots;
+    uint64_t snapshots_offset;
+    /* version 3 */
+    uint64_t incompat, compat, autoclear;
+    uint32_t refcount_order, header_length;
+    uint8_t compression, padding[7];
+} RawHeader;
+
+#define V2_LENGTH 72
+#define V3_LENGTH 104
+
+int qc_probe(const uint8_t *buf, size_t len)
+{
+    uint32_t magic, version;
+
+    if (len < 8) {
+        return 0;
+    }
+    memcpy(&magic, buf, 4);
+    memcpy(&version, buf + 4, 4);
+    return be32toh(magic) == QC_MAGIC && be32toh(version) >= 2 ? 100 : 0;
+}
+
+static void header_from_raw(QcHeader *h, const RawHeader *r)
+{
+    *h = (QcHeader){
+        .version = be32toh(r->version),
+        .backing_offset = be64toh(r->backing_offset),
+        .backing_size = be32toh(r->backing_size),
+        .cluster_bits = be32toh(r->cluster_bits),
+        .size = be64toh(r->size),
+        .crypt_method = be32toh(r->crypt_method),
+        .l1_size = be32toh(r->l1_size),
+        .l1_offset = be64toh(r->l1_offset),
+        .reftable_offset = be64toh(r->reftable_offset),
+        .reftable_clusters = be32toh(r->reftable_clusters),
+        .nb_snapshots = be32toh(r->nb_snapshots),
+        .snapshots_offset = be64toh(r->snapshots_offset),
+        .refcount_order = 4,
+        .header_length = V2_LENGTH,
+    };
+    if (h->version >= 3) {
+        h->incompat = be64toh(r->incompat);
+        h->compat = be64toh(r->compat);
+        h->autoclear = be64toh(r->autoclear);
+        h->refcount_order = be32toh(r->refcount_order);
+        h->header_length = be32toh(r->header_length);
+        if (h->header_length > offsetof(RawHeader, compression)) {
+            h->compression = r->compression;
+        }
+    }
+}
+
+static void header_to_raw(const QcHeader *h, RawHeader *r)
+{
+    *r = (RawHeader){
+        .magic = htobe32(QC_MAGIC),
+        .version = htobe32(h->version),
+        .backing_offset = htobe64(h->backing_offset),
+        .backing_size = htobe32(h->backing_size),
+        .cluster_bits = htobe32(h->cluster_bits),
+        .size = htobe64(h->size),
+        .crypt_method = htobe32(h->crypt_method),
+        .l1_size = htobe32(h->l1_size),
+        .l1_offset = htobe64(h->l1_offset),
+        .reftable_offset = htobe64(h->reftable_offset),
+        .reftable_clusters = htobe32(h->reftable_clusters),
+        .nb_snapshots = htobe32(h->nb_snapshots),
+        .snapshots_offset = htobe64(h->snapshots_offset),
+        .incompat = htobe64(h->incompat),
+        .compat = htobe64(h->compat),
+        .autoclear = htobe64(h->autoclear),
+        .refcount_order = htobe32(h->refcount_order),
+        .header_length = htobe32(h->header_length),
+        .compression = h->compression,
+    };
+}
+
+/* Checks ------------------------------------------------------------------------ */
+
+static bool check_table(const QcHeader *h, uint64_t offset, uint64_t bytes,
+                        uint64_t max, const char *what, Error **errp)
+{
+    uint64_t cluster = BIT(h->cluster_bits);
+
+    if (bytes > max) {
+        return error_set(errp, "%s is too large", what);
+    }
+    if (!IS_ALIGNED(offset, cluster) || offset > QC_MAX_HOST_OFFSET - bytes) {
+        return error_set(errp, "%s offset is invalid", what);
+    }
+    return true;
+}
+
+static bool check_features(const QcHeader *h, Error **errp)
+{
+    uint64_t unknown = h->incompat &
+                       ~(uint64_t)(QC_INCOMPAT_DIRTY | QC_INCOMPAT_CORRUPT |
+                                   QC_INCOMPAT_COMPRESSION);
+
+    if (h->crypt_method) {
+        return error_set(errp, "encrypted qcow2 images (method %u) are not "
+                         "supported", h->crypt_method);
+    }
+    if (unknown & QC_INCOMPAT_DATA_FILE) {
+        return error_set(errp, "qcow2 images with an external data file are "
+                         "not supported");
+    }
+    if (unknown & QC_INCOMPAT_EXTL2) {
+        return error_set(errp, "qcow2 images with extended L2 entries are not "
+                         "supported");
+    }
+    if (unknown) {
+        return error_set(errp, "Unsupported qcow2 feature(s): incompatible "
+                         "bits 0x%" PRIx64, unknown);
+    }
+    if (!(h->incompat & QC_INCOMPAT_COMPRESSION) != !h->compression) {
+        return error_set(errp, "qcow2: compression type %u does not agree "
+                         "with the header's incompatible feature bit",
+                         h->compression);
+    }
+#ifdef CONFIG_ZSTD
+    if (h->compression > 1) {
+#else
+    if (h->compression) {
+#endif
+        return error_set(errp, "qcow2: unknown compression type %u",
+                         h->compression);
+    }
+    return true;
+}
+
+static bool check_sizes(const QcHeader *h, Error **errp)
+{
+    uint64_t l1_bytes = (uint64_t)h->l1_size * 8;
+    unsigned l2_span_bits = h->cluster_bits + h->cluster_bits - 3;
+
+    if (h->size > (uint64_t)BLK_MAX_LENGTH) {
+        return error_set(errp, "Image is too big");
+    }
+    if (!check_table(h, h->l1_offset, l1_bytes, QC_MAX_L1_BYTES,
+                     "Active L1 table", errp)) {
+        return false;
+    }
+    if (h->l1_size < DIV_ROUND_UP(h->size, BIT(l2_span_bits))) {
+        return error_set(errp, "L1 table is too small");
+    }
+    if (!h->reftable_clusters) {
+        return error_set(errp, "Image does not contain a reference count "
+                         "table");
+    }
+    if (!check_table(h, h->reftable_offset,
+                     (uint64_t)h->reftable_clusters << h->cluster_bits,
+                     QC_MAX_REFTABLE_BYTES, "Reference count table", errp)) {
+        return false;
+    }
+    if (h->nb_snapshots > QC_MAX_SNAPSHOTS) {
+        return error_set(errp, "Too many snapshots");
+    }
+    return check_table(h, h->snapshots_offset, (uint64_t)h->nb_snapshots * 40,
+                       64 * MiB, "Snapshot table", errp);
+}
+
+static bool check_header(const QcHeader *h, Error **errp)
+{
+    if (h->version < 2 || h->version > 3) {
+        return error_set(errp, "Unsupported qcow2 version %" PRIu32,
+                         h->version);
+    }
+    if (h->cluster_bits < QC_MIN_CLUSTER_BITS ||
+        h->cluster_bits > QC_MAX_CLUSTER_BITS) {
+        return error_set(errp, "Unsupported cluster size: 2^%" PRIu32,
+                         h->cluster_bits);
+    }
+    if (h->version >= 3 && h->header_length < V3_LENGTH) {
+        return error_set(errp, "qcow2 header too short");
+    }
+    if (h->header_length > BIT(h->cluster_bits)) {
+        return error_set(errp, "qcow2 header exceeds cluster size");
+    }
+    if (h->refcount_order > 6) {
+        return error_set(errp, "Reference count entry width too large; may "
+                         "not exceed 64 bits");
+    }
+    if (h->backing_offset &&
+        (h->backing_size > 1023 ||
+         h->backing_offset > BIT(h->cluster_bits) ||
+         h->backing_size > BIT(h->cluster_bits) - h->backing_offset)) {
+        return error_set(errp, "Invalid backing file name");
+    }
+    return check_features(h, errp) && check_sizes(h, errp);
+}
+
+/* Extensions ---------------------------------------------------------------------- */
+
+typedef struct ExtHeader {
+    uint32_t type, len;
+} ExtHeader;
+
+static bool take_extension(QcowState *s, uint32_t type, const char *data,
+                           uint32_t len, Error **errp)
+{
+    uint32_t raw[2] = { htobe32(type), htobe32(len) };
+    static const char zeroes[8];
+
+    switch (type) {
+    case QC_EXT_BACKING_FORMAT:
+        if (len > 15) {
+            return error_set(errp, "Backing format name is too long");
+        }
+        g_free(s->backing_format);
+        s->backing_format = g_strndup(data, len);
+        return true;
+    case QC_EXT_FEATURE_NAMES:
+        return true; /* written anew */
+    case QC_EXT_CRYPTO:
+    case QC_EXT_DATA_FILE:
+        return error_set(errp, "qcow2 header extension 0x%08x without its "
+                         "feature bit", type);
+    default:
+        g_byte_array_append(s->extensions, (guint8 *)raw, 8);
+        g_byte_array_append(s->extensions, (const guint8 *)data, len);
+        g_byte_array_append(s->extensions, (const guint8 *)zeroes,
+                            ALIGN_UP(len, 8) - len);
+        return true;
+    }
+}
+
+static bool read_extensions(QcowState *s, const char *cluster, Error **errp)
+{
+    uint64_t pos = s->h.header_length;
+    uint64_t end = s->h.backing_offset ? s->h.backing_offset
+                                       : (uint64_t)s->cluster_size;
+
+    while (pos + 8 <= end) {
+        ExtHeader ext;
+
+        memcpy(&ext, cluster + pos, 8);
+        ext.type = be32toh(ext.type);
+        ext.len = be32toh(ext.len);
+        pos += 8;
+        if (ext.type == QC_EXT_END) {
+            return true;
+        }
+        if (ext.len > end - pos) {
+            return error_set(errp, "Header extension too large");
+        }
+        if (!take_extension(s, ext.type, cluster + pos, ext.len, errp)) {
+            return false;
+        }
+        pos += ALIGN_UP((uint64_t)ext.len, 8);
+    }
+    return true;
+}
+
+/* Read --------------------------------------------------------------------------- */
+
+static bool coroutine_fn read_first_cluster(QcowState *s, Error **errp)
+{
+    g_autofree char *buf = g_malloc0(s->cluster_size);
+    int ret = node_pread(s->n->file->node, 0, s->cluster_size, buf);
+
+    if (ret < 0) {
+        return error_errno(errp, -ret, "Could not read the qcow2 header");
+    }
+    /* The 72 bytes of version 2 have no length field of their own. */
+    if (!read_extensions(s, buf, errp)) {
+        return false;
+    }
+    if (s->h.backing_offset && s->h.backing_size) {
+        s->backing_name = g_strndup(buf + s->h.backing_offset,
+                                    s->h.backing_size);
+    }
+    return true;
+}
+
+bool coroutine_fn qc_header_read(QcowState *s, Error **errp)
+{
+    RawHeader raw;
+    int ret;
+
+    if (node_length(s->n->file->node) < V2_LENGTH) {
+        return error_set(errp, "Image is not in qcow2 format");
+    }
+    ret = node_pread(s->n->file->node, 0, sizeof(raw), &raw);
+    if (ret < 0) {
+        return error_errno(errp, -ret, "Could not read the qcow2 header");
+    }
+    if (be32toh(raw.magic) != QC_MAGIC) {
+        return error_set(errp, "Image is not in qcow2 format");
+    }
+    header_from_raw(&s->h, &raw);
+    if (!check_header(&s->h, errp)) {
+        return false;
+    }
+    s->cluster_bits = s->h.cluster_bits;
+    s->cluster_size = BIT(s->cluster_bits);
+    s->l2_bits = s->cluster_bits - 3;
+    s->refblock_bits = s->cluster_bits + 3 - s->h.refcount_order;
+    return read_first_cluster(s, errp);
+}
+
+/* Write -------------------------------------------------------------------------- */
+
+static void append_extension(GByteArray *out, uint32_t type, const void *data,
+                             uint32_t len)
+{
+    uint32_t raw[2] = { htobe32(type), htobe32(len) };
+    static const guint8 zeroes[8];
+
+    g_byte_array_append(out, (guint8 *)raw, 8);
+    if (len) {
+        g_byte_array_append(out, data, len);
+    }
+    g_byte_array_append(out, zeroes, ALIGN_UP(len, 8) - len);
+}
+
+typedef struct __attribute__((packed)) FeatureName {
+    uint8_t type, bit;
+    char name[46];
+} FeatureName;
+
+static void append_feature_names(GByteArray *out)
+{
+    static const FeatureName names[] = {
+        { 0, 0, "dirty bit" },
+        { 0, 1, "corrupt bit" },
+        { 0, 2, "external data file" },
+        { 0, 3, "compression type" },
+        { 0, 4, "extended L2 entries" },
+        { 1, 0, "lazy refcounts" },
+        { 2, 0, "bitmaps" },
+        { 2, 1, "raw external data" },
+    };
+
+    append_extension(out, QC_EXT_FEATURE_NAMES, names, sizeof(names));
+}
+
+int coroutine_fn qc_header_write(QcowState *s)
+{
+    g_autoptr(GByteArray) out = g_byte_array_new();
+    g_autofree char *cluster = g_malloc0(s->cluster_size);
+    RawHeader raw;
+    uint32_t raw_length = s->h.version == 2 ? V2_LENGTH : sizeof(raw);
+    int ret;
+
+    /* What lies between our header's end and header_length is unknown to us:
+     * take it over. */
+    ret = node_pread(s->n->file->node, 0, s->cluster_size, cluster);
+    if (ret < 0) {
+        return ret;
+    }
+    s->h.header_length = MAX(s->h.header_length, raw_length);
+    if (s->backing_format) {
+        append_extension(out, QC_EXT_BACKING_FORMAT, s->backing_format,
+                         strlen(s->backing_format));
+    }
+    if (s->h.version >= 3 && s->cluster_size >= 4096) {
+        append_feature_names(out);
+    }
+    g_byte_array_append(out, s->extensions->data, s->extensions->len);
+    append_extension(out, QC_EXT_END, NULL, 0);
+    s->h.backing_offset = 0;
+    s->h.backing_size = s->backing_name ? strlen(s->backing_name) : 0;
+    if (s->backing_name) {
+        s->h.backing_offset = s->h.header_length + out->len;
+        g_byte_array_append(out, (const guint8 *)s->backing_name,
+                            s->h.backing_size);
+    }
+    if (s->h.header_length + out->len > s->cluster_size) {
+        return -ENOSPC;
+    }
+    header_to_raw(&s->h, &raw);
+    memcpy(cluster, &raw, raw_length);
+    memcpy(cluster + s->h.header_length, out->data, out->len);
+    memset(cluster + s->h.header_length + out->len, 0,
+           s->cluster_size - s->h.header_length - out->len);
+    return node_pwrite(s->n->file->node, 0, s->cluster_size, cluster, 0);
+}
+
+int coroutine_fn qc_set_incompat(QcowState *s, uint64_t bits, bool on)
+{
+    uint64_t want = on ? s->h.incompat | bits : s->h.incompat & ~bits;
+    uint64_t raw = htobe64(want);
+    int ret;
+
+    if (want == s->h.incompat) {
+        return 0;
+    }
+    if (s->h.version < 3) {
+        return -ENOTSUP;
+    }
+    ret = node_pwrite(s->n->file->node, offsetof(RawHeader, incompat), 8, &raw,
+                      0);
+    if (ret >= 0) {
+        ret = node_flush(s->n->file->node);
+    }
+    if (ret >= 0) {
+        s->h.incompat = want;
+    }
+    return ret;
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From guest offsets to host clusters: the L1 table in memory, L2 tables in
+ * slices through the cache.
+ * Spec: the qcow2 specification, section Cluster mapping.
+ */
+#include "util/osdep.h"
+
+#include "block/qcow2.h"
+
+QcType qc_entry_type(const QcowState *s, uint64_t entry)
+{
+    if (entry & QC_COMPRESSED) {
+        return QC_TYPE_COMPRESSED;
+    }
+    if ((entry & QC_ZERO) && s->h.version >= 3) {
+        return entry & QC_OFFSET_MASK ? QC_TYPE_ZERO_ALLOC : QC_TYPE_ZERO;
+    }
+    return entry & QC_OFFSET_MASK ? QC_TYPE_NORMAL : QC_TYPE_UNALLOCATED;
+}
+
+static uint64_t l1_index(const QcowState *s, int64_t offset)
+{
+    return (uint64_t)offset >> (s->l2_bits + s->cluster_bits);
+}
+
+static unsigned l2_index(const QcowState *s, int64_t offset)
+{
+    return (offset >> s->cluster_bits) & (BIT(s->l2_bits) - 1);
+}
+
+static uint64_t l1_load(const QcowState *s, uint64_t index)
+{
+    return index < s->h.l1_size
+               ? __atomic_load_n(&s->l1[index], __ATOMIC_ACQUIRE)
+               : 0;
+}
+
+static int coroutine_fn slice_get(QcowState *s, uint64_t l1_entry,
+                                  int64_t offset, bool locked,
+                                  QcTable **slice)
+{
+    uint64_t table = l1_entry & QC_OFFSET_MASK;
+    unsigned first = l2_index(s, offset) & ~(unsigned)(BIT(s->slice_bits) - 1);
+
+    if (table & (s->cluster_size - 1)) {
+        return qc_corrupt(s, true, table, "L2 table offset %#" PRIx64
+                          " unaligned (L1 index: %#" PRIx64 ")", table,
+                          l1_index(s, offset));
+    }
+    return qc_cache_get(s->l2c, table + (uint64_t)first * 8, false, locked,
+                        slice);
+}
+
+/* Check a normal cluster's entry. */
+static int coroutine_fn check_entry(QcowState *s, uint64_t entry,
+                                    int64_t offset)
+{
+    uint64_t host = entry & QC_OFFSET_MASK;
+
+    if (!(host & (s->cluster_size - 1))) {
+        return 0;
+    }
+    return qc_corrupt(s, true, host, "Cluster allocation offset %#" PRIx64
+                      " unaligned (guest offset: %#" PRIx64 ")", host, offset);
+}
+
+/* How many entries from @index on continue the first one. */
+static unsigned count_alike(const QcowState *s, const QcTable *t,
+                            unsigned index, unsigned max, uint64_t first)
+{
+    QcType type = qc_entry_type(s, first);
+    unsigned n = 1;
+
+    if (type == QC_TYPE_COMPRESSED) {
+        return 1;
+    }
+    for (; n < max; n++) {
+        uint64_t e = qc_l2_load(t, index + n);
+
+        if (qc_entry_type(s, e) != type || ((e ^ first) & QC_COPIED)) {
+            break;
+        }
+        if ((type == QC_TYPE_NORMAL || type == QC_TYPE_ZERO_ALLOC) &&
+            (e & QC_OFFSET_MASK) !=
+                (first & QC_OFFSET_MASK) + (uint64_t)n * s->cluster_size) {
+            break;
+        }
+    }
+    return n;
+}
+
+int coroutine_fn qc_map(QcowState *s, int64_t offset, int64_t bytes,
+                        bool locked, QcMap *map)
+{
+    uint64_t l1_entry = l1_load(s, l1_index(s, offset));
+    int64_t into = qc_into_cluster(s, offset);
+    unsigned index = l2_index(s, offset) & (BIT(s->slice_bits) - 1);
+    unsigned left = BIT(s->slice_bits) - index;
+    unsigned want = MIN((uint64_t)left,
+                        DIV_ROUND_UP((uint64_t)(into + bytes),
+                                     (uint64_t)s->cluster_size));
+    QcTable *t;
+    uint64_t entry;
+    int ret;
+
+    if (!(l1_entry & QC_OFFSET_MASK)) {
+        int64_t span = (int64_t)BIT(s->l2_bits + s->cluster_bits);
+
+        *map = (QcMap){ .type = QC_TYPE_UNALLOCATED,
+                        .bytes = MIN(bytes, span - (offset & (span - 1))) };
+        return 0;
+    }
+    ret = slice_get(s, l1_entry, offset, locked, &t);
+    if (ret < 0) {
+        return ret;
+    }
+    entry = qc_l2_load(t, index);
+    *map = (QcMap){ .type = qc_entry_type(s, entry),
+                    .copied = entry & QC_COPIED,
+                    .host = (entry & QC_OFFSET_MASK) + into };
+    map->bytes = MIN(bytes, (int64_t)count_alike(s, t, index, want, entry) *
+                                    s->cluster_size - into);
+    qc_cache_put(s->l2c, t);
+    if (map->type == QC_TYPE_COMPRESSED) {
+        map->host = entry;
+        map->copied = false;
+    } else if (map->type == QC_TYPE_NORMAL ||
+               map->type == QC_TYPE_ZERO_ALLOC) {
+        ret = check_entry(s, entry, offset);
+    }
+    return ret;
+}
+
+/* Changing L2 tables ------------------------------------------------------------ */
+
+static int coroutine_fn l1_write_entry(QcowState *s, uint64_t index,
+                                       uint64_t entry)
+{
+    uint64_t raw = htobe64(entry);
+    int ret = node_pwrite(s->n->file->node, s->h.l1_offset + index * 8, 8,
+                          &raw, 0);
+
+    if (ret >= 0) {
+        __atomic_store_n(&s->l1[index], entry, __ATOMIC_RELEASE);
+    }
+    return ret;
+}
+
+/* Fill the new table at @to with that at @from (0: with nothing). */
+static int coroutine_fn l2_copy(QcowState *s, uint64_t from, uint64_t to)
+{
+    uint64_t slice_bytes = BIT(s->slice_bits) * 8;
+
+    for (uint64_t at = 0; at < (uint64_t)s->cluster_size; at += slice_bytes) {
+        QcTable *new, *old = NULL;
+        int ret = qc_cache_get(s->l2c, to + at, true, true, &new);
+
+        if (ret >= 0 && from) {
+            ret = qc_cache_get(s->l2c, from + at, false, true, &old);
+            if (ret < 0) {
+                qc_cache_put(s->l2c, new);
+            }
+        }
+        if (ret < 0) {
+            return ret;
+        }
+        if (old) {
+            memcpy(new->data, old->data, slice_bytes);
+            qc_cache_put(s->l2c, old);
+        }
+        qc_cache_dirty(s->l2c, new);
+        qc_cache_put(s->l2c, new);
+    }
+    return 0;
+}
+
+/* A table of our own for L1 entry @index: new, or copied from a shared one. */
+static int coroutine_fn l2_new(QcowState *s, uint64_t index)
+{
+    uint64_t old = s->l1[index] & QC_OFFSET_MASK;
+    int64_t got, offset;
+    int ret;
+
+    if (old & (s->cluster_size - 1)) {
+        return qc_corrupt(s, true, old, "L2 table offset %#" PRIx64
+                          " unaligned (L1 index: %#" PRIx64 ")", old, index);
+    }
+    offset = qc_alloc(s, s->cluster_size, true, &got);
+    if (offset < 0) {
+        return offset;
+    }
+    ret = l2_copy(s, old, offset);
+    /* On disk: counts, then the table, then what points to it. */
+    if (ret >= 0) {
+        ret = qc_cache_depend(s->l2c, s->rbc);
+    }
+    if (ret >= 0) {
+        ret = qc_cache_flush(s->l2c);
+    }
+    if (ret >= 0) {
+        ret = node_flush(s->n->file->node);
+    }
+    if (ret >= 0) {
+        ret = l1_write_entry(s, index, offset | QC_COPIED);
+    }
+    if (ret < 0) {
+        qc_free(s, offset, s->cluster_size, false);
+        return ret;
+    }
+    if (old) {
+        /* A snapshot keeps it. */
+        qc_free(s, old, s->cluster_size, false);
+    }
+    return 0;
+}
+
+int coroutine_fn qc_l2_for_write(QcowState *s, int64_t offset, QcTable **slice,
+                                 unsigned *index)
+{
+    uint64_t i = l1_index(s, offset);
+    int ret = 0;
+
+    if (i >= s->h.l1_size) {
+        return -EIO;
+    }
+    if (!(s->l1[i] & QC_OFFSET_MASK) || !(s->l1[i] & QC_COPIED)) {
+        ret = l2_new(s, i);
+    }
+    if (ret >= 0) {
+        ret = slice_get(s, s->l1[i], offset, true, slice);
+    }
+    *index = l2_index(s, offset) & (BIT(s->slice_bits) - 1);
+    return ret;
+}

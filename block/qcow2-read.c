@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reading from qcow2: by kind of cluster; also what block status tells. */
+#include "util/osdep.h"
+
+#include <zlib.h>
+#ifdef CONFIG_ZSTD
+#include <zstd.h>
+#endif
+
+#include "block/qcow2.h"
+
+/* Compressed clusters ------------------------------------------------------------- */
+
+uint64_t qc_compressed_extent(const QcowState *s, uint64_t entry,
+                              uint64_t *offset)
+{
+    unsigned x = 62 - (s->cluster_bits - 8);
+    uint64_t sectors = ((entry >> x) & (BIT(62 - x) - 1)) + 1;
+
+    *offset = entry & (BIT(x) - 1);
+    return sectors * 512 - (*offset & 511);
+}
+
+static bool inflate_cluster(void *out, size_t out_len, const void *in,
+                            size_t in_len)
+{
+    z_stream z = { .next_in = (Bytef *)in, .avail_in = in_len,
+                   .next_out = out, .avail_out = out_len };
+    int ret;
+
+    /* A raw stream with a window of 4 KiB. */
+    if (inflateInit2(&z, -12) != Z_OK) {
+        return false;
+    }
+    ret = inflate(&z, Z_FINISH);
+    inflateEnd(&z);
+    /* What follows the stream in the last sector is of no matter. */
+    return (ret == Z_STREAM_END || ret == Z_BUF_ERROR) && !z.avail_out;
+}
+
+#ifdef CONFIG_ZSTD
+static bool zstd_cluster(void *out, size_t out_len, const void *in,
+                         size_t in_len)
+{
+    ZSTD_DCtx *ctx = ZSTD_createDCtx();
+    ZSTD_inBuffer src = { in, in_len, 0 };
+    ZSTD_outBuffer dst = { out, out_len, 0 };
+
+    if (!ctx) {
+        return false;
+    }
+    while (dst.pos < dst.size) {
+        size_t src_before = src.pos, dst_before = dst.pos;
+        size_t ret = ZSTD_decompressStream(ctx, &dst, &src);
+
+        if (ZSTD_isError(ret) ||
+            (src.pos == src_before && dst.pos == dst_before)) {
+            break;
+        }
+    }
+    ZSTD_freeDCtx(ctx);
+    return dst.pos == dst.size;
+}
+#endif
+
+typedef struct Decompress {
+    uint8_t type;
+    void *out;
+    size_t out_len;
+    const void *in;
+    size_t in_len;
+} Decompress;
+
+static int decompress_worker(void *opaque)
+{
+    Decompress *d = opaque;
+    bool ok;
+
+#ifdef CONFIG_ZSTD
+    if (d->type == 1) {
+        ok = zstd_cluster(d->out, d->out_len, d->in, d->in_len);
+    } else
+#endif
+    {
+        ok = inflate_cluster(d->out, d->out_len, d->in, d->in_len);
+    }
+    return ok ? 0 : -EIO;
+}
+
+int coroutine_fn qc_read_compressed(QcowState *s, uint64_t entry, void *buf)
+{
+    uint64_t offset, len = qc_compressed_extent(s, entry, &offset);
+    void *in = g_try_malloc(len);
+    Decompress d = { s->h.compression, buf, s->cluster_size, in, len };
+    int ret;
+
+    if (!in) {
+        return -ENOMEM;
+    }
+    ret = node_pread(s->n->file->node, offset, len, in);
+    if (ret >= 0) {
+        ret = thread_pool_run_co(decompress_worker, &d);
+    }
+    g_free(in);
+    return ret;
+}
+
+static int coroutine_fn read_part_compressed(QcowState *s, uint64_t entry,
+                                             int64_t into, int64_t bytes,
+                                             const IoVec *iov,
+                                             size_t iov_offset)
+{
+    void *buf = g_try_malloc(s->cluster_size);
+    int ret;
+
+    if (!buf) {
+        return -ENOMEM;
+    }
+    ret = qc_read_compressed(s, entry, buf);
+    if (ret >= 0) {
+        iov_from_buf(iov, iov_offset, (char *)buf + into, bytes);
+    }
+    g_free(buf);
+    return ret;
+}
+
+/* Reads ------------------------------------------------------------------------------ */
+
+static int coroutine_fn read_mapped(BlockNode *n, const QcMap *map,
+                                    int64_t offset, const IoVec *iov,
+                                    size_t iov_offset)
+{
+    QcowState *s = n->state;
+
+    switch (map->type) {
+    case QC_TYPE_NORMAL:
+        return node_preadv(n->file->node, map->host, map->bytes, iov,
+                           iov_offset, 0);
+    case QC_TYPE_COMPRESSED:
+        return read_part_compressed(s, map->host, qc_into_cluster(s, offset),
+                                    map->bytes, iov, iov_offset);
+    case QC_TYPE_UNALLOCATED:
+        if (n->backing) {
+            return node_preadv(n->backing->node, offset, map->bytes, iov,
+                               iov_offset, 0);
+        }
+        /* fall through */
+    default:
+        iov_memset(iov, iov_offset, 0, map->bytes);
+        return 0;
+    }
+}
+
+int coroutine_fn qc_preadv(BlockNode *n, int64_t offset, int64_t bytes,
+                           const IoVec *iov, size_t iov_offset, unsigned flags)
+{
+    QcowState *s = n->state;
+    int ret = 0;
+
+    while (bytes && ret >= 0) {
+        int epoch = co_epoch_enter(&s->epoch);
+        QcMap map;
+
+        ret = qc_map(s, offset, bytes, false, &map);
+        if (ret >= 0) {
+            ret = read_mapped(n, &map, offset, iov, iov_offset);
+        }
+        co_epoch_leave(&s->epoch, epoch);
+        if (ret < 0) {
+            break;
+        }
+        offset += map.bytes;
+        iov_offset += map.bytes;
+        bytes -= map.bytes;
+    }
+    return ret;
+}
+
+/* Status --------------------------------------------------------------------------- */
+
+static int status_of(BlockNode *n, const QcMap *map, int64_t *host,
+                     BlockNode **file)
+{
+    switch (map->type) {
+    case QC_TYPE_UNALLOCATED:
+        return n->backing ? 0 : BLK_STATUS_ZERO;
+    case QC_TYPE_ZERO:
+        return BLK_STATUS_ZERO | BLK_STATUS_ALLOCATED;
+    case QC_TYPE_COMPRESSED:
+        return BLK_STATUS_DATA | BLK_STATUS_ALLOCATED | BLK_STATUS_COMPRESSED;
+    case QC_TYPE_ZERO_ALLOC:
+        *host = map->host;
+        *file = n->file->node;
+        return BLK_STATUS_ZERO | BLK_STATUS_OFFSET | BLK_STATUS_ALLOCATED;
+    default:
+        *host = map->host;
+        *file = n->file->node;
+        return BLK_STATUS_DATA | BLK_STATUS_OFFSET | BLK_STATUS_ALLOCATED;
+    }
+}
+
+int coroutine_fn qc_block_status(BlockNode *n, bool want_zero, int64_t offset,
+                                 int64_t bytes, int64_t *pnum, int64_t *host,
+                                 BlockNode **file)
+{
+    QcowState *s = n->state;
+    int epoch = co_epoch_enter(&s->epoch);
+    QcMap map;
+    int ret = qc_map(s, offset, bytes, false, &map);
+
+    co_epoch_leave(&s->epoch, epoch);
+    *file = NULL;
+    *host = 0;
+    if (ret < 0) {
+        return ret;
+    }
+    *pnum = map.bytes;
+    return status_of(n, &map, host, file);
+}

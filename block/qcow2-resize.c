@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Changing the virtual size of a qcow2 image. No requests are under way. */
+#include "util/osdep.h"
+
+#include "block/qcow2.h"
+#include "util/error.h"
+
+static int coroutine_fn write_size(QcowState *s, uint64_t size)
+{
+    uint64_t raw = htobe64(size);
+    int ret = node_pwrite(s->n->file->node, 24, 8, &raw, 0);
+
+    if (ret >= 0) {
+        ret = node_flush(s->n->file->node);
+    }
+    if (ret >= 0) {
+        s->h.size = size;
+    }
+    return ret;
+}
+
+static int coroutine_fn write_l1(QcowState *s, const uint64_t *l1,
+                                 uint32_t size, uint64_t offset)
+{
+    g_autofree uint64_t *raw = g_try_new(uint64_t, size);
+    struct __attribute__((packed)) {
+        uint32_t size;
+        uint64_t offset;
+    } field = { htobe32(size), htobe64(offset) };
+    int ret;
+
+    if (!raw) {
+        return -ENOMEM;
+    }
+    for (uint32_t i = 0; i < size; i++) {
+        raw[i] = htobe64(l1[i]);
+    }
+    ret = node_pwrite(s->n->file->node, offset, (int64_t)size * 8, raw, 0);
+    if (ret >= 0) {
+        ret = qc_cache_flush(s->rbc);
+    }
+    if (ret >= 0) {
+        ret = node_flush(s->n->file->node);
+    }
+    if (ret >= 0) {
+        /* l1_size and l1_table_offset, in one write */
+        ret = node_pwrite(s->n->file->node, 36, sizeof(field), &field, 0);
+    }
+    return ret < 0 ? ret : node_flush(s->n->file->node);
+}
+
+static int coroutine_fn grow_l1(QcowState *s, uint64_t need)
+{
+    int64_t bytes = ALIGN_UP(need * 8, (uint64_t)s->cluster_size), got;
+    uint64_t old_offset = s->h.l1_offset, old_bytes = s->h.l1_size * 8;
+    int64_t offset;
+    uint64_t *l1;
+    int ret;
+
+    if (need * 8 > QC_MAX_L1_BYTES) {
+        return -EFBIG;
+    }
+    l1 = g_try_new0(uint64_t, need);
+    if (!l1) {
+        return -ENOMEM;
+    }
+    memcpy(l1, s->l1, old_bytes);
+    offset = qc_alloc(s, bytes, true, &got);
+    ret = MIN(offset, 0);
+    if (offset >= 0) {
+        ret = write_l1(s, l1, need, offset);
+        if (ret < 0) {
+            qc_free(s, offset, bytes, false);
+        }
+    }
+    if (ret < 0) {
+        g_free(l1);
+        return ret;
+    }
+    g_free(s->l1);
+    s->l1 = l1;
+    s->h.l1_size = need;
+    s->h.l1_offset = offset;
+    qc_free(s, old_offset, old_bytes, false);
+    return 0;
+}
+
+static int coroutine_fn grow(QcowState *s, uint64_t size)
+{
+    uint64_t need = DIV_ROUND_UP(size, BIT(s->l2_bits + s->cluster_bits));
+    int ret = 0;
+
+    co_mutex_lock(&s->lock);
+    if (need > s->h.l1_size) {
+        ret = grow_l1(s, need);
+    }
+    co_mutex_unlock(&s->lock);
+    return ret;
+}
+
+/* The backing file must not shine through where the image was shorter. */
+static int coroutine_fn hide_backing(BlockNode *n, int64_t old, int64_t size)
+{
+    int64_t end = n->backing ? MIN(size, node_length(n->backing->node)) : 0;
+
+    return end > old ? node_pwrite_zeroes(n, old, end - old, 0) : 0;
+}
+
+static int coroutine_fn shrink(BlockNode *n, int64_t old, int64_t size)
+{
+    QcowState *s = n->state;
+    int64_t from = ALIGN_UP(size, s->cluster_size);
+    int ret = 0;
+
+    /* What comes back by growing again must be zero. */
+    if (size < from) {
+        ret = node_pwrite_zeroes(n, size, MIN(from, old) - size, 0);
+    }
+    if (ret >= 0 && from < old) {
+        ret = s->h.version < 3 && n->backing
+                  ? -ENOTSUP
+                  : qc_pdiscard(n, from, ALIGN_UP(old, s->cluster_size) -
+                                             from);
+    }
+    return ret;
+}
+
+bool coroutine_fn qc_truncate(BlockNode *n, int64_t size, bool exact,
+                              Error **errp)
+{
+    QcowState *s = n->state;
+    int64_t old = s->h.size;
+    int ret;
+
+    if (size & 511) {
+        return error_set(errp, "The new size must be a multiple of 512");
+    }
+    if (s->h.nb_snapshots && (s->h.version < 3 || size < old)) {
+        return error_set(errp, "Cannot resize an image which has snapshots");
+    }
+    if (size < old) {
+        ret = shrink(n, old, size);
+        if (ret >= 0) {
+            ret = write_size(s, size);
+        }
+    } else {
+        ret = grow(s, size);
+        if (ret >= 0) {
+            /* Zeroes are in place before the size makes them visible. */
+            ret = hide_backing(n, old, size);
+        }
+        if (ret >= 0) {
+            ret = node_flush(n);
+        }
+        if (ret >= 0) {
+            ret = write_size(s, size);
+        }
+    }
+    if (ret < 0) {
+        return error_errno(errp, -ret, "Failed to resize the image");
+    }
+    return true;
+}

@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The qcow2 format driver: opening, closing, flushing, information. The parts
+ * are described in qcow2.h.
+ */
+#include "util/osdep.h"
+
+#include "block/block-graph.h"
+#include "block/drivers.h"
+#include "block/qcow2.h"
+#include "qapi/qapi-types-block-core.h"
+#include "util/error.h"
+
+#define DEFAULT_L2_CACHE      ((int64_t)(32 * MiB))
+#define DEFAULT_SLICE         4096
+#define MIN_REFCOUNT_ENTRIES  4
+#define MIN_L2_ENTRIES        4
+#define DEFAULT_CLEAN_SECONDS 600
+
+/* Caches ----------------------------------------------------------------------------- */
+
+typedef struct CacheSizes {
+    int64_t l2, refcount, slice;
+} CacheSizes;
+
+static bool check_given_sizes(const BlockdevOptionsQcow2 *o, Error **errp)
+{
+    if ((o->has_cache_size && o->cache_size < 0) ||
+        (o->has_l2_cache_size && o->l2_cache_size < 0) ||
+        (o->has_refcount_cache_size && o->refcount_cache_size < 0)) {
+        return error_set(errp, "cache sizes must not be negative");
+    }
+    if (o->has_cache_size && o->has_l2_cache_size &&
+        o->has_refcount_cache_size) {
+        return error_set(errp, "cache-size, l2-cache-size and "
+                         "refcount-cache-size may not be set at the same "
+                         "time");
+    }
+    if (o->has_cache_size && o->has_l2_cache_size &&
+        o->l2_cache_size > o->cache_size) {
+        return error_set(errp, "l2-cache-size may not exceed cache-size");
+    }
+    if (o->has_cache_size && o->has_refcount_cache_size &&
+        o->refcount_cache_size > o->cache_size) {
+        return error_set(errp, "refcount-cache-size may not exceed "
+                         "cache-size");
+    }
+    return true;
+}
+
+static bool cache_sizes(QcowState *s, const BlockdevOptionsQcow2 *o,
+                        CacheSizes *c, Error **errp)
+{
+    int64_t min_refcount = MIN_REFCOUNT_ENTRIES * s->cluster_size;
+    /* All L2 entries of the image. */
+    int64_t full = ALIGN_UP(DIV_ROUND_UP(s->h.size, (uint64_t)s->cluster_size)
+                                * 8, (uint64_t)s->cluster_size);
+    int64_t slice = MIN(s->cluster_size, DEFAULT_SLICE);
+
+    if (!check_given_sizes(o, errp)) {
+        return false;
+    }
+    c->slice = o->has_l2_cache_entry_size ? o->l2_cache_entry_size : slice;
+    if (c->slice < 512 || c->slice > s->cluster_size ||
+        !is_power_of_2(c->slice)) {
+        return error_set(errp, "L2 cache entry size must be a power of two "
+                         "between 512 and the cluster size (%" PRId64 ")",
+                         s->cluster_size);
+    }
+    c->refcount = min_refcount;
+    c->l2 = MIN(full, DEFAULT_L2_CACHE);
+    if (o->has_cache_size) {
+        c->l2 = o->has_refcount_cache_size
+                    ? o->cache_size - o->refcount_cache_size
+                    : MIN(full, MAX(o->cache_size - min_refcount, 0));
+        c->refcount = MAX(o->cache_size - c->l2, min_refcount);
+    }
+    if (o->has_l2_cache_size) {
+        c->l2 = o->l2_cache_size;
+        if (o->has_cache_size) {
+            c->refcount = o->cache_size - c->l2;
+        }
+    }
+    if (o->has_refcount_cache_size) {
+        c->refcount = o->refcount_cache_size;
+    }
+    if (c->l2 / c->slice > INT_MAX || c->refcount / s->cluster_size > INT_MAX) {
+        return error_set(errp, "cache size too big");
+    }
+    return true;
+}
+
+static bool open_caches(QcowState *s, const BlockdevOptionsQcow2 *o,
+                        Error **errp)
+{
+    CacheSizes c = { 0 };
+
+    if (!cache_sizes(s, o, &c, errp)) {
+        return false;
+    }
+    s->slice_bits = __builtin_ctzll(c.slice) - 3;
+    s->l2c = qc_cache_new(s, c.slice, MAX(c.l2 / c.slice, MIN_L2_ENTRIES),
+                          "L2 table");
+    s->rbc = qc_cache_new(s, s->cluster_size,
+                          MAX(c.refcount / s->cluster_size,
+                              MIN_REFCOUNT_ENTRIES), "refcount block");
+    return true;
+}
+
+static void clean_caches(void *opaque)
+{
+    QcowState *s = opaque;
+
+    qc_cache_clean(s->l2c);
+    qc_cache_clean(s->rbc);
+    loop_timer_set(&s->clean_timer, loop_now_ns() + s->clean_interval_ns);
+}
+
+static bool start_cleaning(QcowState *s, const BlockdevOptionsQcow2 *o,
+                           Error **errp)
+{
+    int64_t seconds = o->has_cache_clean_interval ? o->cache_clean_interval
+                                                  : DEFAULT_CLEAN_SECONDS;
+
+    if (seconds < 0 || seconds > UINT32_MAX) {
+        return error_set(errp, "Cache clean interval is out of range");
+    }
+    loop_timer_init(&s->clean_timer, s->n->graph->loop, clean_caches, s);
+    s->clean_interval_ns = seconds * 1000000000;
+    if (seconds) {
+        loop_timer_set(&s->clean_timer, loop_now_ns() + s->clean_interval_ns);
+    }
+    return true;
+}
+
+/* Open ------------------------------------------------------------------------------ */
+
+static bool coroutine_fn read_l1(QcowState *s, Error **errp)
+{
+    uint64_t bytes = (uint64_t)s->h.l1_size * 8;
+    int ret;
+
+    s->l1 = g_try_malloc0(MAX(bytes, 8));
+    if (!s->l1) {
+        return error_set(errp, "Could not allocate L1 table");
+    }
+    ret = node_pread(s->n->file->node, s->h.l1_offset, bytes, s->l1);
+    if (ret < 0) {
+        return error_errno(errp, -ret, "Could not read L1 table");
+    }
+    for (uint32_t i = 0; i < s->h.l1_size; i++) {
+        s->l1[i] = be64toh(s->l1[i]);
+    }
+    return true;
+}
+
+static bool check_state(QcowState *s, Error **errp)
+{
+    if ((s->h.incompat & QC_INCOMPAT_CORRUPT) && !s->n->read_only) {
+        return error_set(errp, "qcow2: Image is corrupt; cannot be opened "
+                         "read/write");
+    }
+    return true;
+}
+
+static bool coroutine_fn open_backing(BlockNode *n,
+                                      const BlockdevOptionsQcow2 *o,
+                                      Error **errp)
+{
+    QcowState *s = n->state;
+    g_autofree char *path = NULL;
+
+    if (o->backing && o->backing->type == QTYPE_QNULL) {
+        return true;
+    }
+    if (o->backing) {
+        BlockdevRef ref = { .type = o->backing->type };
+
+        if (ref.type == QTYPE_QSTRING) {
+            ref.u.reference = o->backing->u.reference;
+        } else {
+            ref.u.definition = o->backing->u.definition;
+        }
+        n->backing = node_open_child(n, "backing", &ref, BLOCK_ROLE_COW, errp);
+        return n->backing;
+    }
+    if (!s->backing_name) {
+        return true;
+    }
+    path = block_path_combine(n->file->node->filename, s->backing_name);
+    n->backing = node_open_backing(n, path, s->backing_format, errp);
+    return n->backing ||
+           error_prefix(errp, "Could not open backing file");
+}
+
+/* What a writer must do first: repair, and clear what it does not keep up. */
+static bool coroutine_fn prepare_for_writing(QcowState *s, Error **errp)
+{
+    int ret = 0;
+
+    if (s->n->read_only) {
+        return true;
+    }
+    if (s->h.autoclear) {
+        s->h.autoclear = 0;
+        ret = qc_header_write(s);
+        if (ret < 0) {
+            return error_errno(errp, -ret, "Could not update qcow2 header");
+        }
+    }
+    if (s->h.incompat & QC_INCOMPAT_DIRTY) {
+        QcCheck result;
+
+        if (!qc_check(s, true, &result, errp)) {
+            return error_prefix(errp, "Could not repair dirty image");
+        }
+        ret = qc_set_incompat(s, QC_INCOMPAT_DIRTY, false);
+    }
+    return ret >= 0 ||
+           error_errno(errp, -ret, "Could not repair dirty image");
+}
+
+static bool apply_options(QcowState *s, const BlockdevOptionsQcow2 *o,
+                          Error **errp)
+{
+    s->lazy = o->has_lazy_refcounts ? o->lazy_refcounts
+                                    : s->h.compat & QC_COMPAT_LAZY;
+    if (s->lazy && s->h.version < 3) {
+        return error_set(errp, "Lazy refcounts require a qcow2 image with at "
+                         "least qemu 1.1 compatibility level");
+    }
+    s->discard_request = o->has_pass_discard_request ? o->pass_discard_request
+                                                     : s->n->flags.unmap;
+    s->discard_snapshot = !o->has_pass_discard_snapshot ||
+                          o->pass_discard_snapshot;
+    s->discard_other = o->has_pass_discard_other && o->pass_discard_other;
+    return true;
+}
+
+static void free_state(QcowState *s)
+{
+    if (s->n->graph && s->clean_timer.loop) {
+        loop_timer_cancel(&s->clean_timer);
+    }
+    qc_cache_free(s->l2c);
+    qc_cache_free(s->rbc);
+    co_mutex_destroy(&s->lock);
+    mutex_destroy(&s->alloc_lock);
+    co_epoch_destroy(&s->epoch);
+    g_byte_array_free(s->extensions, TRUE);
+    g_free(s->backing_name);
+    g_free(s->backing_format);
+    g_free(s->l1);
+    g_free(s->reftable);
+}
+
+static bool coroutine_fn open_image(BlockNode *n,
+                                    const BlockdevOptionsQcow2 *o,
+                                    Error **errp)
+{
+    QcowState *s = n->state;
+    bool ok;
+
+    if (!qc_header_read(s, errp) || !check_state(s, errp) ||
+        !apply_options(s, o, errp) || !open_caches(s, o, errp) ||
+        !read_l1(s, errp) || !qc_reftable_read(s, errp)) {
+        return false;
+    }
+    n->length = s->h.size;
+    n->zero_flags = s->h.version >= 3 ? BLK_REQ_FUA | BLK_REQ_MAY_UNMAP : 0;
+    if (!open_backing(n, o, errp)) {
+        return false;
+    }
+    co_mutex_lock(&s->lock);
+    ok = prepare_for_writing(s, errp);
+    co_mutex_unlock(&s->lock);
+    return ok && start_cleaning(s, o, errp);
+}
+
+static bool coroutine_fn qcow2_open(BlockNode *n, const BlockdevOptions *opts,
+                                    Error **errp)
+{
+    const BlockdevOptionsQcow2 *o = &opts->u.qcow2;
+    QcowState *s = n->state;
+
+    s->n = n;
+    s->extensions = g_byte_array_new();
+    co_mutex_init(&s->lock);
+    mutex_init(&s->alloc_lock);
+    co_epoch_init(&s->epoch);
+    n->file = node_open_child(n, "file", o->file,
+                              BLOCK_ROLE_DATA | BLOCK_ROLE_METADATA |
+                                  BLOCK_ROLE_PRIMARY, errp);
+    if (!n->file || !open_image(n, o, errp)) {
+        free_state(s);
+        return false;
+    }
+    g_free(n->filename);
+    n->filename = g_strdup(n->file->node->filename);
+    return true;
+}
+
+/* Flush and close ---------------------------------------------------------------------- */
+
+static int coroutine_fn flush_locked(QcowState *s, bool all)
+{
+    int ret = qc_cache_flush(s->l2c);
+
+    /* Lazy refcounts need not be right on disk while the dirty bit is set. */
+    if (ret >= 0 && (all || !s->lazy)) {
+        ret = qc_cache_flush(s->rbc);
+    }
+    return ret;
+}
+
+static int coroutine_fn qcow2_flush(BlockNode *n)
+{
+    QcowState *s = n->state;
+    int ret;
+
+    co_mutex_lock(&s->lock);
+    ret = flush_locked(s, false);
+    co_mutex_unlock(&s->lock);
+    return ret;
+}
+
+static int coroutine_fn mark_clean(QcowState *s)
+{
+    int ret = flush_locked(s, true);
+
+    if (ret >= 0) {
+        ret = node_flush(s->n->file->node);
+    }
+    return ret < 0 ? ret : qc_set_incompat(s, QC_INCOMPAT_DIRTY, false);
+}
+
+static void coroutine_fn qcow2_close(BlockNode *n)
+{
+    QcowState *s = n->state;
+    int ret = 0;
+
+    co_mutex_lock(&s->lock);
+    if (!n->read_only && !s->corrupt) {
+        ret = mark_clean(s);
+    }
+    co_mutex_unlock(&s->lock);
+    if (ret < 0) {
+        error_report("Lost persistent metadata of node '%s' while closing it: "
+                     "%s", n->name, g_strerror(-ret));
+    }
+    free_state(s);
+}
+
+static void qcow2_refresh_limits(BlockNode *n)
+{
+    QcowState *s = n->state;
+
+    n->limits.write_zeroes_alignment = s->cluster_size;
+    n->limits.discard_alignment = s->cluster_size;
+    n->limits.max_iov = 0;
+}
+
+static int64_t coroutine_fn qcow2_getlength(BlockNode *n)
+{
+    QcowState *s = n->state;
+
+    return s->h.size;
+}
+
+/* Information -------------------------------------------------------------------------- */
+
+static ImageInfoSpecific *specific_info(QcowState *s)
+{
+    ImageInfoSpecific *info = g_new0(ImageInfoSpecific, 1);
+    ImageInfoSpecificQCow2 *q = g_new0(ImageInfoSpecificQCow2, 1);
+
+    info->type = IMAGE_INFO_SPECIFIC_KIND_QCOW2;
+    info->u.qcow2.data = q;
+    q->compat = g_strdup(s->h.version < 3 ? "0.10" : "1.1");
+    q->refcount_bits = 1 << s->h.refcount_order;
+    q->compression_type = s->h.compression;
+    if (s->h.version >= 3) {
+        q->has_extended_l2 = q->has_lazy_refcounts = q->has_corrupt = true;
+        q->lazy_refcounts = s->h.compat & QC_COMPAT_LAZY;
+        q->corrupt = s->h.incompat & QC_INCOMPAT_CORRUPT;
+    }
+    return info;
+}
+
+static void qcow2_image_info(BlockNode *n, ImageInfo *info)
+{
+    QcowState *s = n->state;
+
+    info->has_cluster_size = true;
+    info->cluster_size = s->cluster_size;
+    info->has_dirty_flag = true;
+    info->dirty_flag = s->h.incompat & QC_INCOMPAT_DIRTY;
+    info->format_specific = specific_info(s);
+    if (s->backing_name) {
+        info->backing_filename = g_strdup(s->backing_name);
+        info->full_backing_filename =
+            block_path_combine(n->filename, s->backing_name);
+        info->backing_filename_format = g_strdup(s->backing_format);
+    }
+}
+
+static const BlockIoOps qcow2_io_ops = {
+    .preadv = qc_preadv,
+    .pwritev = qc_pwritev,
+    .pwrite_zeroes = qc_pwrite_zeroes,
+    .pdiscard = qc_pdiscard,
+    .flush = qcow2_flush,
+    .block_status = qc_block_status,
+};
+
+static const BlockSizeOps qcow2_size_ops = {
+    .getlength = qcow2_getlength,
+    .truncate = qc_truncate,
+};
+
+static const BlockInfoOps qcow2_info_ops = {
+    .image = qcow2_image_info,
+};
+
+const BlockDriver block_driver_qcow2 = {
+    .name = "qcow2",
+    .driver = BLOCKDEV_DRIVER_QCOW2,
+    .state_size = sizeof(QcowState),
+    .probe = qc_probe,
+    .open = qcow2_open,
+    .close = qcow2_close,
+    .refresh_limits = qcow2_refresh_limits,
+    .io = &qcow2_io_ops,
+    .size = &qcow2_size_ops,
+    .info = &qcow2_info_ops,
+};

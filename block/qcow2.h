@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The qcow2 driver's inside.
+ * Spec: docs/interop/qcow2.txt of QEMU 7.2, "the qcow2 specification" below.
+ *
+ * Concurrency: requests look clusters up without a lock (cached L2 tables are
+ * read with atomic loads) inside an epoch; whatever changes metadata holds
+ * s->lock, a coroutine mutex. Guest data is read and written without it, so
+ * that allocating writes to different clusters run in parallel: each in-flight
+ * allocation is on s->allocs, and who touches the same clusters waits. A
+ * cluster that is taken out of use is freed only a grace period later.
+ */
+#ifndef BLOCK_QCOW2_H
+#define BLOCK_QCOW2_H
+
+#include <endian.h>
+
+#include "block/block-node.h"
+#include "util/co-epoch.h"
+#include "util/loop.h"
+
+#define QC_MAGIC 0x514649fbu
+
+enum {
+    QC_INCOMPAT_DIRTY = 1,
+    QC_INCOMPAT_CORRUPT = 2,
+    QC_INCOMPAT_DATA_FILE = 4,
+    QC_INCOMPAT_COMPRESSION = 8,
+    QC_INCOMPAT_EXTL2 = 16,
+    QC_COMPAT_LAZY = 1,
+};
+
+#define QC_EXT_END            0u
+#define QC_EXT_BACKING_FORMAT 0xe2792acau
+#define QC_EXT_FEATURE_NAMES  0x6803f857u
+#define QC_EXT_CRYPTO         0x0537be77u
+#define QC_EXT_BITMAPS        0x23852875u
+#define QC_EXT_DATA_FILE      0x44415441u
+
+#define QC_COPIED      BIT(63)
+#define QC_COMPRESSED  BIT(62)
+#define QC_ZERO        BIT(0)
+#define QC_OFFSET_MASK UINT64_C(0x00fffffffffffe00)
+
+/* Limits of what we open; those of QEMU 7.2 as far as it shows them. */
+#define QC_MIN_CLUSTER_BITS  9
+#define QC_MAX_CLUSTER_BITS  21
+#define QC_MAX_L1_BYTES      (32 * MiB)
+#define QC_MAX_REFTABLE_BYTES (8 * MiB)
+#define QC_MAX_SNAPSHOTS     65536u
+#define QC_MAX_HOST_OFFSET   (UINT64_C(1) << 56)
+
+typedef struct QcHeader {
+    uint32_t version;
+    uint64_t backing_offset;
+    uint32_t backing_size;
+    uint32_t cluster_bits;
+    uint64_t size;
+    uint32_t crypt_method;
+    uint32_t l1_size;
+    uint64_t l1_offset;
+    uint64_t reftable_offset;
+    uint32_t reftable_clusters;
+    uint32_t nb_snapshots;
+    uint64_t snapshots_offset;
+    uint64_t incompat, compat, autoclear;
+    uint32_t refcount_order;
+    uint32_t header_length;
+    uint8_t compression; /* 0 deflate, 1 zstd */
+} QcHeader;
+
+/* Metadata cache --------------------------------------------------------------- */
+
+typedef struct QcTable QcTable;
+typedef struct QcCache QcCache;
+
+/* What one cached piece of metadata holds: big-endian, as on disk. */
+struct QcTable {
+    uint64_t offset; /* in the file; 0: unused entry */
+    unsigned refs;
+    bool dirty, loading;
+    bool recent;  /* used since the search for room came by */
+    bool listed;  /* on the list of dirty tables */
+    uint64_t used; /* the cache's clock */
+    QcTable *next; /* in the hash bucket */
+    QcTable *next_dirty;
+    void *data;    /* NULL: never used or cleaned */
+};
+
+typedef struct QcowState QcowState;
+
+QcCache *qc_cache_new(QcowState *s, size_t entry_size, unsigned entries,
+                      const char *what);
+void qc_cache_free(QcCache *c);
+/*
+ * The table at @offset, read from the file unless @fresh (then zeroed, and the
+ * caller holds s->lock). One reference. @locked: the caller holds s->lock,
+ * else it may be taken to make room. 0 or -errno.
+ */
+int coroutine_fn qc_cache_get(QcCache *c, uint64_t offset, bool fresh,
+                              bool locked, QcTable **table);
+void qc_cache_put(QcCache *c, QcTable *t);
+/* s->lock held: the content was changed. */
+void qc_cache_dirty(QcCache *c, QcTable *t);
+/* s->lock held: before @c's changes reach the disk, @dep's must be there. */
+int coroutine_fn qc_cache_depend(QcCache *c, QcCache *dep);
+/* s->lock held: before @c's changes reach the disk, all data must. */
+void qc_cache_depend_on_data(QcCache *c);
+/* s->lock held: write out all changes; not yet a flush of the file. */
+int coroutine_fn qc_cache_flush(QcCache *c);
+/* s->lock held: the cluster at @offset is no table any more. */
+void qc_cache_forget(QcCache *c, uint64_t offset, uint64_t bytes);
+/* Give back memory of clean tables not used since the last call. Any time. */
+void qc_cache_clean(QcCache *c);
+
+/* State ------------------------------------------------------------------------- */
+
+typedef struct QcAlloc QcAlloc;
+
+/* Clusters that a request is filling; lives on its stack. */
+struct QcAlloc {
+    int64_t guest; /* offset of the first cluster */
+    int64_t bytes;
+    CoQueue waiters; /* s->alloc_lock */
+    QcAlloc *next;
+};
+
+struct QcowState {
+    BlockNode *n;
+    QcHeader h; /* as on disk, host byte order; s->lock */
+    GByteArray *extensions; /* those we do not know, as on disk */
+    char *backing_name, *backing_format; /* NULL: none */
+
+    unsigned cluster_bits;
+    int64_t cluster_size;
+    unsigned l2_bits;     /* entries of an L2 table, log2 */
+    unsigned slice_bits;  /* entries of a cached piece of it, log2 */
+    unsigned refblock_bits; /* entries of a refcount block, log2 */
+
+    CoMutex lock;
+    uint64_t *l1; /* host byte order; entries written under lock, read any time */
+    uint64_t *reftable; /* host byte order; lock */
+    uint32_t reftable_size;
+    QcCache *l2c, *rbc;
+    uint64_t free_index; /* no free cluster below; lock */
+    CoEpoch epoch;
+
+    Mutex alloc_lock;
+    QcAlloc *allocs; /* alloc_lock */
+
+    bool lazy;         /* refcounts may lag behind, the dirty bit says so */
+    bool corrupt;      /* atomic: refuse to write */
+    bool told_corrupt; /* atomic */
+    bool discard_request, discard_snapshot, discard_other;
+    LoopTimer clean_timer;
+    int64_t clean_interval_ns;
+};
+
+static inline int64_t qc_into_cluster(const QcowState *s, int64_t offset)
+{
+    return offset & (s->cluster_size - 1);
+}
+
+static inline int64_t qc_cluster_start(const QcowState *s, int64_t offset)
+{
+    return offset & ~(s->cluster_size - 1);
+}
+
+/* qcow2-header.c */
+bool coroutine_fn qc_header_read(QcowState *s, Error **errp);
+/* s->lock held: rewrite the header cluster from s->h. */
+int coroutine_fn qc_header_write(QcowState *s);
+int coroutine_fn qc_set_incompat(QcowState *s, uint64_t bits, bool on);
+int qc_probe(const uint8_t *buf, size_t len);
+
+/* qcow2-map.c: from guest offsets to host clusters */
+typedef enum QcType {
+    QC_TYPE_UNALLOCATED,
+    QC_TYPE_ZERO,       /* no host cluster */
+    QC_TYPE_ZERO_ALLOC, /* reads as zeroes, but has one */
+    QC_TYPE_NORMAL,
+    QC_TYPE_COMPRESSED,
+} QcType;
+
+typedef struct QcMap {
+    QcType type;
+    bool copied;     /* refcount is 1: can be written in place */
+    uint64_t host;   /* of the byte asked for; compressed: the L2 entry */
+    int64_t bytes;   /* that continue alike, at most those asked for */
+} QcMap;
+
+QcType qc_entry_type(const QcowState *s, uint64_t entry);
+/* What is at @offset. Inside an epoch, or @locked with s->lock. */
+int coroutine_fn qc_map(QcowState *s, int64_t offset, int64_t bytes,
+                        bool locked, QcMap *map);
+/* s->lock held: the slice with @offset's entry, for changing it: allocates or
+ * copies the L2 table when needed. *index is the entry's number. */
+int coroutine_fn qc_l2_for_write(QcowState *s, int64_t offset, QcTable **slice,
+                                 unsigned *index);
+
+static inline uint64_t qc_l2_load(const QcTable *t, unsigned index)
+{
+    return be64toh(__atomic_load_n((uint64_t *)t->data + index,
+                                   __ATOMIC_ACQUIRE));
+}
+
+static inline void qc_l2_store(QcTable *t, unsigned index, uint64_t entry)
+{
+    __atomic_store_n((uint64_t *)t->data + index, htobe64(entry),
+                     __ATOMIC_RELEASE);
+}
+
+/* qcow2-refcount.c; s->lock held */
+bool coroutine_fn qc_reftable_read(QcowState *s, Error **errp);
+int coroutine_fn qc_refcount_get(QcowState *s, uint64_t cluster,
+                                 uint64_t *count);
+/* Change the count of each cluster that [offset, offset + bytes) touches. */
+int coroutine_fn qc_refcount_change(QcowState *s, uint64_t offset,
+                                    uint64_t bytes, bool increase,
+                                    bool discard);
+/* @bytes (whole clusters) in a row with count 1; or fewer, at least one,
+ * unless @exact. Offset or -errno. */
+int64_t coroutine_fn qc_alloc(QcowState *s, int64_t bytes, bool exact,
+                              int64_t *got);
+/* Give clusters back; errors leak them. */
+void coroutine_fn qc_free(QcowState *s, uint64_t offset, uint64_t bytes,
+                          bool discard);
+uint64_t qc_refcount_peek(const void *block, unsigned order, uint64_t index);
+void qc_refcount_poke(void *block, unsigned order, uint64_t index,
+                      uint64_t value);
+
+/* qcow2-overlap.c */
+/* Would writing there damage the header, the L1 or the refcount table? Signals
+ * corruption and gives -EIO. */
+int coroutine_fn qc_check_overlap(QcowState *s, uint64_t offset,
+                                  uint64_t bytes);
+/* s->lock held: the same for clusters that are being allocated; also looks at
+ * L2 tables and refcount blocks. */
+int coroutine_fn qc_check_alloc(QcowState *s, uint64_t offset, uint64_t bytes);
+/* A broken image: tell, and refuse writes from now on when @fatal. -EIO. */
+int coroutine_fn qc_corrupt(QcowState *s, bool fatal, int64_t offset,
+                            const char *fmt, ...) PRINTF_LIKE(4, 5);
+
+/* qcow2-read.c */
+int coroutine_fn qc_preadv(BlockNode *n, int64_t offset, int64_t bytes,
+                           const IoVec *iov, size_t iov_offset,
+                           unsigned flags);
+int coroutine_fn qc_block_status(BlockNode *n, bool want_zero, int64_t offset,
+                                 int64_t bytes, int64_t *pnum, int64_t *map,
+                                 BlockNode **file);
+/* The compressed cluster of L2 entry @entry to @buf (cluster_size bytes). */
+int coroutine_fn qc_read_compressed(QcowState *s, uint64_t entry, void *buf);
+/* Where its data is: bytes from *offset. */
+uint64_t qc_compressed_extent(const QcowState *s, uint64_t entry,
+                              uint64_t *offset);
+
+/* qcow2-write.c */
+int coroutine_fn qc_pwritev(BlockNode *n, int64_t offset, int64_t bytes,
+                            const IoVec *iov, size_t iov_offset,
+                            unsigned flags);
+/* qcow2-zero.c */
+int coroutine_fn qc_pwrite_zeroes(BlockNode *n, int64_t offset, int64_t bytes,
+                                  unsigned flags);
+int coroutine_fn qc_pdiscard(BlockNode *n, int64_t offset, int64_t bytes);
+/* Wait until no allocation is under way in the range; s->lock held, and
+ * released while waiting. True when it waited: look again. */
+bool coroutine_fn qc_wait_allocs(QcowState *s, int64_t offset, int64_t bytes);
+
+/* qcow2-resize.c */
+bool coroutine_fn qc_truncate(BlockNode *n, int64_t size, bool exact,
+                              Error **errp);
+/* qcow2-check.c: counts references; with @fix, makes the refcounts right. */
+typedef struct QcCheck {
+    int64_t corruptions, leaks, check_errors;
+    int64_t corruptions_fixed, leaks_fixed;
+    int64_t image_end;
+    int64_t total_clusters, allocated_clusters, fragmented_clusters,
+        compressed_clusters;
+} QcCheck;
+bool coroutine_fn qc_check(QcowState *s, bool fix, QcCheck *result,
+                           Error **errp);
+
+#endif

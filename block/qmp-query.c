@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* QMP: what block devices and nodes there are, and their counters. */
+#include "util/osdep.h"
+
+#include "block/block-int.h"
+#include "block/block-options.h"
+#include "qapi/qapi-commands-block-core.h"
+#include "softmmu/vm.h"
+#include "util/error.h"
+
+/* Images -------------------------------------------------------------------------- */
+
+ImageInfo *block_image_info(BlockNode *n, bool chain)
+{
+    ImageInfo *info = g_new0(ImageInfo, 1);
+    int64_t actual = node_allocated_size(n);
+
+    info->filename = g_strdup(n->filename);
+    info->format = g_strdup(n->drv->name);
+    info->virtual_size = ALIGN_UP(node_length(n), 512);
+    info->has_dirty_flag = true;
+    if (actual >= 0) {
+        info->has_actual_size = true;
+        info->actual_size = actual;
+    }
+    if (n->drv->info && n->drv->info->image) {
+        n->drv->info->image(n, info);
+    }
+    if (chain && n->backing) {
+        info->backing_image = block_image_info(n->backing->node, true);
+    }
+    return info;
+}
+
+static int64_t backing_depth(const BlockNode *n)
+{
+    int64_t depth = 0;
+
+    for (; n->backing; n = n->backing->node) {
+        depth++;
+    }
+    return depth;
+}
+
+static BlockDeviceInfo *device_info(BlockNode *n, const BlockBackend *blk,
+                                    bool flat)
+{
+    BlockDeviceInfo *info = g_new0(BlockDeviceInfo, 1);
+
+    info->file = g_strdup(n->filename);
+    info->node_name = g_strdup(n->name);
+    info->ro = n->read_only;
+    info->drv = g_strdup(n->drv->name);
+    info->detect_zeroes = (BlockdevDetectZeroesOptions)n->detect_zeroes;
+    if (n->backing) {
+        info->backing_file = g_strdup(n->backing->node->filename);
+        info->backing_file_depth = flat ? 0 : backing_depth(n);
+    }
+    info->image = block_image_info(n, !flat);
+    info->cache = g_new0(BlockdevCacheInfo, 1);
+    info->cache->writeback = !blk || blk_write_cache(blk);
+    info->cache->direct = n->flags.direct;
+    info->cache->no_flush = n->flags.no_flush;
+    info->write_threshold = n->write_threshold;
+    return info;
+}
+
+BlockDeviceInfoList *qmp_query_named_block_nodes(Vm *vm, bool has_flat,
+                                                 bool flat, Error **errp)
+{
+    BlockGraph *g = block_vm_graph(vm);
+    BlockDeviceInfoList *list = NULL, **tail = &list;
+
+    for (guint i = 0; i < g->nodes->len; i++) {
+        QAPI_LIST_APPEND(tail, device_info(g->nodes->pdata[i], NULL,
+                                           has_flat && flat));
+    }
+    return list;
+}
+
+/* Devices -------------------------------------------------------------------------- */
+
+static bool is_shown(const BlockBackend *blk)
+{
+    return *blk->name || blk->dev;
+}
+
+static char *blk_qdev(const BlockBackend *blk)
+{
+    return blk->dev ? object_path(blk->dev) : NULL;
+}
+
+/* A status is of use only where errors stop the VM. */
+static bool has_iostatus(const BlockBackend *blk)
+{
+    return blk->iostatus_enabled &&
+           (blk->werror == BLK_ON_ERROR_ENOSPC ||
+            blk->werror == BLK_ON_ERROR_STOP ||
+            blk->rerror == BLK_ON_ERROR_STOP);
+}
+
+static BlockInfo *blk_info(BlockBackend *blk)
+{
+    BlockInfo *info = g_new0(BlockInfo, 1);
+    int status = __atomic_load_n(&blk->iostatus, __ATOMIC_RELAXED);
+
+    info->device = g_strdup(blk->name);
+    info->qdev = blk_qdev(blk);
+    info->type = g_strdup("unknown");
+    info->removable = blk->removable;
+    if (has_iostatus(blk)) {
+        info->has_io_status = true;
+        info->io_status = !status             ? BLOCK_DEVICE_IO_STATUS_OK
+                          : status == ENOSPC ? BLOCK_DEVICE_IO_STATUS_NOSPACE
+                                              : BLOCK_DEVICE_IO_STATUS_FAILED;
+    }
+    if (blk->root) {
+        info->inserted = device_info(blk->root->node, blk, false);
+    }
+    return info;
+}
+
+BlockInfoList *qmp_query_block(Vm *vm, Error **errp)
+{
+    BlockGraph *g = block_vm_graph(vm);
+    BlockInfoList *list = NULL, **tail = &list;
+
+    for (guint i = 0; i < g->blks->len; i++) {
+        if (is_shown(g->blks->pdata[i])) {
+            QAPI_LIST_APPEND(tail, blk_info(g->blks->pdata[i]));
+        }
+    }
+    return list;
+}
+
+/* Counters ------------------------------------------------------------------------- */
+
+static BlockDeviceStats *blk_stats(const BlockBackend *blk)
+{
+    BlockDeviceStats *s = g_new0(BlockDeviceStats, 1);
+    BlkAcctSlot a;
+
+    blk_acct_sum(blk, &a);
+    s->rd_bytes = a.bytes[BLK_ACCT_READ];
+    s->wr_bytes = a.bytes[BLK_ACCT_WRITE];
+    s->unmap_bytes = a.bytes[BLK_ACCT_UNMAP];
+    s->rd_operations = a.ops[BLK_ACCT_READ];
+    s->wr_operations = a.ops[BLK_ACCT_WRITE];
+    s->flush_operations = a.ops[BLK_ACCT_FLUSH];
+    s->unmap_operations = a.ops[BLK_ACCT_UNMAP];
+    s->rd_total_time_ns = a.ns[BLK_ACCT_READ];
+    s->wr_total_time_ns = a.ns[BLK_ACCT_WRITE];
+    s->flush_total_time_ns = a.ns[BLK_ACCT_FLUSH];
+    s->unmap_total_time_ns = a.ns[BLK_ACCT_UNMAP];
+    s->rd_merged = a.merged[BLK_ACCT_READ];
+    s->wr_merged = a.merged[BLK_ACCT_WRITE];
+    s->unmap_merged = a.merged[BLK_ACCT_UNMAP];
+    s->failed_rd_operations = a.failed[BLK_ACCT_READ];
+    s->failed_wr_operations = a.failed[BLK_ACCT_WRITE];
+    s->failed_flush_operations = a.failed[BLK_ACCT_FLUSH];
+    s->failed_unmap_operations = a.failed[BLK_ACCT_UNMAP];
+    s->invalid_rd_operations = a.invalid[BLK_ACCT_READ];
+    s->invalid_wr_operations = a.invalid[BLK_ACCT_WRITE];
+    s->invalid_flush_operations = a.invalid[BLK_ACCT_FLUSH];
+    s->invalid_unmap_operations = a.invalid[BLK_ACCT_UNMAP];
+    s->has_idle_time_ns = a.last_ns != 0;
+    s->idle_time_ns = a.last_ns ? loop_now_ns() - a.last_ns : 0;
+    s->account_invalid = s->account_failed = true;
+    return s;
+}
+
+static BlockStats *node_stats(const BlockNode *n, bool only_node)
+{
+    BlockStats *s = g_new0(BlockStats, 1);
+
+    s->node_name = g_strdup(n->name);
+    s->stats = g_new0(BlockDeviceStats, 1);
+    s->stats->wr_highest_offset =
+        __atomic_load_n(&n->highest_write, __ATOMIC_RELAXED);
+    if (n->drv->info && n->drv->info->stats) {
+        s->driver_specific = n->drv->info->stats(n);
+    }
+    if (!only_node && n->file) {
+        s->parent = node_stats(n->file->node, false);
+    }
+    if (!only_node && n->backing) {
+        s->backing = node_stats(n->backing->node, false);
+    }
+    return s;
+}
+
+static BlockStats *blk_all_stats(const BlockBackend *blk)
+{
+    BlockNode *n = blk_node(blk);
+    BlockStats *s = n ? node_stats(n, false) : g_new0(BlockStats, 1);
+    int64_t highest = n ? s->stats->wr_highest_offset : 0;
+
+    s->device = g_strdup(blk->name);
+    s->qdev = blk_qdev(blk);
+    qapi_free_BlockDeviceStats(s->stats);
+    s->stats = blk_stats(blk);
+    s->stats->wr_highest_offset = highest;
+    return s;
+}
+
+BlockStatsList *qmp_query_blockstats(Vm *vm, bool has_query_nodes,
+                                     bool query_nodes, Error **errp)
+{
+    BlockGraph *g = block_vm_graph(vm);
+    BlockStatsList *list = NULL, **tail = &list;
+
+    if (has_query_nodes && query_nodes) {
+        for (guint i = 0; i < g->nodes->len; i++) {
+            QAPI_LIST_APPEND(tail, node_stats(g->nodes->pdata[i], true));
+        }
+        return list;
+    }
+    for (guint i = 0; i < g->blks->len; i++) {
+        if (is_shown(g->blks->pdata[i])) {
+            QAPI_LIST_APPEND(tail, blk_all_stats(g->blks->pdata[i]));
+        }
+    }
+    return list;
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* raw: the bytes of a node below, or a window (offset, size) of them. */
+#include "util/osdep.h"
+
+#include "block/block-graph.h"
+#include "block/drivers.h"
+#include "qapi/qapi-types-block-core.h"
+#include "util/error.h"
+
+typedef struct RawState {
+    int64_t offset;
+    int64_t size; /* of the window; -1: up to the end */
+} RawState;
+
+static int64_t coroutine_fn raw_getlength(BlockNode *n)
+{
+    RawState *s = n->state;
+    int64_t below = node_length(n->file->node);
+
+    return s->size >= 0 ? s->size : MAX(below - s->offset, 0);
+}
+
+static bool raw_check_window(BlockNode *n, Error **errp)
+{
+    RawState *s = n->state;
+    int64_t below = node_length(n->file->node);
+
+    if (s->offset > below) {
+        return error_set(errp, "Offset (%" PRId64 ") cannot be greater than "
+                         "size of the containing file (%" PRId64 ")",
+                         s->offset, below);
+    }
+    if (s->size > below - s->offset) {
+        return error_set(errp, "The sum of offset (%" PRId64 ") and size "
+                         "(%" PRId64 ") has to be smaller or equal to the "
+                         "actual size of the containing file (%" PRId64 ")",
+                         s->offset, s->size, below);
+    }
+    return true;
+}
+
+static bool coroutine_fn raw_open(BlockNode *n, const BlockdevOptions *opts,
+                                  Error **errp)
+{
+    const BlockdevOptionsRaw *o = &opts->u.raw;
+    RawState *s = n->state;
+    bool window = o->has_offset || o->has_size;
+
+    if ((o->has_offset && o->offset < 0) || (o->has_size && o->size < 0)) {
+        return error_set(errp, "offset and size must not be negative");
+    }
+    s->offset = o->has_offset ? o->offset : 0;
+    s->size = o->has_size ? o->size : -1;
+    n->file = node_open_child(n, "file", o->file,
+                              BLOCK_ROLE_PRIMARY |
+                                  (window ? BLOCK_ROLE_DATA
+                                          : BLOCK_ROLE_FILTERED), errp);
+    if (!n->file || !raw_check_window(n, errp)) {
+        return false;
+    }
+    if (n->probed) {
+        warn_report("Image format was not specified for '%s' and probing "
+                    "guessed raw. Detecting the format is dangerous for raw "
+                    "images: writes to the first sector are restricted. "
+                    "Specify the 'raw' format explicitly to remove the "
+                    "restriction.", n->file->node->filename);
+    }
+    n->length = raw_getlength(n);
+    n->zero_flags = n->file->node->zero_flags;
+    g_free(n->filename);
+    n->filename = g_strdup(n->file->node->filename);
+    return true;
+}
+
+static void raw_refresh_limits(BlockNode *n)
+{
+    RawState *s = n->state;
+    uint32_t align = n->file->node->limits.request_alignment;
+
+    if (s->offset & (align - 1)) {
+        return; /* the child pads: ours are not its blocks */
+    }
+    n->limits.discard_alignment = n->file->node->limits.discard_alignment;
+    n->limits.write_zeroes_alignment =
+        n->file->node->limits.write_zeroes_alignment;
+}
+
+/* A window keeps requests inside itself. */
+static int raw_check(BlockNode *n, int64_t offset, int64_t bytes)
+{
+    RawState *s = n->state;
+
+    return s->size >= 0 && bytes > s->size - offset ? -ENOSPC : 0;
+}
+
+/*
+ * The guest of an image whose format was guessed must not make it look like
+ * another format for the next time.
+ */
+static bool coroutine_fn raw_write_is_safe(BlockNode *n, int64_t offset,
+                                           int64_t bytes, const IoVec *iov,
+                                           size_t iov_offset)
+{
+    uint8_t buf[BLOCK_PROBE_SIZE];
+    size_t len = MIN(bytes, (int64_t)sizeof(buf) - offset);
+
+    if (node_pread(n, 0, sizeof(buf), buf) < 0) {
+        return false;
+    }
+    iov_to_buf(iov, iov_offset, buf + offset, len);
+    return block_probe_buffer(buf, sizeof(buf)) == &block_driver_raw;
+}
+
+static int coroutine_fn raw_preadv(BlockNode *n, int64_t offset, int64_t bytes,
+                                   const IoVec *iov, size_t iov_offset,
+                                   unsigned flags)
+{
+    RawState *s = n->state;
+
+    return node_preadv(n->file->node, offset + s->offset, bytes, iov,
+                       iov_offset, flags);
+}
+
+static int coroutine_fn raw_pwritev(BlockNode *n, int64_t offset,
+                                    int64_t bytes, const IoVec *iov,
+                                    size_t iov_offset, unsigned flags)
+{
+    RawState *s = n->state;
+    int ret = raw_check(n, offset, bytes);
+
+    if (ret < 0) {
+        return ret;
+    }
+    if (unlikely(n->probed) && offset < BLOCK_PROBE_SIZE &&
+        !raw_write_is_safe(n, offset, bytes, iov, iov_offset)) {
+        return -EPERM;
+    }
+    return node_pwritev(n->file->node, offset + s->offset, bytes, iov,
+                        iov_offset, flags);
+}
+
+static int coroutine_fn raw_pwrite_zeroes(BlockNode *n, int64_t offset,
+                                          int64_t bytes, unsigned flags)
+{
+    RawState *s = n->state;
+    int ret = raw_check(n, offset, bytes);
+
+    return ret < 0 ? ret
+                   : node_pwrite_zeroes(n->file->node, offset + s->offset,
+                                        bytes, flags);
+}
+
+static int coroutine_fn raw_pdiscard(BlockNode *n, int64_t offset,
+                                     int64_t bytes)
+{
+    RawState *s = n->state;
+    int ret = raw_check(n, offset, bytes);
+
+    return ret < 0 ? ret
+                   : node_pdiscard(n->file->node, offset + s->offset, bytes);
+}
+
+static int coroutine_fn raw_block_status(BlockNode *n, bool want_zero,
+                                         int64_t offset, int64_t bytes,
+                                         int64_t *pnum, int64_t *map,
+                                         BlockNode **file)
+{
+    RawState *s = n->state;
+
+    *pnum = bytes;
+    *map = offset + s->offset;
+    *file = n->file->node;
+    return BLK_STATUS_ALLOCATED | BLK_STATUS_OFFSET | BLK_STATUS_RECURSE;
+}
+
+static bool coroutine_fn raw_truncate(BlockNode *n, int64_t size, bool exact,
+                                      Error **errp)
+{
+    RawState *s = n->state;
+
+    if (s->size >= 0) {
+        return error_set(errp, "Cannot resize fixed-size raw disks");
+    }
+    if (size > BLK_MAX_LENGTH - s->offset) {
+        return error_set(errp, "Disk size too large for the chosen offset");
+    }
+    return node_truncate(n->file->node, size + s->offset, exact, errp);
+}
+
+static const BlockIoOps raw_io_ops = {
+    .preadv = raw_preadv,
+    .pwritev = raw_pwritev,
+    .pwrite_zeroes = raw_pwrite_zeroes,
+    .pdiscard = raw_pdiscard,
+    .block_status = raw_block_status,
+};
+
+static const BlockSizeOps raw_size_ops = {
+    .getlength = raw_getlength,
+    .truncate = raw_truncate,
+};
+
+/* Anything can be raw; other formats know better. */
+static int raw_probe(const uint8_t *buf, size_t len)
+{
+    return 1;
+}
+
+const BlockDriver block_driver_raw = {
+    .name = "raw",
+    .driver = BLOCKDEV_DRIVER_RAW,
+    .state_size = sizeof(RawState),
+    .filter = true,
+    .probe = raw_probe,
+    .open = raw_open,
+    .refresh_limits = raw_refresh_limits,
+    .io = &raw_io_ops,
+    .size = &raw_size_ops,
+};

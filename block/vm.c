@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The block layer in a VM: options, what a stopped VM means, and the end.
+ */
+#include "util/osdep.h"
+
+#include "block/block-int.h"
+#include "block/block-options.h"
+#include "softmmu/vm.h"
+#include "util/error.h"
+#include "util/fdset.h"
+
+/* What hangs off the graph in a VM. */
+typedef struct VmBlock {
+    Vm *vm;
+    VmStateListener state;
+    VmExitListener exit;
+} VmBlock;
+
+static void stop_vm(void *opaque)
+{
+    VmBlock *b = opaque;
+
+    vm_stop_request(b->vm, RUN_STATE_IO_ERROR);
+}
+
+static int open_fdset(void *opaque, const char *path, int flags)
+{
+    VmBlock *b = opaque;
+
+    return fdsets_open(b->vm->fdsets, path, flags, 0);
+}
+
+static QapiEventSink *events(void *opaque)
+{
+    VmBlock *b = opaque;
+
+    return b->vm->events;
+}
+
+/* A stopped VM's images hold all that its guest has written. */
+static void vm_state_changed(void *opaque, bool running, RunState state)
+{
+    VmBlock *b = opaque;
+
+    if (!running) {
+        blk_drain_all(b->vm->block);
+        blk_flush_all(b->vm->block);
+    }
+}
+
+/* Devices stay attached but find no medium any more. */
+static void close_all(void *opaque)
+{
+    VmBlock *b = opaque;
+    BlockGraph *g = b->vm->block;
+
+    for (guint i = 0; i < g->blks->len; i++) {
+        blk_drained_begin(g->blks->pdata[i]);
+    }
+    blk_graph_close(g);
+}
+
+BlockGraph *block_vm_graph(Vm *vm)
+{
+    VmBlock *b;
+
+    if (vm->block) {
+        return vm->block;
+    }
+    b = g_new0(VmBlock, 1);
+    b->vm = vm;
+    b->state = (VmStateListener){ .fn = vm_state_changed, .opaque = b,
+                                  .priority = INT_MIN };
+    b->exit = (VmExitListener){ .fn = close_all, .opaque = b };
+    vm->block = block_graph_new(vm->loop);
+    vm->block->hooks = (BlockHooks){ .stop_vm = stop_vm,
+                                     .open_fdset = open_fdset,
+                                     .events = events, .opaque = b };
+    vm_state_listener_add(vm, &b->state);
+    vm_exit_listener_add(vm, &b->exit);
+    return vm->block;
+}
+
+bool block_add_blockdev_option(Vm *vm, const char *text, Error **errp)
+{
+    return blockdev_add_option(block_vm_graph(vm), text, errp);
+}
+
+bool block_add_drive_option(Vm *vm, const char *text, Error **errp)
+{
+    return drive_add(block_vm_graph(vm), text, errp);
+}
