@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * qemu-io: the program.
+ * Spec: qemu-io --help of QEMU 7.2.
+ */
+#include "util/osdep.h"
+
+#include <getopt.h>
+
+#include "block/drive.h"
+#include "qobject/keyval.h"
+#include "qemu-io.h"
+#include "util/error.h"
+#include "util/rcu.h"
+
+/* Opening ---------------------------------------------------------------------------- */
+
+static bool add_cache_options(QDict *d, const char *mode, bool *writeback,
+                              Error **errp)
+{
+    QDict *cache;
+    bool direct, no_flush;
+
+    if (!drive_cache_mode(mode, writeback, &direct, &no_flush)) {
+        return error_set(errp, "Invalid cache option: %s", mode);
+    }
+    cache = qdict_new();
+    qdict_put_bool(cache, "direct", direct);
+    qdict_put_bool(cache, "no-flush", no_flush);
+    qdict_put(d, "cache", cache);
+    return true;
+}
+
+static QDict *open_options(const OpenArgs *a, bool *writeback, Error **errp)
+{
+    const char *text = a->image_opts ? a->file : a->options;
+    g_autoptr(QDict) d = text ? keyval_parse(text, NULL, NULL, errp)
+                              : qdict_new();
+
+    *writeback = true;
+    if (!d || (a->cache && !add_cache_options(d, a->cache, writeback, errp))) {
+        return NULL;
+    }
+    if (a->discard) {
+        bool on = !strcmp(a->discard, "on") || !strcmp(a->discard, "unmap");
+
+        if (!on && strcmp(a->discard, "off") && strcmp(a->discard, "ignore")) {
+            error_set(errp, "Invalid discard option: %s", a->discard);
+            return NULL;
+        }
+        qdict_put_str(d, "discard", on ? "unmap" : "ignore");
+    }
+    if (a->aio) {
+        QDict *file = qdict_get_dict(d, "file");
+
+        if (!file) {
+            file = qdict_new();
+            qdict_put(d, "file", file);
+        }
+        qdict_put_str(file, "aio", a->aio);
+    }
+    if (!qdict_has(d, "read-only")) {
+        qdict_put_bool(d, "read-only", a->read_only);
+    }
+    if (a->force_share) {
+        qdict_put_bool(d, "force-share", true);
+    }
+    return g_steal_pointer(&d);
+}
+
+bool io_open(IoTool *t, const OpenArgs *a, Error **errp)
+{
+    uint64_t perm = BLK_PERM_READ;
+    g_autoptr(QDict) opts = NULL;
+    bool writeback, ok;
+    BlockNode *n;
+
+    opts = open_options(a, &writeback, errp);
+    if (!opts) {
+        return false;
+    }
+    n = block_open_filename(t->graph, a->image_opts ? NULL : a->file,
+                            a->format, opts, NULL, errp);
+    if (!n) {
+        return error_prefix(errp, "can't open%s%s", a->file ? " device " : "",
+                            a->file ? a->file : "");
+    }
+    perm |= n->read_only ? 0 : BLK_PERM_WRITE;
+    t->blk = blk_new(t->graph, perm, BLK_PERM_ALL);
+    ok = blk_insert_node(t->blk, n, errp);
+    node_unref(n);
+    if (!ok) {
+        io_close(t);
+        return false;
+    }
+    blk_set_write_cache(t->blk, writeback);
+    return true;
+}
+
+void io_close(IoTool *t)
+{
+    blk_unref(t->blk);
+    t->blk = NULL;
+}
+
+/* Command line --------------------------------------------------------------------------- */
+
+static void usage(void)
+{
+    printf("Usage: qemu-io [OPTIONS]... [-c STRING]... [file]\n"
+           "QEMU Disk exerciser\n\n"
+           "  --image-opts         treat file as option string\n"
+           "  -c, --cmd STRING     execute command with its arguments\n"
+           "                       from the given string\n"
+           "  -f, --format FMT     specifies the block driver to use\n"
+           "  -r, --read-only      export read-only\n"
+           "  -n, --nocache        disable host cache, short for -t none\n"
+           "  -m, --misalign       misalign allocations for O_DIRECT\n"
+           "  -k, --native-aio     use kernel AIO implementation\n"
+           "                       (Linux only, prefer use of -i)\n"
+           "  -i, --aio=MODE       use AIO mode (threads, native or "
+           "io_uring)\n"
+           "  -t, --cache=MODE     use the given cache mode for the image\n"
+           "  -d, --discard=MODE   use the given discard mode for the image\n"
+           "  -U, --force-share    force shared permissions\n"
+           "  -h, --help           display this help and exit\n"
+           "  -V, --version        output version information and exit\n\n"
+           "See 'qemu-io -c help' for information on available commands.\n");
+}
+
+static int run_interactive(IoTool *t)
+{
+    g_autofree char *line = NULL;
+    size_t cap = 0;
+    int failed = 0;
+
+    while (!t->quit) {
+        printf("qemu-io> ");
+        fflush(stdout);
+        if (getline(&line, &cap, stdin) < 0) {
+            break;
+        }
+        failed |= io_command(t, line) < 0;
+    }
+    return failed;
+}
+
+static int run(IoTool *t, GPtrArray *cmds)
+{
+    int failed = 0;
+
+    if (!cmds->len) {
+        failed = run_interactive(t);
+    }
+    for (guint i = 0; i < cmds->len && !t->quit; i++) {
+        failed |= io_command(t, cmds->pdata[i]) < 0;
+        fflush(stdout);
+    }
+    while (t->aio_pending) {
+        loop_run_once(t->loop, true);
+    }
+    return failed | t->aio_failed;
+}
+
+enum { OPT_IMAGE_OPTS = 256 };
+
+static const struct option long_options[] = {
+    { "help", no_argument, NULL, 'h' },
+    { "version", no_argument, NULL, 'V' },
+    { "cmd", required_argument, NULL, 'c' },
+    { "format", required_argument, NULL, 'f' },
+    { "read-only", no_argument, NULL, 'r' },
+    { "nocache", no_argument, NULL, 'n' },
+    { "misalign", no_argument, NULL, 'm' },
+    { "native-aio", no_argument, NULL, 'k' },
+    { "aio", required_argument, NULL, 'i' },
+    { "discard", required_argument, NULL, 'd' },
+    { "cache", required_argument, NULL, 't' },
+    { "force-share", no_argument, NULL, 'U' },
+    { "image-opts", no_argument, NULL, OPT_IMAGE_OPTS },
+    { 0 },
+};
+
+/* False: end with *status. */
+static bool parse(int argc, char **argv, OpenArgs *a, IoTool *t,
+                  GPtrArray *cmds, int *status)
+{
+    int c;
+
+    *status = 1;
+    while ((c = getopt_long(argc, argv, "hVc:f:rnmki:d:t:U", long_options,
+                            NULL)) != -1) {
+        switch (c) {
+        case 'h':
+            usage();
+            *status = 0;
+            return false;
+        case 'V':
+            printf("qemu-io version " CONFIG_VERSION "\n");
+            *status = 0;
+            return false;
+        case 'c': g_ptr_array_add(cmds, optarg); break;
+        case 'f': a->format = optarg; break;
+        case 'r': a->read_only = true; break;
+        case 'n': a->cache = "none"; break;
+        case 'm': t->misalign = true; break;
+        case 'k': a->aio = "native"; break;
+        case 'i': a->aio = optarg; break;
+        case 'd': a->discard = optarg; break;
+        case 't': a->cache = optarg; break;
+        case 'U': a->force_share = true; break;
+        case OPT_IMAGE_OPTS: a->image_opts = true; break;
+        default:
+            fprintf(stderr, "Try 'qemu-io --help' for more information\n");
+            return false;
+        }
+    }
+    if (argc - optind > 1) {
+        fprintf(stderr, "qemu-io: only one file may be given\n");
+        return false;
+    }
+    a->file = optind < argc ? argv[optind] : NULL;
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    g_autoptr(GPtrArray) cmds = g_ptr_array_new();
+    OpenArgs args = { 0 };
+    IoTool t = { 0 };
+    Error *err = NULL;
+    int status;
+
+    report_set_program(argv[0]);
+    if (!parse(argc, argv, &args, &t, cmds, &status)) {
+        return status;
+    }
+    rcu_register_thread();
+    t.loop = loop_new("main", &err);
+    if (!t.loop) {
+        error_report_err(err);
+        return 1;
+    }
+    loop_set_current(t.loop);
+    t.graph = block_graph_new(t.loop);
+    if (args.file && !io_open(&t, &args, &err)) {
+        error_report_err(err);
+        status = 1;
+    } else {
+        status = run(&t, cmds);
+    }
+    io_close(&t);
+    block_graph_free(t.graph);
+    loop_free(t.loop);
+    rcu_unregister_thread();
+    return status;
+}
