@@ -45,6 +45,9 @@ bool debugcons_launch(Launch *l, Vm *vm, Error **errp);
 /* rtc-options.c */
 bool rtc_option_apply(Vm *vm, const char *text, Error **errp);
 
+/* drives.c: the devices of -drive if=virtio; after -device */
+bool drives_launch(Vm *vm, Error **errp);
+
 /* help.c: true when an option asked for help, which was printed. */
 bool launch_help(Launch *l, int *status);
 
