@@ -43,14 +43,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     X86BootMachine m = { .memory = &space, .low_ram = LOW_RAM };
     X86Boot b = { .cmdline = (char *)"quiet", .initrd.fd = -1 };
-    X86BootEntry entry;
     autoerr Error *err = NULL;
 
     boot_file_mem(&b.kernel, data, size);
     b.is_pvh = pvh_image_probe(&b.kernel);
     if (b.is_pvh ? pvh_image_parse(&b.kernel, &b.pvh_image, &err)
                  : linux_image_parse(&b.kernel, &b.linux_image, &err)) {
-        x86_boot_load(&b, &m, &entry, &err);
+        x86_boot_load(&b, &m, &err);
     }
     boot_file_close(&b.kernel);
     return 0;

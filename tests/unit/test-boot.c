@@ -137,6 +137,7 @@ typedef struct Fixture {
     Error *err;
 } Fixture;
 
+static const uint64_t gdt[] = { 0, 0, 0x00af9b000000ffff, 0x00cf93000000ffff };
 static const E820Range high[] = {
     { 0xb0000000, 0x10000000, E820_RESERVED },
     { 4 * GiB, GiB, E820_RAM },
@@ -153,6 +154,8 @@ static void setup(Fixture *x, gconstpointer unused)
         .ranges = high,
         .n_ranges = ARRAY_SIZE(high),
         .acpi = new_acpi,
+        .gdt = gdt,
+        .gdt_entries = ARRAY_SIZE(gdt),
     };
     x->b.cmdline = g_strdup("console=ttyS0");
     x->b.initrd.fd = -1;
@@ -196,7 +199,8 @@ static void use_initrd(Fixture *x, size_t len)
 
 static bool load(Fixture *x)
 {
-    return x86_boot_load(&x->b, &x->m, &x->entry, &x->err);
+    x86_boot_entry(&x->b, &x->entry);
+    return x86_boot_load(&x->b, &x->m, &x->err);
 }
 
 static uint64_t ram(Fixture *x, uint64_t addr, unsigned bytes)

@@ -244,26 +244,17 @@ void x86_boot_entry(const X86Boot *b, X86BootEntry *entry)
     entry->cr3 = img->entry64 ? BOOT_PAGE_TABLES : 0;
 }
 
-/* Flat segments: 10h code (64-bit or 32-bit), 18h data. */
-static bool load_gdt(const X86BootMachine *m, const X86BootEntry *entry,
-                     Error **errp)
-{
-    uint8_t gdt[48] = { 0 };
-
-    boot_set_le(gdt + 0x10, entry->long_mode ? 0x00af9b000000ffff
-                                             : 0x00cf9b000000ffff, 8);
-    boot_set_le(gdt + 0x18, 0x00cf93000000ffff, 8);
-    return boot_write(m->memory, BOOT_GDT, gdt, sizeof(gdt), errp);
-}
-
-bool x86_boot_load(X86Boot *b, const X86BootMachine *m, X86BootEntry *entry,
-                   Error **errp)
+bool x86_boot_load(X86Boot *b, const X86BootMachine *m, Error **errp)
 {
     g_autoptr(AcpiTables) acpi = m->acpi ? m->acpi(m->opaque) : NULL;
     uint64_t fseg = BOOT_FSEG;
+    uint8_t gdt[64] = { 0 };
     BootPlan p;
 
-    x86_boot_entry(b, entry);
+    assert(m->gdt_entries * 8 <= sizeof(gdt));
+    for (unsigned i = 0; i < m->gdt_entries; i++) {
+        boot_set_le(gdt + 8 * i, m->gdt[i], 8);
+    }
     return plan(b, m, acpi ? acpi_tables_blob(acpi)->len : 0, &p, errp) &&
            (!acpi || load_acpi(m, acpi, &p, &fseg, errp)) &&
            (!m->smbios_anchor || !m->smbios_tables ||
@@ -272,6 +263,6 @@ bool x86_boot_load(X86Boot *b, const X86BootMachine *m, X86BootEntry *entry,
             boot_file_to_guest(&b->initrd, 0, m->memory, p.initrd_addr,
                                b->initrd.size, errp)) &&
            (b->is_pvh ? boot_load_pvh : boot_load_linux)(b, m, &p, errp) &&
-           load_gdt(m, entry, errp) &&
+           boot_write(m->memory, BOOT_GDT, gdt, sizeof(gdt), errp) &&
            load_page_tables(m, errp);
 }

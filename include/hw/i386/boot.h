@@ -31,6 +31,10 @@ typedef struct X86BootMachine {
     /* A new, finished set of tables, of the devices as they are now; NULL:
      * none. Called at every load. */
     AcpiTables *(*acpi)(void *opaque);
+    /* Descriptor table that the boot processor starts with; 10h is flat code of
+     * the entry's mode, 18h flat data. At most 8 entries. */
+    const uint64_t *gdt;
+    unsigned gdt_entries;
     /* SMBIOS entry point and structures; either NULL: none. The entry point is
      * given its final address and checksum here. */
     const GByteArray *smbios_anchor, *smbios_tables;
@@ -67,7 +71,6 @@ bool x86_boot_check(X86Boot *b, const X86BootMachine *m, Error **errp);
  * Fill guest memory: kernel, initrd, parameters, tables. At every reset, after
  * devices were reset; f0000h..fffffh must be mapped as RAM or ROM by then.
  */
-bool x86_boot_load(X86Boot *b, const X86BootMachine *m, X86BootEntry *entry,
-                   Error **errp);
+bool x86_boot_load(X86Boot *b, const X86BootMachine *m, Error **errp);
 
 #endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What firmware finds in fw_cfg on PC machines, as QEMU 7.2 has it. */
+#include "util/osdep.h"
+
+#include "hw/firmware/smbios.h"
+#include "hw/i386/boot/pc-boot-private.h"
+#include "hw/nvram/fw_cfg.h"
+#include "softmmu/vm.h"
+#include "util/error.h"
+
+enum {
+    /* Sizes that the directory shows, and that streams of 7.2 expect. */
+    TABLES_SIZE = 0x20000,
+    LOADER_SIZE = 0x1000,
+    RSDP_SIZE = 20,
+};
+
+/* ACPI tables are built when firmware first asks after a reset: by then the
+ * devices are what they are. */
+static void build_tables(void *opaque)
+{
+    PcBoot *b = opaque;
+    FwCfg *f = b->c.machine->fw_cfg;
+    g_autoptr(GByteArray) loader = NULL;
+    const GByteArray *blob, *rsdp;
+
+    if (b->tables) {
+        return;
+    }
+    b->tables = pc_boot_build_acpi(b);
+    loader = acpi_tables_loader(b->tables);
+    blob = acpi_tables_blob(b->tables);
+    rsdp = acpi_tables_rsdp(b->tables);
+    if (blob->len > TABLES_SIZE || loader->len > LOADER_SIZE) {
+        warn_report("ACPI tables of %u bytes do not fit: the guest gets none",
+                    blob->len);
+        return;
+    }
+    fw_cfg_fill_file(f, ACPI_FILE_TABLES, blob->data, blob->len);
+    fw_cfg_fill_file(f, ACPI_FILE_RSDP, rsdp->data, rsdp->len);
+    fw_cfg_fill_file(f, ACPI_FILE_LOADER, loader->data, loader->len);
+}
+
+static bool add_acpi(PcBoot *b, FwCfg *f, Error **errp)
+{
+    return fw_cfg_add_file_fn(f, ACPI_FILE_TABLES, TABLES_SIZE, build_tables,
+                              b, errp) &&
+           fw_cfg_add_file_fn(f, ACPI_FILE_RSDP, RSDP_SIZE, build_tables, b,
+                              errp) &&
+           fw_cfg_add_file_fn(f, ACPI_FILE_LOADER, LOADER_SIZE, build_tables,
+                              b, errp);
+}
+
+static bool add_smbios(PcBoot *b, FwCfg *f, Error **errp)
+{
+    return fw_cfg_add_file(f, SMBIOS_FILE_ANCHOR, b->smbios_anchor->data,
+                           b->smbios_anchor->len, errp) &&
+           fw_cfg_add_file(f, SMBIOS_FILE_TABLES, b->smbios_tables->data,
+                           b->smbios_tables->len, errp);
+}
+
+/* Entries of 20 bytes: base, length, type. */
+static bool add_e820(PcBoot *b, FwCfg *f, Error **errp)
+{
+    uint64_t low[2] = { 0, GUINT64_TO_LE(b->c.low_ram) };
+    uint64_t high[2] = { GUINT64_TO_LE(4 * GiB), GUINT64_TO_LE(b->c.high_ram) };
+    uint32_t ram = GUINT32_TO_LE(E820_RAM);
+    uint8_t map[40];
+
+    memcpy(map, low, 16);
+    memcpy(map + 16, &ram, 4);
+    memcpy(map + 20, high, 16);
+    memcpy(map + 36, &ram, 4);
+    return fw_cfg_add_file(f, "etc/e820", map, b->c.high_ram ? 40 : 20, errp);
+}
+
+/* Which sleep states there are: bit 7, and their SLP_TYP. */
+static bool add_states(FwCfg *f, Error **errp)
+{
+    static const uint8_t states[6] = { 0x80, 0, 0, 1, 2, 0x80 };
+
+    return fw_cfg_add_file(f, "etc/system-states", states, sizeof(states),
+                           errp);
+}
+
+static bool add_boot_options(PcBoot *b, FwCfg *f, Error **errp)
+{
+    const BootConfiguration *boot = b->c.machine->boot;
+    int64_t timeout = boot->has_reboot_timeout ? boot->reboot_timeout : -1;
+    int32_t fail_wait = GINT32_TO_LE(timeout > 0xffff ? 0xffff : timeout);
+    uint16_t menu_wait = GUINT16_TO_LE(boot->has_splash_time
+                                           ? boot->splash_time : 0);
+
+    fw_cfg_set_uint(f, FW_CFG_BOOT_MENU, boot->has_menu && boot->menu, 2);
+    return fw_cfg_add_file(f, "etc/boot-fail-wait", &fail_wait, 4, errp) &&
+           (!boot->has_splash_time ||
+            fw_cfg_add_file(f, "etc/boot-menu-wait", &menu_wait, 2, errp));
+}
+
+static void set_numbers(PcBoot *b, FwCfg *f)
+{
+    const Machine *m = b->c.machine;
+    uint32_t limit = 0;
+
+    for (unsigned i = 0; i < m->n_cpu_slots; i++) {
+        limit = MAX(limit, m->cpu_slots[i].arch_id + 1);
+    }
+    fw_cfg_set_bytes(f, FW_CFG_UUID, b->vm->uuid, sizeof(b->vm->uuid));
+    fw_cfg_set_uint(f, FW_CFG_RAM_SIZE, m->ram_size, 8);
+    fw_cfg_set_uint(f, FW_CFG_NOGRAPHIC, !m->graphics, 2);
+    fw_cfg_set_uint(f, FW_CFG_NB_CPUS, m->smp.cpus, 2);
+    fw_cfg_set_uint(f, FW_CFG_MAX_CPUS, limit, 2);
+    fw_cfg_set_uint(f, FW_CFG_IRQ0_OVERRIDE, b->c.acpi.irq0_override, 4);
+}
+
+bool pc_boot_fill_fw_cfg(PcBoot *b, Error **errp)
+{
+    FwCfg *f = b->c.machine->fw_cfg;
+
+    set_numbers(b, f);
+    return fw_cfg_add_file(f, "bootorder", NULL, 0, errp) &&
+           add_boot_options(b, f, errp) && add_acpi(b, f, errp) &&
+           add_smbios(b, f, errp) && add_e820(b, f, errp) &&
+           add_states(f, errp);
+}
