@@ -82,6 +82,14 @@ void ich9_update_sci(void *opaque)
     }
 }
 
+uint8_t ich9_lpc_pin_irq(const Ich9Lpc *lpc, PciDevice *d, int pin)
+{
+    PciIntxRoute route = pci_intx_route(d);
+    int irq = route.gsi < 16 ? -1 : pirq_isa_irq(lpc, route.gsi - 16);
+
+    return irq < 0 ? 0xff : irq;
+}
+
 static int pirq_map(void *opaque, uint8_t devfn, int pin)
 {
     const Ich9Lpc *lpc = opaque;

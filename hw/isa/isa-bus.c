@@ -5,22 +5,6 @@
 #include "hw/isa/isa.h"
 #include "util/error.h"
 
-static char *isa_device_path(Device *dev)
-{
-    const IsaDevice *d = isa_device(dev);
-    char *parent = device_path(dev->bus->parent);
-    char *path;
-
-    if (d->first_port) {
-        path = g_strdup_printf("%s/%s@%04x", parent ? parent : "", "isa",
-                               d->first_port);
-    } else {
-        path = g_strdup(parent);
-    }
-    g_free(parent);
-    return path;
-}
-
 static char *isa_fw_path(Device *dev)
 {
     const IsaDevice *d = isa_device(dev);
@@ -34,7 +18,6 @@ static char *isa_fw_path(Device *dev)
 }
 
 static const BusClass isa_bus_class = {
-    .device_path = isa_device_path,
     .fw_device_path = isa_fw_path,
 };
 QOM_DEFINE(IsaBus, isa_bus, .name = "ISA", .parent = &bus_type,

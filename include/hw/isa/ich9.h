@@ -87,6 +87,10 @@ struct Ich9Lpc {
 /* Route the root bus's pins; before devices are on it but those of the
  * machine. */
 void ich9_lpc_attach(Ich9Lpc *lpc, PciBus *bus);
+/* The ISA interrupt of a pin of @d on the root bus; 0xff: none. */
+uint8_t ich9_lpc_pin_irq(const Ich9Lpc *lpc, PciDevice *d, int pin);
+/* The SMBus controller, with nothing on its bus. */
+PciDevice *ich9_smb_create(PciBus *bus, Error **errp);
 /* What firmware sets up: the PM block at @pm_base, ACPI mode, RCRB, PIRQs. */
 void ich9_lpc_direct_boot(Ich9Lpc *lpc);
 
