@@ -76,7 +76,9 @@ static bool build_smbios(PcBoot *b, Error **errp)
 
 static AcpiTables *direct_acpi(void *opaque)
 {
-    return pc_boot_build_acpi(opaque);
+    PcBoot *b = opaque;
+
+    return b->c.no_acpi ? NULL : pc_boot_build_acpi(b);
 }
 
 static void fill_map(PcBoot *b)

@@ -119,7 +119,8 @@ bool pc_boot_fill_fw_cfg(PcBoot *b, Error **errp)
 
     set_numbers(b, f);
     return fw_cfg_add_file(f, "bootorder", NULL, 0, errp) &&
-           add_boot_options(b, f, errp) && add_acpi(b, f, errp) &&
+           add_boot_options(b, f, errp) &&
+           (b->c.no_acpi || add_acpi(b, f, errp)) &&
            add_smbios(b, f, errp) && add_e820(b, f, errp) &&
            add_states(f, errp);
 }

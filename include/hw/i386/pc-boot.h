@@ -23,6 +23,7 @@ typedef struct PcBootConfig {
     uint64_t low_ram, high_ram; /* below and above 4 GiB */
     const char *product;        /* SMBIOS: "Standard PC (Q35 + ICH9, 2009)" */
     bool smbios_64;             /* smbios-entry-point-type=64 */
+    bool no_acpi;               /* acpi=off: no tables */
     MemRegion *rom_memory;      /* where the ROM is mapped: PCI memory */
     IsaBus *isa;                /* its devices get AML; has the RTC */
     Bus *pci;                   /* root bus; its devices may have AML */

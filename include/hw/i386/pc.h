@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * PC machines: what the machine types share. Placement only; devices describe
+ * themselves.
+ */
+#ifndef HW_I386_PC_H
+#define HW_I386_PC_H
+
+#include "hw/core/machine.h"
+#include "hw/i386/pc-boot.h"
+#include "hw/isa/ich9.h"
+#include "hw/pci-host/q35.h"
+#include "hw/rtc/mc146818rtc.h"
+
+enum {
+    PC_GSIS = 24,
+    PC_IOAPIC_ADDR = 0xfec00000,
+    PC_IOAPIC_ID = 0,
+};
+
+typedef struct PcMachine PcMachine;
+struct PcMachine {
+    Machine parent;
+
+    /* Options. */
+    int acpi, pic, pit, smm, vmport; /* OnOffAuto */
+    bool i8042, smbus;
+    uint64_t max_ram_below_4g;
+    char *oem_id, *oem_table_id, *smbios_ep;
+
+    /* Memory: RAM below 4 GiB, from 4 GiB on, and what is kept for DIMMs. */
+    uint64_t below_4g, above_4g;
+    hwaddr device_memory_end; /* of everything that is RAM */
+    MemRegion ram_low, ram_high, pci_memory;
+
+    Device *ioapic; /* its inputs are the GSIs */
+    Q35Host *host;
+    Ich9Lpc *lpc;
+    IsaBus *isa;
+    Rtc *rtc;
+    PcBoot *boot;
+};
+
+QOM_DECLARE_TYPE(PcMachine, pc_machine)
+
+/* pc-memory.c */
+bool pc_memory_init(PcMachine *pc, Error **errp);
+/* The host bridge's windows, as pc-boot.h wants them. @pc is a PcMachine. */
+unsigned pc_pci_windows(void *pc, AcpiPciWindow *out, unsigned max);
+/* Direct boot: what firmware would set up. @pc is a PcMachine. */
+void pc_setup(void *pc);
+
+/* gsi.c: an object whose 24 unnamed inputs are the machine's interrupt
+ * lines; below /machine/q35. */
+Device *pc_gsi_create(Vm *vm, Object *parent, Error **errp);
+
+#endif
