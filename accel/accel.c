@@ -6,6 +6,8 @@
 #include "util/osdep.h"
 
 #include "accel/accel.h"
+#include "qapi/hmp.h"
+#include "qapi/qapi-commands-machine.h"
 #include "softmmu/cpu.h"
 #include "softmmu/vm.h"
 #include "util/error.h"
@@ -145,6 +147,49 @@ void accel_cpu_sync(Cpu *cpu)
         c->cpu_sync(cpu);
     }
 }
+
+bool qmp_inject_nmi(Vm *vm, Error **errp)
+{
+    const AccelClass *c = vm_accel_class(vm);
+
+    if (!c->cpu_nmi) {
+        return error_set(errp, "this feature or command is not currently "
+                         "supported");
+    }
+    for (unsigned i = 0; i < vm->cpus->len; i++) {
+        Cpu *cpu = g_ptr_array_index(vm->cpus, i);
+
+        if (cpu) {
+            c->cpu_nmi(cpu);
+        }
+    }
+    return true;
+}
+
+KvmInfo *qmp_query_kvm(Vm *vm, Error **errp)
+{
+    KvmInfo *info = g_new0(KvmInfo, 1);
+
+    info->enabled = accel_is_kvm(vm);
+    info->present = type_find("kvm-accel") != NULL;
+    return info;
+}
+
+static bool info_kvm(Hmp *hmp, const QDict *args, Error **errp)
+{
+    hmp_printf(hmp, "kvm support: %s\n",
+               accel_is_kvm(hmp->vm)     ? "enabled"
+               : type_find("kvm-accel") ? "disabled"
+                                         : "not compiled");
+    return true;
+}
+
+static const HmpCommand hmp_info_kvm = {
+    .name = "info kvm",
+    .help = "show KVM information",
+    .run = info_kvm,
+};
+HMP_COMMANDS(hmp_info_kvm);
 
 /* Interrupts ------------------------------------------------------------------ */
 

@@ -165,6 +165,11 @@ static bool kvm_machine_done(Accel *accel, Error **errp)
     return kvm_cpus_ready(s, errp);
 }
 
+static void kvm_nmi(Cpu *cpu)
+{
+    cpu_run_on(cpu, kvm_arch_ops.nmi, NULL);
+}
+
 static void kvm_cleanup(Accel *accel)
 {
     kvm_memory_cleanup(kvm_accel(accel));
@@ -234,6 +239,7 @@ static const AccelClass kvm_class = {
     .cpu_start = kvm_cpu_start,
     .cpu_end = kvm_cpu_end,
     .cpu_sync = kvm_cpu_sync,
+    .cpu_nmi = kvm_nmi,
     .set_gsi = kvm_set_gsi,
     .send_msi = kvm_send_msi,
     .route_add_msi = kvm_route_add_msi,

@@ -45,6 +45,8 @@ typedef struct AccelClass {
     void (*cpu_end)(Cpu *cpu);
     /* Make the device's copy of the registers current (cpu->dirty). */
     void (*cpu_sync)(Cpu *cpu);
+    /* Raise a non-maskable interrupt as the machine's NMI button does. */
+    void (*cpu_nmi)(Cpu *cpu);
 
     /* Interrupts; NULL where there is none. */
     void (*set_gsi)(Accel *accel, int gsi, int level);

@@ -31,6 +31,8 @@ typedef struct KvmArchOps {
     /* Exits that only the target knows; false: unknown. Machine lock not
      * held. */
     bool (*handle_exit)(Cpu *cpu, struct kvm_run *run);
+    /* The NMI button; on the vCPU's thread, machine lock held. */
+    void (*nmi)(Cpu *cpu, void *unused);
     /* Registers as text, for reports. */
     char *(*dump_state)(Cpu *cpu);
     unsigned gsi_count; /* lines of the interrupt controllers */

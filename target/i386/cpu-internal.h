@@ -105,7 +105,6 @@ struct X86Cpu {
     uint64_t xcr0_mask, xss_mask; /* state components */
     size_t xsave_size;
     uint64_t tsc_khz; /* what KVM runs it with */
-    bool expanded;
 
     X86Regs regs; /* valid as cpu.dirty says */
     X86BootState *boot; /* start here instead of the reset vector */
@@ -120,9 +119,10 @@ static inline X86Cpu *x86_of(Cpu *cpu)
 
 /* cpu.c */
 void x86_cpu_set_feature(X86Cpu *cpu, FeatureWord w, unsigned bit, bool on);
-/* Turn model and user settings into the final features; report what is not
- * possible. Needs cpu->parent.cpu.vm only for the accelerator. */
+/* Turn model and user settings into features, once. */
 bool x86_cpu_expand(X86Cpu *cpu, Vm *vm, Error **errp);
+/* Then take away, and report, what is not possible; work out the rest. */
+bool x86_cpu_finish(X86Cpu *cpu, Vm *vm, Error **errp);
 static inline bool x86_has(const X86Cpu *cpu, FeatureWord w, uint64_t bits)
 {
     return (cpu->features[w] & bits) == bits;
@@ -171,7 +171,6 @@ CpuidRegs x86_supported_cpuid(Vm *vm, uint32_t leaf, uint32_t subleaf);
 typedef struct X86AccelOps {
     CpuidRegs (*cpuid)(Accel *accel, uint32_t leaf, uint32_t subleaf);
     uint64_t (*feature_msr)(Accel *accel, uint32_t msr);
-    uint64_t (*host_tsc_khz)(Accel *accel);
 } X86AccelOps;
 const X86AccelOps *x86_accel_ops(Vm *vm); /* or NULL */
 

@@ -275,7 +275,8 @@ static bool x86_cpu_realize(Device *dev, Error **errp)
         return false;
     }
     cpu->topo = m->smp;
-    if (!x86_cpu_expand(cpu, dev->vm, errp)) {
+    if (!x86_cpu_expand(cpu, dev->vm, errp) ||
+        !x86_cpu_finish(cpu, dev->vm, errp)) {
         return false;
     }
     c->dev = dev;

@@ -315,9 +315,6 @@ bool x86_cpu_expand(X86Cpu *cpu, Vm *vm, Error **errp)
 {
     const X86CpuClass *c = x86_class(cpu);
 
-    if (cpu->expanded) {
-        return true;
-    }
     if (c->needs_kvm && !x86_accel_ops(vm)) {
         return error_set(errp, "CPU model 'host' requires KVM");
     }
@@ -330,12 +327,15 @@ bool x86_cpu_expand(X86Cpu *cpu, Vm *vm, Error **errp)
     apply_last_defaults(cpu);
     drop_dependent(cpu);
     alias_amd(cpu);
+    set_levels(cpu);
+    return true;
+}
+
+bool x86_cpu_finish(X86Cpu *cpu, Vm *vm, Error **errp)
+{
     if (!filter(cpu, vm, errp) || !set_phys_bits(cpu, vm, errp)) {
         return false;
     }
-    alias_amd(cpu);
     set_components(cpu, vm);
-    set_levels(cpu);
-    cpu->expanded = true;
     return true;
 }

@@ -123,6 +123,22 @@ static bool x86_handle_exit(Cpu *cpu, struct kvm_run *run)
     }
 }
 
+/* By the LAPIC's input LINT1, as it is programmed. */
+static void x86_nmi(Cpu *cpu, void *unused)
+{
+    const uint32_t lint1 = 0x360, masked = 0x10000, mode = 0x700, nmi = 0x400;
+    struct kvm_lapic_state lapic;
+    uint32_t lvt;
+
+    if (kvm_vcpu_ioctl(cpu, KVM_GET_LAPIC, &lapic) < 0) {
+        return;
+    }
+    memcpy(&lvt, lapic.regs + lint1, 4);
+    if (!(lvt & masked) && (lvt & mode) == nmi) {
+        kvm_vcpu_ioctl(cpu, KVM_NMI, NULL);
+    }
+}
+
 static char *x86_dump_state(Cpu *cpu)
 {
     autoerr Error *err = NULL;
@@ -140,6 +156,7 @@ const KvmArchOps kvm_arch_ops = {
     .get_state = x86_kvm_get_state,
     .put_state = x86_kvm_put_state,
     .handle_exit = x86_handle_exit,
+    .nmi = x86_nmi,
     .dump_state = x86_dump_state,
     .gsi_count = IOAPIC_PINS,
 };
