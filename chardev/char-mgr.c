@@ -7,6 +7,26 @@
 #include "util/error.h"
 #include "util/fdset.h"
 
+/* One per VM, from the first chardev on. */
+struct Chardevs {
+    VmExitListener exit;
+};
+
+static void at_exit(void *opaque)
+{
+    chardevs_cleanup(opaque);
+}
+
+static void chardevs_ensure(Vm *vm)
+{
+    if (!vm->chardevs) {
+        vm->chardevs = g_new0(struct Chardevs, 1);
+        vm->chardevs->exit =
+            (VmExitListener){ .fn = at_exit, .opaque = vm };
+        vm_exit_listener_add(vm, &vm->chardevs->exit);
+    }
+}
+
 static Object *container(Vm *vm)
 {
     return object_container(vm->root, "chardevs");
@@ -87,6 +107,7 @@ Chardev *chardev_new(Vm *vm, const char *id, const ChardevBackend *backend,
     const ChardevClass *cc = type_class(type);
     Chardev *chr = chardev(object_new(type));
 
+    chardevs_ensure(vm);
     chr->vm = vm;
     chr->id = g_strdup(id);
     chardev_set_loop(chr, vm->loop);

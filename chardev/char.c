@@ -234,6 +234,11 @@ static void chardev_arrive(void *opaque)
     object_unref(chr);
 }
 
+bool char_fe_can_move(const CharFrontend *fe)
+{
+    return fe->chr && chardev_class(fe->chr)->attach;
+}
+
 bool char_fe_set_loop(CharFrontend *fe, Loop *loop)
 {
     Chardev *chr = fe->chr;

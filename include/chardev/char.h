@@ -90,6 +90,7 @@ void char_fe_set_handlers(CharFrontend *fe, const CharHandlers *handlers,
  * on the new one soon after. False when the backend cannot move (mux).
  */
 bool char_fe_set_loop(CharFrontend *fe, Loop *loop);
+bool char_fe_can_move(const CharFrontend *fe);
 
 /* Data ------------------------------------------------------------------------ */
 
@@ -158,7 +159,7 @@ bool chardev_add_legacy(Vm *vm, const char *id, const char *text,
                         Chardev **chr, bool *monitor, Error **errp);
 /* Fails while a frontend uses it. */
 bool chardev_remove(Vm *vm, const char *id, Error **errp);
-/* At the end of the program: terminals restored, sockets unlinked. */
+/* Terminals restored, sockets unlinked. vm_shutdown() does it. */
 void chardevs_cleanup(Vm *vm);
 /* "-chardev help": names, one a line. Free. */
 char *chardev_help(void);

@@ -17,8 +17,7 @@
 bool monitor_add_qmp(Vm *vm, Chardev *chr, bool pretty, Error **errp);
 bool monitor_add_hmp(Vm *vm, Chardev *chr, Error **errp);
 
-/* Last replies out, sessions closed, threads ended. Before
- * chardevs_cleanup(). */
+/* Last replies out, sessions closed, threads ended. vm_shutdown() does it. */
 void monitors_cleanup(Vm *vm);
 
 #endif

@@ -23,7 +23,7 @@ typedef enum HmpArgKind {
     HMP_END,
     HMP_WORD, /* one word; quotes and backslashes as in C */
     HMP_REST, /* the rest of the line as it stands */
-    HMP_INT,  /* expression: C numbers, + - * / % & | ^ ~ ( ), $register */
+    HMP_INT,  /* expression: C numbers, + - * / % & | ^ ~ ( ) */
     HMP_SIZE, /* number with a suffix, MiB when there is none */
     HMP_BOOL, /* on or off */
     HMP_FLAG, /* "-x", true when present; name is the letter */

@@ -68,6 +68,7 @@ static void teardown(Fixture *f, gconstpointer backend)
     char_fe_deinit(&f->fe);
     chardevs_cleanup(f->vm);
     fdsets_free(f->vm->fdsets);
+    g_free(f->vm->chardevs);
     vm_free(f->vm);
     g_string_free(f->in, TRUE);
     g_string_free(f->events, TRUE);
