@@ -159,6 +159,42 @@ static void blk_vm_state(void *opaque, bool running, RunState state)
     }
 }
 
+/* State ------------------------------------------------------------------ */
+
+/* QEMU lists requests that stopped the machine; we drain, and have none but
+ * those kept by werror=stop, which we cannot carry over. */
+static void state_save(VmWriter *w, const void *elem, const VmField *f)
+{
+    vm_put_u8(w, 0);
+}
+
+static bool state_load(VmReader *r, void *elem, const VmField *f, Error **errp)
+{
+    uint8_t more;
+
+    if (!vm_get_u8(r, &more, errp)) {
+        return false;
+    }
+    return !more || error_set(errp, "virtio-blk: requests kept by an error "
+                                    "cannot be loaded");
+}
+
+static const VmFieldKind state_kind = { "virtio-blk", 0, state_save,
+                                        state_load };
+
+static const VmState blk_state = {
+    .name = "virtio-blk-device",
+    .version = 2,
+    .fields =
+        (const VmField[]){
+            { .name = "state",
+              .kind = &state_kind,
+              .size = sizeof(VirtioBlk),
+              .num = 1 },
+            {},
+        },
+};
+
 /* Properties ------------------------------------------------------------- */
 
 static bool check_refused(const VirtioBlk *s, Error **errp)
@@ -292,7 +328,7 @@ static bool take_drive(VirtioBlk *s, Error **errp)
 static size_t config_size(const VirtioBlk *s)
 {
     if (s->write_zeroes) {
-        return offsetof(struct virtio_blk_config, write_zeroes_may_unmap) + 4;
+        return offsetof(struct virtio_blk_config, write_zeroes_may_unmap) + 1;
     }
     if (s->discard) {
         return offsetof(struct virtio_blk_config, discard_sector_alignment) + 4;
@@ -439,6 +475,7 @@ static const VirtioClass blk_class = {
         .desc = "Virtual disk",
         .props = blk_props,
         .bus_type = &virtio_bus_type,
+        .vmstate = VIRTIO_VMSTATE("virtio-blk", 2),
         .internal = true,
         .category = DEVICE_CATEGORY_STORAGE,
         .realize = blk_realize,
@@ -453,6 +490,7 @@ static const VirtioClass blk_class = {
     .status_set = blk_status_set,
     .reset = blk_reset,
     .queue_reset = blk_queue_reset,
+    .state = &blk_state,
 };
 QOM_DEFINE(VirtioBlk, virtio_blk, .name = "virtio-blk-device",
            .parent = &virtio_device_type, .class = &blk_class, .init = blk_init,

@@ -386,6 +386,7 @@ static const VirtioClass serial_class = {
         .desc = "Serial ports and consoles",
         .props = serial_props,
         .bus_type = &virtio_bus_type,
+        .vmstate = VIRTIO_VMSTATE("virtio-console", 3),
         .internal = true,
         .category = DEVICE_CATEGORY_INPUT,
         .realize = serial_realize,
@@ -400,6 +401,7 @@ static const VirtioClass serial_class = {
     .status_set = serial_status_set,
     .reset = serial_reset,
     .queue_reset = serial_queue_reset,
+    .state = &virtio_serial_state,
 };
 VIRTIO_DEFINE(VirtioSerial, virtio_serial, "virtio-serial", &serial_class);
 

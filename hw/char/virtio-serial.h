@@ -63,6 +63,8 @@ static inline bool serial_is_console(const SerialPort *p)
     return ((const SerialPortClass *)object_class(p))->is_console;
 }
 
+extern const VmState virtio_serial_state; /* virtio-serial-state.c */
+
 /* virtio-serial.c, for ports. */
 /* Take number @p->nr (or a free one) and its queues; tell the guest. */
 bool virtio_serial_add_port(VirtioSerial *s, SerialPort *p, Error **errp);

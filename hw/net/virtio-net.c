@@ -195,9 +195,15 @@ static void net_features_set(VirtioDevice *vdev)
                      ? sizeof(struct virtio_net_hdr_mrg_rxbuf)
                      : sizeof(struct virtio_net_hdr);
     n->offloads = vdev->features;
+    if (n->have_saved_offloads) {
+        n->offloads = n->saved_offloads & vdev->features;
+        n->have_saved_offloads = false;
+    }
     apply_hdr_len(n);
     virtio_net_apply_offloads(n);
-    virtio_net_filter_features(n);
+    if (!vdev->loading) {
+        virtio_net_filter_features(n);
+    }
 }
 
 static void net_get_config(VirtioDevice *vdev)
@@ -474,6 +480,7 @@ static const VirtioClass net_class = {
         .desc = "Network card",
         .props = net_props,
         .bus_type = &virtio_bus_type,
+        .vmstate = VIRTIO_VMSTATE("virtio-net", 11),
         .internal = true,
         .category = DEVICE_CATEGORY_NETWORK,
         .realize = net_realize,
@@ -490,6 +497,7 @@ static const VirtioClass net_class = {
     .status_set = net_status_set,
     .reset = net_reset,
     .queue_reset = net_queue_reset,
+    .state = &virtio_net_state,
 };
 VIRTIO_DEFINE(VirtioNet, virtio_net, "virtio-net", &net_class);
 

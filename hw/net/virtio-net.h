@@ -66,10 +66,12 @@ struct VirtioNet {
     NetFilter filter;
     unsigned active_pairs;
     uint16_t status;
-    uint64_t offloads; /* guest offload bits in force */
-    unsigned hdr_len;  /* 10 or 12 */
-    bool vnet_hdr;     /* the peer takes and gives headers */
-    bool filter_told;  /* NIC_RX_FILTER_CHANGED went out, nobody asked yet */
+    uint64_t offloads;       /* guest offload bits in force */
+    unsigned hdr_len;        /* 10 or 12 */
+    bool vnet_hdr;           /* the peer takes and gives headers */
+    uint64_t saved_offloads; /* from a stream, until features are known */
+    bool have_saved_offloads;
+    bool filter_told; /* NIC_RX_FILTER_CHANGED went out, nobody asked yet */
 };
 
 QOM_DECLARE_TYPE(VirtioNet, virtio_net)
@@ -91,6 +93,9 @@ void virtio_net_filter_features(VirtioNet *n);
 bool virtio_net_filter_passes(const VirtioNet *n, const uint8_t *packet,
                               size_t len);
 RxFilterInfo *virtio_net_filter_info(VirtioNet *n);
+
+/* virtio-net-state.c */
+extern const VmState virtio_net_state;
 
 /* virtio-net.c */
 void virtio_net_apply_offloads(VirtioNet *n);

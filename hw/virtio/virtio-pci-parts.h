@@ -26,4 +26,13 @@ uint8_t virtio_pci_read_isr(VirtioPci *s);
 VirtQueue *virtio_pci_queue(VirtioPci *s);
 void virtio_pci_write_status(VirtioPci *s, uint8_t status);
 
+/* virtio-pci-state.c */
+void virtio_pci_save(void *opaque, VmWriter *w);
+bool virtio_pci_load(void *opaque, VmReader *r, Error **errp);
+void virtio_pci_save_queue(void *opaque, const VirtQueue *vq, VmWriter *w);
+bool virtio_pci_load_queue(void *opaque, VirtQueue *vq, VmReader *r,
+                           Error **errp);
+uint16_t *virtio_pci_queue_sel(void *opaque);
+extern const VmState virtio_pci_vmstate;
+
 #endif

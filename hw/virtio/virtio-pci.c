@@ -243,6 +243,12 @@ static const VirtioTransport virtio_pci_transport = {
     .ioeventfd = pci_ioeventfd,
     .irqfd = pci_irqfd,
     .reset = pci_transport_reset,
+    .save = virtio_pci_save,
+    .load = virtio_pci_load,
+    .save_queue = virtio_pci_save_queue,
+    .load_queue = virtio_pci_load_queue,
+    .queue_sel = virtio_pci_queue_sel,
+    .extra_state = &virtio_pci_vmstate,
 };
 
 VirtQueue *virtio_pci_queue(VirtioPci *s)

@@ -156,6 +156,7 @@ static const VirtioClass rng_class = {
         .desc = "Random number generator",
         .props = rng_props,
         .bus_type = &virtio_bus_type,
+        .vmstate = VIRTIO_VMSTATE("virtio-rng", 1),
         .internal = true,
         .category = DEVICE_CATEGORY_MISC,
         .realize = rng_realize,

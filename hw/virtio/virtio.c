@@ -442,6 +442,11 @@ VirtQueue *virtio_add_queue(VirtioDevice *vdev, uint16_t size,
     return vq;
 }
 
+void vq_set_priv(VirtQueue *vq, size_t size)
+{
+    vq->priv_size = size;
+}
+
 void virtio_queue_set_loop(VirtQueue *vq, Loop *loop)
 {
     if (vq->loop == loop) {

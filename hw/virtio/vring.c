@@ -152,6 +152,27 @@ static bool ring_addr_ok(hwaddr addr, size_t len, unsigned align)
     return IS_ALIGNED(addr, align) && addr + len > addr;
 }
 
+/* After a migration the used index, and so what is in flight, is the ring's
+ * word; of a packed ring the stream told. */
+static bool ring_restore(VirtQueue *vq)
+{
+    const UsedRing *used = gmem_cache_ptr(&vq->used_cache);
+
+    vq->restored = false;
+    vq->signalled_valid = false;
+    vq->shadow_avail = vq->last_avail;
+    if (vq->packed) {
+        return vq->last_avail < vq->num && vq->used_idx < vq->num &&
+               vq->inuse <= vq->num;
+    }
+    if (!used) {
+        return false;
+    }
+    vq->used_idx = load16(&used->idx);
+    vq->inuse = (uint16_t)(vq->last_avail - vq->used_idx);
+    return vq->inuse <= vq->num;
+}
+
 bool vring_start(VirtQueue *vq)
 {
     AddressSpace *mem = vq->vdev->mem;
@@ -172,6 +193,12 @@ bool vring_start(VirtQueue *vq)
     gmem_cache_init(&vq->avail_cache, mem, vq->avail, vring_avail_size(vq),
                     false);
     gmem_cache_init(&vq->used_cache, mem, vq->used, vring_used_size(vq), true);
+    if (vq->restored && !ring_restore(vq)) {
+        return virtio_broken(vq->vdev,
+                             "queue %u: index from the stream and ring "
+                             "disagree",
+                             vq->index);
+    }
     return true;
 }
 
@@ -283,7 +310,7 @@ static void chain_unmap(VqChain *c, size_t written)
     c->n_out = c->n_in = 0;
 }
 
-static void chain_free(VirtQueue *vq, VqChain *c, size_t written)
+void vring_chain_free(VirtQueue *vq, VqChain *c, size_t written)
 {
     chain_unmap(c, written);
     c->next = vq->free_chains;
@@ -553,20 +580,20 @@ static VqChain *split_pop(VirtQueue *vq)
     c->id = head;
     c->slots = 1;
     if (!split_walk(c, head)) {
-        chain_free(vq, c, 0);
+        vring_chain_free(vq, c, 0);
         return NULL;
     }
     vq->last_avail++;
     return c;
 }
 
-static void split_fill(VirtQueue *vq, const VqChain *c, size_t len, unsigned n)
+static void split_fill(VirtQueue *vq, VqUsed e, unsigned n)
 {
     UsedRing *used = used_ring(vq);
     unsigned slot = (uint16_t)(vq->used_idx + n) % vq->num;
 
     if (used) {
-        used->ring[slot] = (UsedElem){ htole32(c->id), htole32(len) };
+        used->ring[slot] = (UsedElem){ htole32(e.id), htole32(e.len) };
         gmem_cache_dirty(&vq->used_cache,
                          offsetof(UsedRing, ring) + slot * sizeof(UsedElem),
                          sizeof(UsedElem));
@@ -714,13 +741,13 @@ static VqChain *packed_pop(VirtQueue *vq)
     }
     c = chain_new(vq);
     if (!packed_walk(c, ring, flags)) {
-        chain_free(vq, c, 0);
+        vring_chain_free(vq, c, 0);
         return NULL;
     }
     if (c->id >= vq->num) {
         virtio_broken(vq->vdev, "queue %u: buffer id %u is beyond the ring",
                       vq->index, c->id);
-        chain_free(vq, c, 0);
+        vring_chain_free(vq, c, 0);
         return NULL;
     }
     vq->last_avail += c->slots;
@@ -733,8 +760,7 @@ static VqChain *packed_pop(VirtQueue *vq)
 
 /* Write the used element at @used_idx + @n slots. All but the first of a batch
  * may appear at once: the driver stops at the first that is not used. */
-static void packed_fill(VirtQueue *vq, const VqChain *c, size_t len,
-                        unsigned slots, bool strict)
+static void packed_fill(VirtQueue *vq, VqUsed e, unsigned slots, bool strict)
 {
     PackedDesc *ring = desc_ring(vq);
     unsigned i = vq->used_idx + slots;
@@ -749,11 +775,11 @@ static void packed_fill(VirtQueue *vq, const VqChain *c, size_t len,
         wrap = !wrap;
     }
     flags = wrap ? DESC_F_AVAIL | DESC_F_USED : 0;
-    if (len) {
+    if (e.len) {
         flags |= DESC_F_WRITE; /* len counts (2.7.4) */
     }
-    ring[i].id = htole16(c->id);
-    ring[i].len = htole32(len);
+    ring[i].id = htole16(e.id);
+    ring[i].len = htole32(e.len);
     if (strict) {
         /* Pairs with the driver's barrier between reading the flags and the
          * rest of the used element. */
@@ -819,20 +845,34 @@ static void packed_want_kicks(VirtQueue *vq, bool on)
     gmem_cache_dirty(&vq->used_cache, 0, sizeof(*device));
 }
 
-/* Queues ----------------------------------------------------------------- */
+/* Either kind ------------------------------------------------------------ */
 
-bool vq_ready(const VirtQueue *vq)
+int vring_waiting(VirtQueue *vq)
 {
-    return __atomic_load_n(&vq->running, __ATOMIC_ACQUIRE) &&
-           !__atomic_load_n(&vq->vdev->broken, __ATOMIC_RELAXED);
+    return vq->packed ? packed_waiting(vq) : split_waiting(vq);
 }
 
-bool vq_empty(VirtQueue *vq)
+VqChain *vring_pop(VirtQueue *vq)
 {
-    if (!vq_ready(vq)) {
-        return true;
+    return vq->packed ? packed_pop(vq) : split_pop(vq);
+}
+
+void vring_put_used(VirtQueue *vq, VqUsed e, unsigned n, unsigned slots)
+{
+    if (vq->packed) {
+        packed_fill(vq, e, slots, slots == 0);
+    } else {
+        split_fill(vq, e, n);
     }
-    return (vq->packed ? packed_waiting(vq) : split_waiting(vq)) <= 0;
+}
+
+void vring_publish(VirtQueue *vq, unsigned count, unsigned slots)
+{
+    if (vq->packed) {
+        packed_advance(vq, slots);
+    } else {
+        split_flush(vq, count);
+    }
 }
 
 bool vring_has_news(VirtQueue *vq)
@@ -844,110 +884,6 @@ bool vring_has_news(VirtQueue *vq)
     }
     avail = avail_ring(vq);
     return avail && load16(&avail->idx) != vq->shadow_avail;
-}
-
-VqChain *vq_pop(VirtQueue *vq)
-{
-    VqChain *c;
-
-    if (!vq_ready(vq) || vq->budget <= 0) {
-        return NULL;
-    }
-    /* The driver has no more entries than that, unless it uses one twice. */
-    if (vq->inuse >= vq->num) {
-        if (!vq_empty(vq)) {
-            virtio_broken(vq->vdev, "queue %u: over %u chains in flight",
-                          vq->index, vq->num);
-        }
-        return NULL;
-    }
-    c = vq->packed ? packed_pop(vq) : split_pop(vq);
-    if (!c) {
-        return NULL;
-    }
-    if (vq->inuse + c->slots > vq->num) {
-        virtio_broken(vq->vdev, "queue %u: entries in flight used again",
-                      vq->index);
-        chain_free(vq, c, 0);
-        return NULL;
-    }
-    vq->inuse += c->slots;
-    vq->budget--;
-    return c;
-}
-
-void vq_unpop(VirtQueue *vq, VqChain *c)
-{
-    if (c->epoch == vq->epoch) {
-        vq->inuse -= c->slots;
-        if (!vq->packed) {
-            vq->last_avail--;
-        } else if (vq->last_avail >= c->slots) {
-            vq->last_avail -= c->slots;
-        } else {
-            vq->last_avail += vq->num - c->slots;
-            vq->avail_wrap = !vq->avail_wrap;
-        }
-    }
-    chain_free(vq, c, 0);
-}
-
-void vq_drop(VirtQueue *vq, VqChain *c)
-{
-    if (c->epoch == vq->epoch) {
-        vq->inuse -= c->slots;
-    }
-    chain_free(vq, c, c->in_len);
-}
-
-/*
- * Packed rings write a used element where the chain began, so a batch must
- * know how many slots the chains before it took: fill_slots counts them. The
- * first element of a batch is written last, which makes all of it appear.
- */
-void vq_fill(VirtQueue *vq, VqChain *c, size_t len, unsigned n)
-{
-    bool stale = c->epoch != vq->epoch ||
-                 __atomic_load_n(&vq->vdev->broken, __ATOMIC_RELAXED);
-
-    len = MIN(len, c->in_len);
-    if (n == 0) {
-        vq->fill_slots = 0;
-    }
-    if (c->epoch == vq->epoch) {
-        vq->inuse -= c->slots;
-    }
-    if (!stale && !vq->packed) {
-        split_fill(vq, c, len, n);
-    } else if (!stale && n) {
-        packed_fill(vq, c, len, vq->fill_slots, false);
-    } else if (!stale) {
-        vq->fill_first = (VqUsed){ c->id, len };
-    }
-    vq->fill_stale = stale;
-    vq->fill_slots += c->slots;
-    chain_free(vq, c, len);
-}
-
-void vq_flush(VirtQueue *vq, unsigned count)
-{
-    if (!count || vq->fill_stale) {
-        return;
-    }
-    if (vq->packed) {
-        VqChain first = { .id = vq->fill_first.id };
-
-        packed_fill(vq, &first, vq->fill_first.len, 0, true);
-        packed_advance(vq, vq->fill_slots);
-    } else {
-        split_flush(vq, count);
-    }
-}
-
-void vq_push(VirtQueue *vq, VqChain *c, size_t len)
-{
-    vq_fill(vq, c, len, 0);
-    vq_flush(vq, 1);
 }
 
 bool vring_wants_interrupt(VirtQueue *vq)
@@ -971,33 +907,4 @@ void vring_want_kicks(VirtQueue *vq, bool on)
          * between making one available and reading our wish. */
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
     }
-}
-
-void vq_mute(VirtQueue *vq, bool mute)
-{
-    if (vq->kicks_muted != mute) {
-        vq->kicks_muted = mute;
-        vring_want_kicks(vq, !mute);
-    }
-}
-
-void vq_set_priv(VirtQueue *vq, size_t size)
-{
-    vq->priv_size = size;
-}
-
-/* Copies ----------------------------------------------------------------- */
-
-size_t vq_read(const VqChain *c, size_t off, void *buf, size_t len)
-{
-    IoVec v = { c->out, c->n_out, c->out_len };
-
-    return off < v.size ? iov_to_buf(&v, off, buf, len) : 0;
-}
-
-size_t vq_write(const VqChain *c, size_t off, const void *buf, size_t len)
-{
-    IoVec v = { c->in, c->n_in, c->in_len };
-
-    return off < v.size ? iov_from_buf(&v, off, buf, len) : 0;
 }

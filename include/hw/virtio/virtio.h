@@ -118,6 +118,7 @@ struct VirtQueue {
     bool attached;                  /* machine lock: notifiers exist */
     bool polled;                    /* owner loop: found by polling */
     uint16_t stalled;               /* owner loop: packed position left alone */
+    bool restored;                  /* from a stream: the ring knows the rest */
     bool ioeventfd_on, wants_irqfd; /* machine lock */
 };
 
@@ -196,6 +197,14 @@ typedef struct VirtioTransport {
     void (*irqfd)(void *transport, VirtQueue *vq, bool on);
     /* The device is about to forget its vectors and addresses. */
     void (*reset)(void *transport);
+    /* Its part of the stream, before the device's and for each queue. */
+    void (*save)(void *transport, VmWriter *w);
+    bool (*load)(void *transport, VmReader *r, Error **errp);
+    void (*save_queue)(void *transport, const VirtQueue *vq, VmWriter *w);
+    bool (*load_queue)(void *transport, VirtQueue *vq, VmReader *r,
+                       Error **errp);
+    const VmState *extra_state;              /* of the transport; or NULL */
+    uint16_t *(*queue_sel)(void *transport); /* the selected queue */
 } VirtioTransport;
 
 struct VirtioDevice {
@@ -223,6 +232,8 @@ struct VirtioDevice {
     LoopTask broken_task;
     VmStateListener vm_listener;
     bool listening;
+    bool loading; /* features_set() is told of loaded ones */
+    bool saved_started, saved_disabled; /* for the stream */
 };
 
 QOM_DECLARE_TYPE(VirtioDevice, virtio_device)
@@ -278,6 +289,18 @@ void virtio_queue_reset(VirtQueue *vq);
 void virtio_queue_set_legacy_addr(VirtQueue *vq, hwaddr base);
 /* The notify register was written. */
 void virtio_driver_kick(VirtioDevice *vdev, unsigned queue);
+
+/* The device class's vmstate: one field, all of the device. */
+#define VIRTIO_VMSTATE(nam, ver)                                              \
+    (&(const VmState){ .name = nam,                                           \
+                       .version = ver,                                        \
+                       .fields =                                              \
+                           (const VmField[]){ { .name = "virtio",             \
+                                                .kind = &virtio_vmstate_kind, \
+                                                .size = sizeof(VirtioDevice), \
+                                                .num = 1 },                   \
+                                              {} } })
+extern const VmFieldKind virtio_vmstate_kind;
 
 /* "virtio-X-device"; hw/virtio/virtio-pci.h defines the PCI types around it. */
 #define VIRTIO_DEFINE(T, fn, nam, cls)                                      \
