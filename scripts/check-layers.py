@@ -23,7 +23,8 @@ ROWS = [
     (3, ['softmmu/core']),
     (4, ['accel']),
     (4, ['block', 'net', 'chardev', 'backends']),
-    (5, ['target']),
+    # A CPU model is a device: target/ stands beside the device core.
+    (5, ['target', 'hw/core']),
     (6, ['hw']),
     (7, ['migration']),
     (8, ['monitor']),
