@@ -133,7 +133,8 @@ def build(tally, name, *options, env=None):
     if not ok and mode:
         shutil.rmtree(ROOT / path)
         ok = sh('meson', 'setup', path, '-Dwerror=true', *options, env=full)
-    ok = ok and sh('ninja', '-C', path, '--quiet', env=full)
+    # -k 0: one run shows all that is wrong.
+    ok = ok and sh('ninja', '-C', path, '--quiet', '-k', '0', env=full)
     tally.count(ok, f'build {name}')
     return path if ok else None
 
