@@ -185,6 +185,7 @@ void device_list_help(GString *out)
         for (const char **n = names; *n; n++) {
             const ObjectType *t = type_find(*n);
             const DeviceClass *dc = type_class(t);
+            const ObjectType *bus = device_bus_type(t);
 
             if (dc->internal || dc->category != order[c]) {
                 continue;
@@ -195,8 +196,8 @@ void device_list_help(GString *out)
                 titled = any = true;
             }
             g_string_append_printf(out, "name \"%s\"", *n);
-            if (dc->bus_type) {
-                g_string_append_printf(out, ", bus %s", dc->bus_type->name);
+            if (bus) {
+                g_string_append_printf(out, ", bus %s", bus->name);
             }
             if (t->alias) {
                 g_string_append_printf(out, ", alias \"%s\"", t->alias);

@@ -48,7 +48,7 @@ static const ObjectType *driver_type(const char *driver, Error **errp)
 static bool choose_bus(Vm *vm, const ObjectType *type, const QDict *opts,
                        Bus **bus, Error **errp)
 {
-    const DeviceClass *dc = type_class(type);
+    const ObjectType *want = device_bus_type(type);
     const char *name = qdict_get_str(opts, "bus");
 
     *bus = NULL;
@@ -57,21 +57,21 @@ static bool choose_bus(Vm *vm, const ObjectType *type, const QDict *opts,
         if (!*bus) {
             return false;
         }
-        if (!dc->bus_type) {
+        if (!want) {
             return error_set(errp, "Device '%s' has no bus", type->name);
         }
-        if (!type_is_a((*bus)->obj.type, dc->bus_type)) {
+        if (!type_is_a((*bus)->obj.type, want)) {
             return error_set(errp, "Device '%s' can't go on %s bus",
                              type->name, (*bus)->obj.type->name);
         }
         return true;
     }
-    if (!dc->bus_type) {
+    if (!want) {
         return true;
     }
-    *bus = bus_find_type(vm, dc->bus_type);
+    *bus = bus_find_type(vm, want);
     return *bus || error_set(errp, "No '%s' bus found for device '%s'",
-                             dc->bus_type->name, type->name);
+                             want->name, type->name);
 }
 
 static bool id_is_wellformed(const char *id)

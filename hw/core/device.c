@@ -210,12 +210,24 @@ void device_reset_tree(Device *dev)
 
 /* Realize -------------------------------------------------------------------------- */
 
+const ObjectType *device_bus_type(const ObjectType *type)
+{
+    for (; type_is_a(type, &device_type); type = type->parent) {
+        const DeviceClass *dc = type->class;
+
+        if (dc && dc->bus_type) {
+            return dc->bus_type;
+        }
+    }
+    return NULL;
+}
+
 static bool check_bus(Device *dev, Bus *bus, Error **errp)
 {
-    const DeviceClass *dc = device_class(dev);
+    const ObjectType *want = device_bus_type(dev->obj.type);
     const BusClass *bc = bus ? bus_class(bus) : NULL;
 
-    if (dc->bus_type && (!bus || !type_is_a(bus->obj.type, dc->bus_type))) {
+    if (want && (!bus || !type_is_a(bus->obj.type, want))) {
         return error_set(errp, "Device '%s' can't go on %s bus",
                          dev->obj.type->name, bus ? bus->obj.type->name : "no");
     }

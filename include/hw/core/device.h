@@ -52,7 +52,8 @@ typedef struct DeviceClass {
     OBJECT_CLASS_FIELDS
     const char *desc;
     DeviceCategory category;
-    const ObjectType *bus_type; /* must be plugged there; NULL: no bus */
+    const ObjectType *bus_type; /* must be plugged there; NULL: the parent
+                                 * type's; see device_bus_type() */
     bool internal;   /* not for -device: a machine or device places it */
     bool no_hotplug;
     const VmState *vmstate;
@@ -97,6 +98,8 @@ static inline const DeviceClass *device_class(const Device *dev)
 {
     return object_class(dev);
 }
+/* The bus type that the nearest level names; NULL: such devices have no bus. */
+const ObjectType *device_bus_type(const ObjectType *type);
 static inline const BusClass *bus_class(const Bus *bus)
 {
     return object_class(bus);
