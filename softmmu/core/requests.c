@@ -98,7 +98,7 @@ static void serve_shutdown(Vm *vm, ShutdownCause cause)
         return;
     }
     if (vm_is_running(vm)) {
-        vm_stop(vm, RUN_STATE_SHUTDOWN);
+        vm_stop_tell(vm, RUN_STATE_SHUTDOWN, false);
     }
     vm_end(vm, cause == SHUTDOWN_CAUSE_GUEST_PANIC &&
                        actions->panic == PANIC_ACTION_EXIT_FAILURE
@@ -176,7 +176,7 @@ static void serve_requests(void *opaque)
     struct VmCore *core = vm->core;
 
     if (take_flag(core, &core->exit_requested)) {
-        vm_stop(vm, RUN_STATE_SHUTDOWN);
+        vm_stop_tell(vm, RUN_STATE_SHUTDOWN, false);
         vm_end(vm, core->exit_status);
         return;
     }
@@ -287,7 +287,7 @@ void vm_exit_listener_add(Vm *vm, VmExitListener *l)
 void vm_shutdown(Vm *vm)
 {
     if (vm_is_running(vm)) {
-        vm_stop(vm, RUN_STATE_SHUTDOWN);
+        vm_stop_tell(vm, RUN_STATE_SHUTDOWN, false);
     }
     for (VmExitListener *l = vm->core->exit_listeners; l; l = l->next) {
         l->fn(l->opaque);

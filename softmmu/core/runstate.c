@@ -127,7 +127,8 @@ bool vm_start(Vm *vm, Error **errp)
     return true;
 }
 
-void vm_stop(Vm *vm, RunState state)
+/* At the end of the program clients hear SHUTDOWN, not STOP. */
+void vm_stop_tell(Vm *vm, RunState state, bool tell)
 {
     if (!vm_is_running(vm)) {
         /* From one stopped state to another, where that is allowed. */
@@ -141,5 +142,12 @@ void vm_stop(Vm *vm, RunState state)
     vm_clocks_run(vm->core->clocks, false);
     vm_set_run_state(vm, state);
     notify(vm, false, state);
-    qapi_event_send_stop(vm->events);
+    if (tell) {
+        qapi_event_send_stop(vm->events);
+    }
+}
+
+void vm_stop(Vm *vm, RunState state)
+{
+    vm_stop_tell(vm, state, true);
 }

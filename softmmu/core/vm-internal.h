@@ -40,6 +40,9 @@ void vm_clocks_free(VmClocks *c);
 /* The virtual clock runs while the VM does. */
 void vm_clocks_run(VmClocks *c, bool run);
 
+/* vm_stop() with or without the STOP event. */
+void vm_stop_tell(Vm *vm, RunState state, bool tell);
+
 void vm_requests_init(Vm *vm);
 void vm_requests_cleanup(Vm *vm);
 
