@@ -501,5 +501,5 @@ static const Prop blk_pci_props[] = {
     {},
 };
 #define BLK_PCI(...) \
-    VIRTIO_PCI_CLASS(0x1001, PCI_CLASS_STORAGE_SCSI, __VA_ARGS__)
+    VIRTIO_PCI_CLASS(0x1001, PCI_CLASS_STORAGE_SCSI, STORAGE, __VA_ARGS__)
 VIRTIO_PCI_DEFINE(virtio_blk, "virtio-blk", BLK_PCI, blk_pci_props);

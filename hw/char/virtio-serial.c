@@ -424,5 +424,5 @@ static const Prop serial_pci_props[] = {
     {},
 };
 #define SERIAL_PCI(...) \
-    VIRTIO_PCI_CLASS(0x1003, PCI_CLASS_COMMUNICATION_OTHER, __VA_ARGS__)
+    VIRTIO_PCI_CLASS(0x1003, PCI_CLASS_COMMUNICATION_OTHER, INPUT, __VA_ARGS__)
 VIRTIO_PCI_DEFINE(virtio_serial, "virtio-serial", SERIAL_PCI, serial_pci_props);

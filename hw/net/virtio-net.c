@@ -502,5 +502,5 @@ static const VirtioClass net_class = {
 VIRTIO_DEFINE(VirtioNet, virtio_net, "virtio-net", &net_class);
 
 #define NET_PCI(...) \
-    VIRTIO_PCI_CLASS(0x1000, PCI_CLASS_NETWORK_ETHERNET, __VA_ARGS__)
+    VIRTIO_PCI_CLASS(0x1000, PCI_CLASS_NETWORK_ETHERNET, NETWORK, __VA_ARGS__)
 VIRTIO_PCI_DEFINE(virtio_net, "virtio-net", NET_PCI, NULL);

@@ -550,7 +550,7 @@ static const Prop virtio_pci_props[] = {
 };
 
 static const VirtioPciClass virtio_pci_class = {
-    VIRTIO_PCI_CLASS(0, PCI_CLASS_OTHERS, .props = virtio_pci_props,
+    VIRTIO_PCI_CLASS(0, PCI_CLASS_OTHERS, MISC, .props = virtio_pci_props,
                      .realize = virtio_pci_realize,
                      .unrealize = virtio_pci_unrealize,
                      .reset = virtio_pci_reset),
