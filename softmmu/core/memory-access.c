@@ -17,6 +17,15 @@ static uint64_t range_room(const FlatRange *r, hwaddr addr, uint64_t len)
     return last < len ? last + 1 : len;
 }
 
+/* The same for the region, whose range others may cut short. */
+static uint64_t region_room(const FlatRange *r, hwaddr addr, uint64_t len)
+{
+    uint64_t offset = addr - r->first + r->offset;
+    uint64_t last = r->mr->size - 1 - offset;
+
+    return last < len ? last + 1 : len;
+}
+
 /* Bytes of the hole at @addr, at most @len. */
 static uint64_t hole_room(const FlatView *v, hwaddr addr, uint64_t len)
 {
@@ -263,7 +272,10 @@ static bool step(const Access *a, hwaddr addr, uint8_t *buf, uint64_t *len,
         *res |= MEM_DECODE_ERROR;
         return true;
     }
-    *len = range_room(r, addr, *len);
+    /* A register takes the width it is asked for, whatever small region lies
+     * over its upper bytes (the reset port 0xcf9 within 0xcf8). */
+    *len = r->mr->kind == MEM_IO ? region_room(r, addr, *len)
+                                 : range_room(r, addr, *len);
     if (a->write ? (writes_ram(r) || (a->rom && r->host)) : reads_ram(r)) {
         *res |= step_ram(a, r, addr, buf, *len);
         return true;
