@@ -140,7 +140,7 @@ static bool range_ok(VirtioBlk *s, uint64_t sector, uint64_t bytes)
     return bytes % s->logical_block_size == 0 && sector <= sectors &&
            sector * VIRTIO_BLK_SECTOR % s->logical_block_size == 0 &&
            bytes / VIRTIO_BLK_SECTOR <= sectors - sector &&
-           bytes <= BLK_REQ_MAX;
+           bytes / VIRTIO_BLK_SECTOR <= VIRTIO_BLK_MAX_SECTORS;
 }
 
 static void invalid(BlkReq *r, BlkAcctType type, uint8_t status)
@@ -153,7 +153,7 @@ static void handle_io(BlkReq *r, uint64_t sector, bool is_read)
 {
     VirtioBlk *s = r->q->s;
 
-    if ((!is_read && blk_is_read_only(s->blk)) ||
+    if ((!is_read && blk_is_read_only(s->blk)) || r->data.size > BLK_REQ_MAX ||
         !range_ok(s, sector, r->data.size)) {
         invalid(r, is_read ? BLK_ACCT_READ : BLK_ACCT_WRITE,
                 VIRTIO_BLK_S_IOERR);

@@ -244,11 +244,11 @@ static bool check_queues(VirtioBlk *s, Error **errp)
 
 static bool check_max_sectors(const char *prop, uint32_t v, Error **errp)
 {
-    if (v == 0 || v > BLK_REQ_MAX / VIRTIO_BLK_SECTOR) {
+    if (v == 0 || v > VIRTIO_BLK_MAX_SECTORS) {
         return error_set(errp,
                          "invalid %s property (%u), must be between 1 "
                          "and %d",
-                         prop, v, (int)(BLK_REQ_MAX / VIRTIO_BLK_SECTOR));
+                         prop, v, (int)VIRTIO_BLK_MAX_SECTORS);
     }
     return true;
 }
@@ -462,9 +462,9 @@ static const Prop blk_props[] = {
          true),
     PROP(VirtioBlk, write_zeroes, "write-zeroes", true),
     PROP(VirtioBlk, max_discard_sectors, "max-discard-sectors",
-         BLK_REQ_MAX / VIRTIO_BLK_SECTOR),
+         VIRTIO_BLK_MAX_SECTORS),
     PROP(VirtioBlk, max_write_zeroes_sectors, "max-write-zeroes-sectors",
-         BLK_REQ_MAX / VIRTIO_BLK_SECTOR),
+         VIRTIO_BLK_MAX_SECTORS),
     PROP(VirtioBlk, enable_wce_if_config_wce, "x-enable-wce-if-config-wce",
          true),
     {},

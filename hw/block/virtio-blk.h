@@ -11,6 +11,8 @@
 
 /* Bytes of a "sector" in all of virtio-blk's numbers. */
 #define VIRTIO_BLK_SECTOR 512
+/* Most sectors of a request, and of a range to discard. */
+#define VIRTIO_BLK_MAX_SECTORS ((uint32_t)(INT_MAX / VIRTIO_BLK_SECTOR))
 
 typedef struct VirtioBlk VirtioBlk;
 

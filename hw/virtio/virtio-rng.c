@@ -172,5 +172,6 @@ static const VirtioClass rng_class = {
 };
 VIRTIO_DEFINE(VirtioRng, virtio_rng, "virtio-rng", &rng_class);
 
-#define RNG_PCI(...) VIRTIO_PCI_CLASS(0x1005, PCI_CLASS_OTHERS, MISC, __VA_ARGS__)
+#define RNG_PCI(...) \
+    VIRTIO_PCI_CLASS(0x1005, PCI_CLASS_OTHERS, MISC, __VA_ARGS__)
 VIRTIO_PCI_DEFINE(virtio_rng, "virtio-rng", RNG_PCI, NULL);

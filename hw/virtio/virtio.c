@@ -323,7 +323,7 @@ void virtio_reset(VirtioDevice *vdev)
         queue_forget(vdev->queues[i]);
         vdev->queues[i]->vector = VIRTIO_NO_VECTOR;
     }
-    vdev->features = 0;
+    vdev->features = vdev->asked = 0;
     vdev->status = 0;
     vdev->config_vector = VIRTIO_NO_VECTOR;
     __atomic_store_n(&vdev->isr, 0, __ATOMIC_RELAXED);
@@ -335,7 +335,12 @@ void virtio_reset(VirtioDevice *vdev)
 
 static bool features_acceptable(VirtioDevice *vdev)
 {
-    if (vdev->features & BIT(VIRTIO_F_VERSION_1)) {
+    bool modern = vdev->asked & BIT(VIRTIO_F_VERSION_1);
+
+    if (vdev->asked & ~virtio_offered(vdev, !modern)) {
+        return false;
+    }
+    if (modern) {
         /* A device behind an IOMMU cannot serve a driver that ignores it. */
         return !(vdev->host_features & BIT(VIRTIO_F_IOMMU_PLATFORM)) ||
                virtio_has(vdev, VIRTIO_F_IOMMU_PLATFORM);
@@ -509,14 +514,13 @@ uint64_t virtio_offered(const VirtioDevice *vdev, bool legacy)
            ~(LEGACY_FEATURES | virtio_class(vdev)->legacy_features);
 }
 
-bool virtio_set_features(VirtioDevice *vdev, uint64_t features)
+void virtio_set_features(VirtioDevice *vdev, uint64_t features)
 {
     const VirtioClass *cls = virtio_class(vdev);
-    bool ok = !(features & ~vdev->host_features);
-
     if (vdev->status & VIRTIO_STATUS_FEATURES_OK) {
-        return false;
+        return;
     }
+    vdev->asked = features;
     vdev->features = features & vdev->host_features;
     if (vdev->features & BIT(VIRTIO_F_BAD_FEATURE)) {
         vdev->features = 0; /* a driver that acks whatever it sees */
@@ -524,7 +528,6 @@ bool virtio_set_features(VirtioDevice *vdev, uint64_t features)
     if (cls->features_set) {
         cls->features_set(vdev);
     }
-    return ok;
 }
 
 void virtio_set_config_size(VirtioDevice *vdev, size_t size)

@@ -16,7 +16,6 @@
 
 #define ETHERTYPE 0x88b5 /* local experiments */
 #define MAC       "52:54:00:aa:bb:cc"
-#define TAP_NAME  "nemutest0"
 
 static const uint8_t guest_mac[6] = { 0x52, 0x54, 0, 0xaa, 0xbb, 0xcc };
 
@@ -193,9 +192,17 @@ static bool tap_allowed(void)
     return true;
 }
 
-#define TAP_NIC                                                      \
-    "-netdev tap,id=t0,ifname=" TAP_NAME ",script=no,downscript=no " \
-    "-device virtio-net-pci,id=n0,addr=4,romfile=,netdev=t0,mac=" MAC
+/* A name of its own for each: the kernel takes time to let go of one. */
+static const char *tap_name(bool next)
+{
+    static char name[IFNAMSIZ];
+    static unsigned n;
+
+    if (next) {
+        snprintf(name, sizeof(name), "nt%u.%u", getpid() % 1000000, n++);
+    }
+    return name;
+}
 
 /* The host's end: the interface up and a raw socket on it. */
 static int host_end(void)
@@ -207,7 +214,7 @@ static int host_end(void)
     struct timeval timeout = { 5, 0 };
 
     g_assert_cmpint(fd, >=, 0);
-    g_strlcpy(ifr.ifr_name, TAP_NAME, sizeof(ifr.ifr_name));
+    g_strlcpy(ifr.ifr_name, tap_name(false), sizeof(ifr.ifr_name));
     g_assert_cmpint(ioctl(fd, SIOCGIFFLAGS, &ifr), ==, 0);
     ifr.ifr_flags |= IFF_UP | IFF_PROMISC;
     g_assert_cmpint(ioctl(fd, SIOCSIFFLAGS, &ifr), ==, 0);
@@ -228,7 +235,12 @@ static void make_packet(uint8_t *p, size_t len, uint8_t tag)
 
 static void tap_nic_open(Nic *n, uint64_t features)
 {
-    nic_open(n, TAP_NIC, features);
+    g_autofree char *args = g_strdup_printf(
+        "-netdev tap,id=t0,ifname=%s,script=no,downscript=no "
+        "-device virtio-net-pci,id=n0,addr=4,romfile=,netdev=t0,mac=" MAC,
+        tap_name(true));
+
+    nic_open(n, args, features);
     for (unsigned i = 0; i < 8; i++) {
         n->rx_buf[i] = vdev_alloc(n->v, 2048);
     }

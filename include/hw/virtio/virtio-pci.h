@@ -62,15 +62,15 @@ uint32_t virtio_pci_config_read(PciDevice *d, uint32_t addr, unsigned len);
 void virtio_pci_config_write(PciDevice *d, uint32_t addr, uint32_t value,
                              unsigned len);
 bool virtio_pci_is_express(PciDevice *d);
-#define VIRTIO_PCI_CLASS(legacy_id, cls_id, cat, ...)                          \
-    .pci = { .vendor_id = PCI_VENDOR_ID_REDHAT_QUMRANET,                       \
-             .device_id = legacy_id,                                           \
-             .class_id = cls_id,                                               \
-             .is_express = virtio_pci_is_express,                              \
-             .config_read = virtio_pci_config_read,                            \
-             .config_write = virtio_pci_config_write,                          \
-             .device = { .bus_type = &pci_bus_type,                            \
-                         .category = DEVICE_CATEGORY_##cat,                    \
+#define VIRTIO_PCI_CLASS(legacy_id, cls_id, cat, ...)       \
+    .pci = { .vendor_id = PCI_VENDOR_ID_REDHAT_QUMRANET,    \
+             .device_id = legacy_id,                        \
+             .class_id = cls_id,                            \
+             .is_express = virtio_pci_is_express,           \
+             .config_read = virtio_pci_config_read,         \
+             .config_write = virtio_pci_config_write,       \
+             .device = { .bus_type = &pci_bus_type,         \
+                         .category = DEVICE_CATEGORY_##cat, \
                          __VA_ARGS__ } }
 
 /* Properties of the variant that can be either; see virtio-pci.c. */

@@ -223,6 +223,7 @@ struct VirtioDevice {
     /* machine lock */
     uint8_t *config;   /* config_size bytes, as the driver reads them */
     uint64_t features; /* negotiated */
+    uint64_t asked;    /* what the driver wrote */
     uint8_t status;
     int isr; /* atomic */
     uint16_t config_vector;
@@ -275,8 +276,8 @@ bool virtio_plug(VirtioDevice *vdev, const VirtioTransport *t, void *opaque,
 void virtio_unplug(VirtioDevice *vdev);
 void virtio_reset(VirtioDevice *vdev);
 void virtio_set_status(VirtioDevice *vdev, uint8_t status);
-/* What the driver wrote; false when it asks for what was not offered. */
-bool virtio_set_features(VirtioDevice *vdev, uint64_t features);
+/* What the driver wrote; FEATURES_OK says whether it is fine. */
+void virtio_set_features(VirtioDevice *vdev, uint64_t features);
 /* As a modern (or legacy) driver sees them. */
 uint64_t virtio_offered(const VirtioDevice *vdev, bool legacy);
 /* @size is 1, 2 or 4; all ones outside. */
