@@ -131,9 +131,9 @@ void monitor_write(Monitor *mon, const char *buf, size_t len)
 
 void monitor_set_loop(Monitor *mon, Loop *loop)
 {
+    char_fe_watch_out(&mon->fe, NULL, NULL);
     mutex_lock(&mon->lock);
     loop_task_cancel(&mon->out_task);
-    char_fe_watch_out(&mon->fe, NULL, NULL);
     char_fe_set_loop(&mon->fe, loop);
     mon->out_task.loop = loop;
     if (mon->out->len) {
