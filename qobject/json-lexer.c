@@ -13,9 +13,10 @@
 enum {
     SPACE = 1,    /* white space */
     PUNCT = 2,    /* {}[],: */
-    WORD = 4,     /* part of a number or a keyword */
-    QUOTED = 8,   /* plain inside a string */
-    RESTART = 16, /* recovery ends before it */
+    LETTER = 4,   /* part of a keyword */
+    NUMBER = 8,   /* starts a number */
+    QUOTED = 16,  /* plain inside a string */
+    RESTART = 32, /* recovery ends before it */
 };
 
 static const uint8_t classes[256] = {
@@ -25,22 +26,18 @@ static const uint8_t classes[256] = {
     ['\r'] = SPACE | RESTART,
     [0x0e ... 0x1f] = RESTART,
     [' '] = SPACE | QUOTED,
-    ['!' ... '*'] = QUOTED,
-    ['+'] = WORD | QUOTED,
+    ['!' ... '+'] = QUOTED,
     [','] = PUNCT | QUOTED | RESTART,
-    ['-' ... '.'] = WORD | QUOTED,
-    ['/'] = QUOTED,
-    ['0' ... '9'] = WORD | QUOTED,
+    ['-'] = NUMBER | QUOTED,
+    ['.' ... '/'] = QUOTED,
+    ['0' ... '9'] = NUMBER | QUOTED,
     [':'] = PUNCT | QUOTED | RESTART,
-    [';' ... '@'] = QUOTED,
-    ['A' ... 'Z'] = WORD | QUOTED,
+    [';' ... 'Z'] = QUOTED,
     ['['] = PUNCT | QUOTED | RESTART,
     ['\\'] = QUOTED,
     [']'] = PUNCT | QUOTED | RESTART,
-    ['^'] = QUOTED,
-    ['_'] = WORD | QUOTED,
-    ['`'] = QUOTED,
-    ['a' ... 'z'] = WORD | QUOTED,
+    ['^' ... '`'] = QUOTED,
+    ['a' ... 'z'] = LETTER | QUOTED,
     ['{'] = PUNCT | QUOTED | RESTART,
     ['|'] = QUOTED,
     ['}'] = PUNCT | QUOTED | RESTART,
@@ -162,73 +159,91 @@ static bool lex_string(JsonLexer *lx, const char **pp, const char *end,
     return finish(lx, start, p + 1, JSON_STRAY, tok);
 }
 
-static const char *skip_digits(const char *p, const char *end)
-{
-    while (p < end && g_ascii_isdigit(*p)) {
-        p++;
-    }
-    return p;
-}
-
-/* Where [p, end) stops being a number; NULL when it is one. */
-static const char *number_stop(const char *p, const char *end)
-{
-    const char *digits;
-
-    p += *p == '-';
-    digits = p;
-    p = p < end && *p == '0' ? p + 1 : skip_digits(p, end);
-    if (p == digits) {
-        return p;
-    }
-    if (p < end && *p == '.') {
-        digits = ++p;
-        p = skip_digits(p, end);
-        if (p == digits) {
-            return p;
-        }
-    }
-    if (p < end && (*p == 'e' || *p == 'E')) {
-        p++;
-        p += p < end && (*p == '+' || *p == '-');
-        digits = p;
-        p = skip_digits(p, end);
-        if (p == digits) {
-            return p;
-        }
-    }
-    return p == end ? NULL : p;
-}
-
-static bool lex_word(JsonLexer *lx, const char **pp, const char *end, bool last,
-                     JsonToken *tok)
+static bool lex_keyword(JsonLexer *lx, const char **pp, const char *end,
+                        bool last, JsonToken *tok)
 {
     const char *start = *pp, *p = start;
-    const char *stop;
 
-    while (p < end && class_of(*p) & WORD) {
+    while (p < end && class_of(*p) & LETTER) {
         p++;
     }
     *pp = p;
     if (p == end && !last) {
         return suspend(lx, start, p, tok);
     }
-    finish(lx, start, p, JSON_KEYWORD, tok);
-    if (tok->kind == JSON_HUGE || g_ascii_isalpha(tok->text[0]) ||
-        tok->text[0] == '_') {
-        return true;
-    }
-    tok->kind = JSON_NUMBER;
-    stop = number_stop(tok->text, tok->text + tok->len);
-    if (stop) {
-        tok->kind = JSON_STRAY;
-        lx->state = LEX_RECOVER;
-        /* The byte that should have gone on with the number is bad as well. */
-        if (stop == tok->text + tok->len && p < end) {
-            *pp = p + 1;
+    return finish(lx, start, p, JSON_KEYWORD, tok);
+}
+
+/* Where in a number: what was read last. */
+enum {
+    NUM_START,
+    NUM_MINUS,
+    NUM_ZERO,
+    NUM_INT,
+    NUM_DOT,
+    NUM_FRAC,
+    NUM_E,
+    NUM_SIGN,
+    NUM_EXP,
+    NUM_END,
+    NUM_BAD
+};
+
+static uint8_t number_next(uint8_t state, char c)
+{
+    bool digit = g_ascii_isdigit(c);
+    bool e = c == 'e' || c == 'E';
+
+    switch (state) {
+    case NUM_START:
+        if (c == '-') {
+            return NUM_MINUS;
         }
+        G_GNUC_FALLTHROUGH;
+    case NUM_MINUS:
+        return c == '0' ? NUM_ZERO : digit ? NUM_INT : NUM_BAD;
+    case NUM_ZERO:
+        return digit ? NUM_BAD : c == '.' ? NUM_DOT : e ? NUM_E : NUM_END;
+    case NUM_INT:
+        return digit ? NUM_INT : c == '.' ? NUM_DOT : e ? NUM_E : NUM_END;
+    case NUM_DOT:
+        return digit ? NUM_FRAC : NUM_BAD;
+    case NUM_FRAC:
+        return digit ? NUM_FRAC : e ? NUM_E : NUM_END;
+    case NUM_E:
+        return digit ? NUM_EXP : c == '+' || c == '-' ? NUM_SIGN : NUM_BAD;
+    case NUM_SIGN:
+        return digit ? NUM_EXP : NUM_BAD;
+    default:
+        return digit ? NUM_EXP : NUM_END;
     }
-    return true;
+}
+
+static bool lex_number(JsonLexer *lx, const char **pp, const char *end,
+                       bool last, JsonToken *tok)
+{
+    const char *start = *pp, *p = start;
+    uint8_t next = NUM_BAD;
+
+    for (; p < end; p++) {
+        next = number_next(lx->number, *p);
+        if (next >= NUM_END) {
+            break;
+        }
+        lx->number = next;
+    }
+    if (p == end) {
+        *pp = p;
+        if (!last) {
+            return suspend(lx, start, p, tok);
+        }
+        next = number_next(lx->number, ' ');
+    } else if (next == NUM_BAD) {
+        p++; /* the byte that should have gone on with the number is bad */
+    }
+    *pp = p;
+    return finish(lx, start, p, next == NUM_END ? JSON_NUMBER : JSON_STRAY,
+                  tok);
 }
 
 static bool lex_start(JsonLexer *lx, const char **pp, const char *end,
@@ -252,9 +267,14 @@ static bool lex_start(JsonLexer *lx, const char **pp, const char *end,
         return lex_string(lx, pp, end, tok);
     }
     cls = class_of(*p);
-    if (cls & WORD) {
-        lx->state = LEX_WORD;
-        return lex_word(lx, pp, end, last, tok);
+    if (cls & LETTER) {
+        lx->state = LEX_KEYWORD;
+        return lex_keyword(lx, pp, end, last, tok);
+    }
+    if (cls & NUMBER) {
+        lx->state = LEX_NUMBER;
+        lx->number = NUM_START;
+        return lex_number(lx, pp, end, last, tok);
     }
     *pp = p + 1;
     return finish(lx, p, p + 1, cls & PUNCT ? JSON_PUNCT : JSON_STRAY, tok);
@@ -286,8 +306,10 @@ bool json_lex(JsonLexer *lx, const char **p, const char *end, bool last,
     case LEX_STRING:
     case LEX_STRING_ESCAPE:
         return lex_string(lx, p, end, tok);
-    case LEX_WORD:
-        return lex_word(lx, p, end, last, tok);
+    case LEX_KEYWORD:
+        return lex_keyword(lx, p, end, last, tok);
+    case LEX_NUMBER:
+        return lex_number(lx, p, end, last, tok);
     default:
         return lex_start(lx, p, end, last, tok);
     }

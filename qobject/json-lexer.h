@@ -9,7 +9,7 @@
 typedef enum JsonTokenKind {
     JSON_PUNCT,   /* text[0] is one of {}[],: */
     JSON_STRING,  /* without its quotes, escapes not yet decoded */
-    JSON_KEYWORD, /* a bare word, known or not */
+    JSON_KEYWORD, /* lower-case letters, known word or not */
     JSON_NUMBER,  /* in JSON's number grammar */
     JSON_STRAY,   /* a byte that no token allows; the lexer now recovers */
     JSON_HUGE,    /* token beyond JSON_MAX_SIZE; the lexer now recovers */
@@ -26,13 +26,15 @@ typedef enum JsonLexState {
     LEX_START,
     LEX_STRING,
     LEX_STRING_ESCAPE,
-    LEX_WORD,
+    LEX_KEYWORD,
+    LEX_NUMBER,
     LEX_RECOVER, /* after a stray byte: skip to where a token may start */
 } JsonLexState;
 
 typedef struct JsonLexer {
     JsonLexState state;
     char quote;
+    uint8_t number; /* LEX_NUMBER: where in its grammar */
     bool escaped;
     bool done;   /* the carried bytes were handed out */
     char *carry; /* start of a token whose end has not come yet */
@@ -49,5 +51,12 @@ bool json_lex(JsonLexer *lx, const char **p, const char *end, bool last,
 bool json_lexer_busy(const JsonLexer *lx);
 void json_lexer_reset(JsonLexer *lx);
 void json_lexer_clear(JsonLexer *lx);
+
+/* Undo the escapes of a string; the place of a bad one, or NULL. */
+const char *json_decode_string(const JsonToken *tok, GString *out);
+/* NULL when out of range. */
+QObject *json_number_value(const JsonToken *tok);
+/* NULL for no keyword that JSON has. */
+QObject *json_keyword_value(const JsonToken *tok);
 
 #endif

@@ -4,12 +4,10 @@
  * consumed once and nothing but the value under construction is kept.
  *
  * After a syntax error the rest of the outermost value is skipped, brackets
- * counted; a stray byte, or a bracket that closes the wrong kind, ends it at
- * once.
+ * counted, and then the error is reported; a stray byte, or a bracket that
+ * closes the wrong kind, ends it at once.
  */
 #include "util/osdep.h"
-
-#include <math.h>
 
 #include "qobject/json.h"
 #include "qobject/json-lexer.h"
@@ -36,7 +34,8 @@ struct JsonParser {
     JsonLexer lexer;
 
     Expect expect;
-    bool skipping;   /* the value has been reported as an error */
+    bool skipping;   /* the value is wrong */
+    Error *held;     /* why, if that was not yet reported */
     unsigned excess; /* while skipping: brackets beyond JSON_MAX_DEPTH */
     unsigned depth, frames_cap;
     Frame *frames;
@@ -62,6 +61,8 @@ static void start_over(JsonParser *p)
     p->root = NULL;
     p->expect = WANT_VALUE;
     p->skipping = false;
+    error_free(p->held);
+    p->held = NULL;
     p->depth = p->excess = 0;
     p->tokens = p->bytes = 0;
     if (p->key->allocated_len > JSON_KEEP_MAX) {
@@ -87,21 +88,21 @@ void json_parser_free(JsonParser *p)
     }
 }
 
-static void emit_error(JsonParser *p, Error *err)
+/* Report what is held and get ready for a new value. */
+static void report(JsonParser *p)
 {
-    qobject_unref(p->root);
-    p->root = NULL;
-    p->skipping = true;
-    p->emit(p->opaque, NULL, err);
-    if (!p->depth) {
-        start_over(p);
+    Error *err = g_steal_pointer(&p->held);
+
+    if (err) {
+        p->emit(p->opaque, NULL, err);
     }
+    start_over(p);
 }
 
+/* The value is wrong: skip the rest of it. */
 static void PRINTF_LIKE(2, 3) fail(JsonParser *p, const char *fmt, ...)
 {
     g_autofree char *text = NULL;
-    Error *err = NULL;
     va_list ap;
 
     if (p->skipping) {
@@ -110,8 +111,25 @@ static void PRINTF_LIKE(2, 3) fail(JsonParser *p, const char *fmt, ...)
     va_start(ap, fmt);
     text = g_strdup_vprintf(fmt, ap);
     va_end(ap);
-    error_set(&err, "JSON parse error, %s", text);
-    emit_error(p, err);
+    error_set(&p->held, "JSON parse error, %s", text);
+    p->skipping = true;
+    g_clear_pointer(&p->root, qobject_unref_);
+    if (!p->depth) {
+        report(p);
+    }
+}
+
+/* The same for a limit: it is reported now, the end may never come. */
+static void fail_limit(JsonParser *p, const char *what, unsigned limit)
+{
+    Error *err = NULL;
+
+    if (!p->skipping) {
+        error_set(&err, "JSON parse error, value exceeds %u %s", limit, what);
+        p->skipping = true;
+        g_clear_pointer(&p->root, qobject_unref_);
+        p->emit(p->opaque, NULL, err);
+    }
 }
 
 static int shown(const JsonToken *tok)
@@ -138,16 +156,16 @@ static void add_value(JsonParser *p, QObject *value)
 
 static void deliver_if_complete(JsonParser *p)
 {
-    QObject *value = p->root;
+    QObject *value;
 
     if (p->depth || p->excess) {
         return;
     }
-    p->root = NULL;
-    if (value && !p->skipping) {
+    value = g_steal_pointer(&p->root);
+    if (value) {
         p->emit(p->opaque, value, NULL);
     }
-    start_over(p);
+    report(p);
 }
 
 static void push(JsonParser *p, QObject *container, char close)
@@ -166,7 +184,7 @@ static void open_container(JsonParser *p, char bracket)
 
     if (p->depth == JSON_MAX_DEPTH) {
         p->excess++;
-        fail(p, "nesting exceeds %u levels", JSON_MAX_DEPTH);
+        fail_limit(p, "levels of nesting", JSON_MAX_DEPTH);
         return;
     }
     if (p->skipping) {
@@ -190,7 +208,7 @@ static void close_container(JsonParser *p, char bracket)
     if (p->frames[p->depth - 1].close != bracket) {
         fail(p, "'%c' where '%c' should be", bracket,
              p->frames[p->depth - 1].close);
-        start_over(p);
+        report(p);
         return;
     }
     p->depth--;
@@ -229,98 +247,15 @@ static void handle_punct(JsonParser *p, char c)
     }
 }
 
-/* The 4 hex digits at @s, or -1. */
-static int hex4(const char *s, const char *end)
+static bool decode(JsonParser *p, const JsonToken *tok, GString *out)
 {
-    int v = 0;
+    const char *bad = json_decode_string(tok, out);
 
-    if (end - s < 4) {
-        return -1;
+    if (bad) {
+        fail(p, "invalid escape sequence '%.*s' in string",
+             (int)MIN(tok->text + tok->len - bad, 6), bad);
     }
-    for (int i = 0; i < 4; i++) {
-        int d = g_ascii_xdigit_value(s[i]);
-
-        if (d < 0) {
-            return -1;
-        }
-        v = v * 16 + d;
-    }
-    return v;
-}
-
-/* Decode \uXXXX (a pair for a surrogate) at *s, just after "\u". */
-static bool decode_unicode(GString *out, const char **s, const char *end)
-{
-    int hi = hex4(*s, end), lo;
-
-    if (hi < 0) {
-        return false;
-    }
-    *s += 4;
-    if (!hi) {
-        g_string_append(out, "\xc0\x80"); /* NUL, as modified UTF-8 */
-        return true;
-    }
-    if (hi >= 0xd800 && hi <= 0xdbff) {
-        if (end - *s < 6 || (*s)[0] != '\\' || (*s)[1] != 'u') {
-            return false;
-        }
-        lo = hex4(*s + 2, end);
-        if (lo < 0xdc00 || lo > 0xdfff) {
-            return false;
-        }
-        *s += 6;
-        hi = 0x10000 + ((hi - 0xd800) << 10) + (lo - 0xdc00);
-    }
-    if ((hi >= 0xdc00 && hi <= 0xdfff) || (hi >= 0xfdd0 && hi <= 0xfdef) ||
-        (hi & 0xfffe) == 0xfffe) {
-        return false; /* lone surrogate, noncharacter */
-    }
-    g_string_append_unichar(out, (gunichar)hi);
-    return true;
-}
-
-static bool decode_escape(GString *out, const char **s, const char *end)
-{
-    static const char letters[] = "bfnrt\"'\\/";
-    static const char values[] = "\b\f\n\r\t\"'\\/";
-    const char *found;
-
-    if (**s == 'u') {
-        (*s)++;
-        return decode_unicode(out, s, end);
-    }
-    found = strchr(letters, **s);
-    if (!found || !**s) {
-        return false;
-    }
-    g_string_append_c(out, values[found - letters]);
-    (*s)++;
-    return true;
-}
-
-/* Undo the escapes of a string token; false after reporting bad ones. */
-static bool decode_string(JsonParser *p, const JsonToken *tok, GString *out)
-{
-    const char *s = tok->text, *end = s + tok->len;
-
-    g_string_truncate(out, 0);
-    while (s < end) {
-        const char *stop = memchr(s, '\\', (size_t)(end - s));
-
-        stop = stop ? stop : end;
-        g_string_append_len(out, s, stop - s);
-        if (stop == end) {
-            break;
-        }
-        s = stop + 1;
-        if (!decode_escape(out, &s, end)) {
-            fail(p, "invalid escape sequence '\\%.*s' in string",
-                 (int)MIN(end - stop - 1, 5), stop + 1);
-            return false;
-        }
-    }
-    return true;
+    return !bad;
 }
 
 static void handle_string(JsonParser *p, const JsonToken *tok)
@@ -337,7 +272,7 @@ static void handle_string(JsonParser *p, const JsonToken *tok)
     }
     if (is_key) {
         if (tok->escaped) {
-            if (!decode_string(p, tok, p->key)) {
+            if (!decode(p, tok, p->key)) {
                 return;
             }
         } else {
@@ -348,50 +283,12 @@ static void handle_string(JsonParser *p, const JsonToken *tok)
     } else if (tok->escaped) {
         g_autoptr(GString) text = g_string_new(NULL);
 
-        if (decode_string(p, tok, text)) {
+        if (decode(p, tok, text)) {
             add_value(p, qstr_newn(text->str, text->len));
         }
     } else {
         add_value(p, qstr_newn(tok->text, tok->len));
     }
-}
-
-static QObject *number_value(const JsonToken *tok)
-{
-    g_autofree char *text = g_strndup(tok->text, tok->len);
-    double d;
-
-    if (!strpbrk(text, ".eE")) {
-        int64_t i;
-        uint64_t u;
-
-        errno = 0;
-        i = g_ascii_strtoll(text, NULL, 10);
-        if (!errno) {
-            return qint_new(i);
-        }
-        errno = 0;
-        u = g_ascii_strtoull(text, NULL, 10);
-        if (!errno && text[0] != '-') {
-            return quint_new(u);
-        }
-    }
-    d = g_ascii_strtod(text, NULL);
-    return isfinite(d) ? qdouble_new(d) : NULL;
-}
-
-static QObject *keyword_value(const JsonToken *tok)
-{
-    if (tok->len == 4 && !memcmp(tok->text, "true", 4)) {
-        return qbool_new(true);
-    }
-    if (tok->len == 5 && !memcmp(tok->text, "false", 5)) {
-        return qbool_new(false);
-    }
-    if (tok->len == 4 && !memcmp(tok->text, "null", 4)) {
-        return qnull();
-    }
-    return NULL;
 }
 
 static void handle_scalar(JsonParser *p, const JsonToken *tok)
@@ -406,7 +303,8 @@ static void handle_scalar(JsonParser *p, const JsonToken *tok)
         fail(p, "separator expected before '%.*s'", shown(tok), tok->text);
         return;
     }
-    value = tok->kind == JSON_NUMBER ? number_value(tok) : keyword_value(tok);
+    value = tok->kind == JSON_NUMBER ? json_number_value(tok)
+                                     : json_keyword_value(tok);
     if (!value) {
         fail(p, "%s '%.*s'",
              tok->kind == JSON_NUMBER ? "number out of range"
@@ -423,13 +321,12 @@ static void handle_broken(JsonParser *p, const JsonToken *tok)
     /* Whoever reads the message may not take invalid UTF-8. */
     g_autofree char *text = g_utf8_make_valid(tok->text, shown(tok));
 
-    p->skipping = false; /* a reset is worth an answer of its own */
+    start_over(p); /* this takes the place of an error that is held */
     if (tok->kind == JSON_HUGE) {
         fail(p, "token exceeds %u MiB", JSON_MAX_SIZE >> 20);
     } else {
         fail(p, "stray '%s'", text);
     }
-    start_over(p);
 }
 
 static void handle_token(JsonParser *p, const JsonToken *tok)
@@ -440,10 +337,10 @@ static void handle_token(JsonParser *p, const JsonToken *tok)
     }
     p->tokens++;
     p->bytes += tok->len;
-    if (!p->skipping &&
-        (p->tokens > JSON_MAX_TOKENS || p->bytes > JSON_MAX_SIZE)) {
-        fail(p, "value exceeds %u tokens or %u MiB", JSON_MAX_TOKENS,
-             JSON_MAX_SIZE >> 20);
+    if (p->tokens > JSON_MAX_TOKENS) {
+        fail_limit(p, "tokens", JSON_MAX_TOKENS);
+    } else if (p->bytes > JSON_MAX_SIZE) {
+        fail_limit(p, "MiB", JSON_MAX_SIZE >> 20);
     }
     if (tok->kind == JSON_PUNCT) {
         if (!p->skipping || strchr("{}[]", tok->text[0])) {
@@ -452,6 +349,9 @@ static void handle_token(JsonParser *p, const JsonToken *tok)
         return;
     }
     if (p->skipping) {
+        if (!p->depth) {
+            start_over(p); /* this token was the whole value */
+        }
         return;
     }
     if (tok->kind == JSON_STRING) {
@@ -483,9 +383,8 @@ void json_parser_flush(JsonParser *p)
         handle_token(p, &tok);
     }
     if (p->depth || p->excess || json_lexer_busy(&p->lexer)) {
-        if (!p->skipping) {
-            fail(p, "input ends inside a value");
-        }
+        fail(p, "input ends inside a value");
+        report(p);
     }
     json_parser_reset(p);
 }

@@ -69,7 +69,9 @@ static void test_numbers_keep_their_kind(void)
     check_stream("[01] 5", "! ! 5");
     check_stream("[1.]\n5", "! 5");
     check_stream("[-]\n5", "! 5");
-    check_stream("[1x]", "! !");
+    check_stream("[1x] 5", "! 5");
+    check_stream("[1-2] 5", "! 5");
+    check_stream("[+1]\n5", "! ! 5");
 }
 
 static void test_strings_are_decoded(void)
@@ -112,7 +114,9 @@ static void test_stray_byte_resets(void)
     check_stream("{\"a\": \"x\xff\n{\"b\":2}", "! {\"b\": 2}");
     check_stream("{\"a\": \"x\x01\n{\"b\":2}", "! {\"b\": 2}");
     /* A reset also ends the skipping after a syntax error. */
-    check_stream("{\"a\" 1 \xff{\"b\":2}", "! ! {\"b\": 2}");
+    check_stream("{\"a\" 1 \xff{\"b\":2}", "! {\"b\": 2}");
+    check_stream("{execute: query-status}\n2", "! ! 2");
+    check_stream("Foo\n2", "! 2");
 }
 
 static void test_unfinished_input_is_an_error(void)
@@ -157,7 +161,7 @@ static void test_tokens_are_limited(void)
 static void test_size_is_limited(void)
 {
     g_autoptr(GString) text = g_string_sized_new(JSON_MAX_SIZE + 100);
-    g_autofree char *got = NULL;
+    g_autofree char *got = NULL, *whole = NULL;
 
     g_string_append_c(text, '"');
     g_string_set_size(text, JSON_MAX_SIZE + 2);
@@ -165,6 +169,8 @@ static void test_size_is_limited(void)
     g_string_append(text, "\"\n7");
     got = parse_chunks(text->str, text->len, 65536);
     g_assert_cmpstr(got, ==, "! 7");
+    whole = parse_chunks(text->str, text->len, text->len);
+    g_assert_cmpstr(whole, ==, "! 7");
 }
 
 static void test_reset_forgets(void)
