@@ -17,13 +17,14 @@ static uint64_t range_room(const FlatRange *r, hwaddr addr, uint64_t len)
     return last < len ? last + 1 : len;
 }
 
-/* The same for the region, whose range others may cut short. */
-static uint64_t region_room(const FlatRange *r, hwaddr addr, uint64_t len)
+/*
+ * The same for devices, which get the whole width of an access by its address
+ * alone, though other regions may lie on top of what follows: port CF8h takes
+ * four bytes, CF9h is something else.
+ */
+static uint64_t device_room(const FlatRange *r, hwaddr addr, uint64_t len)
 {
-    uint64_t offset = addr - r->first + r->offset;
-    uint64_t last = r->mr->size - 1 - offset;
-
-    return last < len ? last + 1 : len;
+    return MIN(len, r->mr->size - (addr - r->first + r->offset));
 }
 
 /* Bytes of the hole at @addr, at most @len. */
@@ -272,18 +273,17 @@ static bool step(const Access *a, hwaddr addr, uint8_t *buf, uint64_t *len,
         *res |= MEM_DECODE_ERROR;
         return true;
     }
-    /* A register takes the width it is asked for, whatever small region lies
-     * over its upper bytes (the reset port 0xcf9 within 0xcf8). */
-    *len = r->mr->kind == MEM_IO ? region_room(r, addr, *len)
-                                 : range_room(r, addr, *len);
     if (a->write ? (writes_ram(r) || (a->rom && r->host)) : reads_ram(r)) {
+        *len = range_room(r, addr, *len);
         *res |= step_ram(a, r, addr, buf, *len);
         return true;
     }
     if (!r->mr->ops) {
+        *len = range_room(r, addr, *len);
         *res |= MEM_ERROR; /* a write to ROM is lost */
         return true;
     }
+    *len = device_room(r, addr, *len);
     if (!a->held && !a->locked && needs_lock(a, r)) {
         return false;
     }

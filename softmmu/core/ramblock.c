@@ -260,8 +260,10 @@ bool ram_block_register(RamBlock *b, Vm *vm, const char *id, Error **errp)
             at = i + 1;
         }
     }
-    g_free(b->id);
-    b->id = g_strdup(id);
+    if (id != b->id) {
+        g_free(b->id);
+        b->id = g_strdup(id);
+    }
     b->vm = vm;
     g_ptr_array_insert(blocks, at, b);
     for (unsigned c = 0; c < DIRTY_CLIENTS; c++) {

@@ -162,8 +162,8 @@ typedef struct CpuidRegs {
 } CpuidRegs;
 CpuidRegs x86_cpuid(const X86Cpu *cpu, uint32_t leaf, uint32_t subleaf);
 
-/* host.c: what the accelerator can do. Without KVM: everything named, and
- * leaves of zeros. */
+/* host.c: what the accelerator can do. Without KVM: everything, and leaves of
+ * zeros. */
 uint64_t x86_supported(Vm *vm, FeatureWord w);
 CpuidRegs x86_supported_cpuid(Vm *vm, uint32_t leaf, uint32_t subleaf);
 

@@ -28,12 +28,14 @@ bool x86_is_amd(const X86Cpu *cpu)
 
 void x86_cpu_set_feature(X86Cpu *cpu, FeatureWord w, unsigned bit, bool on)
 {
+    uint64_t bits = feature_bits(w, bit);
+
     if (on) {
-        cpu->features[w] |= BIT(bit);
+        cpu->features[w] |= bits;
     } else {
-        cpu->features[w] &= ~BIT(bit);
+        cpu->features[w] &= ~bits;
     }
-    cpu->user_features[w] |= BIT(bit);
+    cpu->user_features[w] |= bits;
 }
 
 /* Add bits, or take them away, where the user said nothing. */
@@ -147,7 +149,7 @@ static void apply_host(X86Cpu *cpu, Vm *vm)
     for (FeatureWord w = 0; w < FEAT__MAX; w++) {
         uint64_t bits = x86_supported(vm, w) & ~feature_words[w].no_auto;
 
-        if (cpu->migratable) {
+        if (cpu->migratable || !x86_accel_ops(vm)) {
             bits &= feature_named_bits(w) & ~feature_words[w].unmigratable;
         }
         if (w == FEAT_1_EDX) {

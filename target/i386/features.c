@@ -61,6 +61,13 @@ const PropKind prop_kind_feature = {
     .set = feature_set,
 };
 
+uint64_t feature_bits(FeatureWord w, unsigned bit)
+{
+    uint64_t both = FKVM_CLOCKSOURCE | FKVM_CLOCKSOURCE2;
+
+    return w == FEAT_KVM && both & BIT(bit) ? both : BIT(bit);
+}
+
 const char *feature_name(FeatureWord w, unsigned bit)
 {
     for (const Prop *p = x86_cpu_props; p->name; p++) {
@@ -77,7 +84,7 @@ uint64_t feature_named_bits(FeatureWord w)
 
     for (const Prop *p = x86_cpu_props; p->name; p++) {
         if (p->kind == &prop_kind_feature && p->offset == w) {
-            bits |= BIT(p->bit);
+            bits |= feature_bits(w, p->bit);
         }
     }
     return bits;

@@ -83,6 +83,8 @@ extern const PropKind prop_kind_feature;
 /* All properties of "x86_64-cpu", those of features among them. */
 extern const Prop x86_cpu_props[];
 
+/* What the property of @bit sets: "kvmclock" means two bits. */
+uint64_t feature_bits(FeatureWord w, unsigned bit);
 /* The property's name, or NULL for bits that have none. */
 const char *feature_name(FeatureWord w, unsigned bit);
 /* Bits of @w that have names. */

@@ -147,6 +147,20 @@ static void test_holes_read_as_ones(Fixture *f, gconstpointer ops)
                     MEM_DECODE_ERROR);
 }
 
+static void test_device_access_is_not_cut(Fixture *f, gconstpointer ops)
+{
+    MemRegion other;
+    Probe probe = { .log = "" };
+
+    mem_region_init_io(&other, NULL, ops, &probe, "other", 1);
+    mem_region_add_overlap(&f->root, 0x1001, &other, 1);
+    as_store(f->as, 0x1000, 0x11223344, 4, MEM_ATTRS_NONE);
+    as_store(f->as, 0x1001, 0x55, 1, MEM_ATTRS_NONE);
+    g_assert_cmpstr(f->probe.log, ==, "w4@0=11223344 ");
+    g_assert_cmpstr(probe.log, ==, "w1@0=55 ");
+    mem_region_cleanup(&other);
+}
+
 static void test_callbacks_get_the_lock(Fixture *f, gconstpointer ops)
 {
     g_assert_cmphex(load(f, 0x1000, 4), ==, 0x03020100);
@@ -524,6 +538,7 @@ int main(int argc, char **argv)
     ADD("invalid-size-is-refused", &ops_words, test_invalid_size_is_refused);
     ADD("big-endian-is-swapped", &ops_big, test_big_endian_is_swapped);
     ADD("holes-read-as-ones", &ops_plain, test_holes_read_as_ones);
+    ADD("device-access-is-not-cut", &ops_plain, test_device_access_is_not_cut);
     ADD("callbacks-get-the-lock", &ops_plain, test_callbacks_get_the_lock);
     ADD("unlocked-callbacks", &ops_unlocked, test_callbacks_get_the_lock);
     ADD("ioeventfd-replaces-write", &ops_plain, test_ioeventfd_replaces_write);

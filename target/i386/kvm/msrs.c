@@ -49,7 +49,6 @@ static const MsrInfo table[] = {
     MSR_IF(0x6e1, pkrs, CPU_DIRTY, FEAT_7_0_ECX, F7_ECX_PKS),
     MSR_IF(0x1c4, xfd, CPU_DIRTY, FEAT_XSAVE, FXSAVE_XFD),
     MSR_IF(0x1c5, xfd_err, CPU_DIRTY, FEAT_XSAVE, FXSAVE_XFD),
-    MSR_IF(0x10a, arch_caps, CPU_DIRTY_FULL, FEAT_7_0_EDX, F7_EDX_ARCH_CAPS),
     MSR_IF(0x3a, feature_control, CPU_DIRTY_RESET, FEAT_1_ECX, F1_ECX_VMX),
     /* Clocks go on while the VM stands still: written only when new. */
     MSR(0x10, tsc, CPU_DIRTY_RESET),
@@ -147,6 +146,10 @@ bool x86_kvm_put_msrs(X86Cpu *cpu, CpuDirty level, Error **errp)
 
     if (level == CPU_DIRTY_FULL) {
         put_one(cpu, 0x8b, cpu->regs.ucode_rev);
+        if (x86_has(cpu, FEAT_7_0_EDX, F7_EDX_ARCH_CAPS)) {
+            /* Some kernels keep their own on AMD. */
+            put_one(cpu, 0x10a, cpu->regs.arch_caps);
+        }
     }
     collect(cpu, b, level);
     ret = kvm_vcpu_ioctl(&cpu->parent.cpu, KVM_SET_MSRS, b);
