@@ -117,6 +117,23 @@ static void test_impl_size_is_respected(Fixture *f, gconstpointer ops)
     g_assert_cmpstr(f->probe.log, ==, "w1@4=dd w1@5=cc w1@6=bb w1@7=aa ");
 }
 
+/* Ports CF8h (a dword) and CF9h (a byte of another device). */
+static void test_partly_hidden_region_has_whole_accesses(Fixture *f,
+                                                         gconstpointer ops)
+{
+    Probe other = { .regs = { 0x77 } };
+    MemRegion byte;
+
+    mem_region_init_io(&byte, NULL, ops, &other, "byte", 1);
+    mem_region_add_overlap(&f->root, 0x1001, &byte, 1);
+    as_store(f->as, 0x1000, 0xaabbccdd, 4, MEM_ATTRS_NONE);
+    g_assert_cmphex(load(f, 0x1000, 4), ==, 0xaabbccdd);
+    g_assert_cmphex(load(f, 0x1001, 1), ==, 0x77);
+    g_assert_cmpstr(f->probe.log, ==, "w4@0=aabbccdd r4@0 ");
+    mem_region_del(&f->root, &byte);
+    mem_region_cleanup(&byte);
+}
+
 static void test_invalid_size_is_refused(Fixture *f, gconstpointer ops)
 {
     uint64_t v;
@@ -535,6 +552,8 @@ int main(int argc, char **argv)
     g_test_add("/memory/" name, Fixture, ops, setup, fn, teardown)
     ADD("wide-reads-are-split", &ops_plain, test_wide_reads_are_split);
     ADD("impl-size-is-respected", &ops_bytes, test_impl_size_is_respected);
+    ADD("partly-hidden-region", &ops_plain,
+        test_partly_hidden_region_has_whole_accesses);
     ADD("invalid-size-is-refused", &ops_words, test_invalid_size_is_refused);
     ADD("big-endian-is-swapped", &ops_big, test_big_endian_is_swapped);
     ADD("holes-read-as-ones", &ops_plain, test_holes_read_as_ones);
