@@ -95,6 +95,19 @@ static bool file_choose_aio(BlockNode *n, const BlockdevOptionsFile *o,
     return true;
 }
 
+/*
+ * The same file on an open file description of its own: requests in a ring
+ * keep theirs, and with it its locks, for a while after the process is gone.
+ * All writes are over by then; locks must be too.
+ */
+static int file_reopen_fd(int fd)
+{
+    g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", fd);
+    int new = open(path, O_RDONLY | O_CLOEXEC);
+
+    return new >= 0 ? new : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
 static bool file_setup_locks(BlockNode *n, const BlockdevOptionsFile *o,
                              Error **errp)
 {
@@ -110,7 +123,7 @@ static bool file_setup_locks(BlockNode *n, const BlockdevOptionsFile *o,
                error_set(errp, "File lock requested but the file system of "
                          "'%s' has no open file description locks", s->path);
     }
-    s->lock_fd = fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
+    s->lock_fd = file_reopen_fd(s->fd);
     if (s->lock_fd < 0) {
         return error_errno(errp, errno, "Could not lock '%s'", s->path);
     }

@@ -12,6 +12,7 @@
 #include "block/block-int.h"
 #include "block/drivers.h"
 #include "qapi/qapi-types-block-core.h"
+#include "qobject/keyval.h"
 #include "util/error.h"
 
 const BlockDriver *const block_drivers[] = {
@@ -335,13 +336,42 @@ static const BlockDriver *probe_node(BlockNode *n, Error **errp)
     return block_probe_buffer(job.buf, sizeof(job.buf));
 }
 
-static BlockNode *open_dict(BlockGraph *g, const QDict *d,
+/*
+ * Where a whole image is described by one option (-drive, --image-opts), sizes
+ * may have a suffix, as they may not in the schema.
+ */
+static void convert_sizes(QDict *d)
+{
+    static const char *const keys[] = {
+        "offset", "size", "cache-size", "l2-cache-size",
+        "l2-cache-entry-size", "refcount-cache-size",
+    };
+    uint64_t size;
+
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        const char *text = qdict_get_str(d, keys[i]);
+
+        if (text && parse_size(text, 'B', &size) && size <= INT64_MAX) {
+            qdict_put_int(d, keys[i], size);
+        }
+    }
+    QDICT_FOREACH(d, e) {
+        QDict *sub = qobject_to_dict(e->value);
+
+        if (sub) {
+            convert_sizes(sub);
+        }
+    }
+}
+
+static BlockNode *open_dict(BlockGraph *g, QDict *d,
                             const BlockOpenFlags *inherit, Error **errp)
 {
-    g_autoptr(BlockdevOptions) opts =
-        qapi_from_qobject(&qapi_type_BlockdevOptions, QOBJECT(d), QAPI_KEYVAL,
-                          errp);
+    g_autoptr(BlockdevOptions) opts = NULL;
 
+    convert_sizes(d);
+    opts = qapi_from_qobject(&qapi_type_BlockdevOptions, QOBJECT(d),
+                             QAPI_KEYVAL, errp);
     return opts ? block_open(g, opts, inherit, errp) : NULL;
 }
 

@@ -1,0 +1,283 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The file and raw drivers: engines, cache modes, locks, windows, holes."""
+
+import os
+import pathlib
+import subprocess
+import tempfile
+import unittest
+
+import blocklib as b
+
+KiB, MiB = 1 << 10, 1 << 20
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.tmp = tempfile.TemporaryDirectory(prefix='nemu-block-',
+                                               dir='/var/tmp')
+        self.path = os.path.join(self.tmp.name, 'a.img')
+        with open(self.path, 'wb') as f:
+            f.truncate(4 * MiB)
+
+    def tearDown(self):
+        self.tmp.cleanup()
+
+    def io(self, *lines, args=('-f', 'raw'), check=True, path=None,
+           tool=b.OUR_IO):
+        io = b.Io(path or self.path, tool=tool, args=args)
+        for line in lines:
+            io.add(line)
+        return io.run(check=check)
+
+    def data(self):
+        return pathlib.Path(self.path).read_bytes()
+
+    def opts(self, text):
+        return self.io('read -q 0 512', args=('--image-opts',), path=text,
+                       check=False)
+
+
+class EngineTest(Case):
+    def one(self, seed, args):
+        rng = b.rng_for(seed)
+        model = b.Model(4 * MiB, rng)
+        io = b.Io(self.path, args=('-f', 'raw', *args))
+        for _ in range(40):
+            model.step(io)
+        io.run()
+        self.assertEqual(self.data(), bytes(model.data))
+
+    def test_engines_and_cache_modes_match_the_model(self):
+        seed = 0
+        for aio in ('threads', 'io_uring', 'native'):
+            for cache in ('writeback', 'none', 'writethrough', 'directsync',
+                          'unsafe'):
+                if aio == 'native' and cache not in ('none', 'directsync'):
+                    continue
+                for misalign in ([], ['-m']):
+                    seed += 1
+                    with self.subTest(aio=aio, cache=cache, m=misalign):
+                        os.truncate(self.path, 0)
+                        os.truncate(self.path, 4 * MiB)
+                        self.one(seed, ['-i', aio, '-t', cache, *misalign])
+
+    def test_native_needs_direct(self):
+        p = self.io('length', args=('-f', 'raw', '-i', 'native'), check=False)
+        self.assertEqual(p.returncode, 1)
+        self.assertIn('cache.direct', p.stdout)
+
+    def test_works_without_io_uring(self):
+        os.environ['NEMU_LOOP'] = 'epoll'
+        try:
+            self.one(99, ['-i', 'io_uring'])
+            os.truncate(self.path, 0)
+            os.truncate(self.path, 4 * MiB)
+            self.one(98, ['-n', '-k'])
+        finally:
+            del os.environ['NEMU_LOOP']
+
+    def test_write_beyond_the_end_fails(self):
+        p = self.io('write 4M 512', 'read 4095k 2k', check=False)
+        self.assertEqual(p.stdout.count('Input/output error'), 2)
+
+    def test_last_bytes_of_an_odd_file(self):
+        os.truncate(self.path, 1000)
+        for args in ((), ('-n',)):
+            self.io('write -P 7 900 100', 'read -P 7 900 100',
+                    args=('-f', 'raw', *args))
+
+
+class HoleTest(Case):
+    def blocks(self):
+        return os.stat(self.path).st_blocks * 512
+
+    def test_discard_gives_the_space_back(self):
+        self.io('write 0 4M')
+        full = self.blocks()
+        self.io('discard 1M 2M')
+        self.assertEqual(self.blocks(), full)
+        self.io('discard 1M 2M', args=('-f', 'raw', '-d', 'unmap'))
+        self.assertLessEqual(self.blocks(), full - 2 * MiB + 64 * KiB)
+        self.assertEqual(self.data()[MiB:3 * MiB], bytes(2 * MiB))
+
+    def test_zeroes_are_detected(self):
+        self.io('write 0 4M')
+        full = self.blocks()
+        self.io('write -P 0 0 4M', path=f'driver=raw,detect-zeroes=unmap,'
+                f'discard=unmap,file.filename={self.path},file.driver=file',
+                args=('--image-opts',))
+        self.assertLess(self.blocks(), full // 4)
+
+    def test_detect_zeroes_unmap_needs_discard(self):
+        p = self.opts('driver=raw,detect-zeroes=unmap,file.driver=file,'
+                      f'file.filename={self.path}')
+        self.assertIn('discard', p.stdout)
+
+    def test_write_zeroes_keeps_or_frees(self):
+        self.io('write 0 4M')
+        full = self.blocks()
+        self.io('write -z 0 1M', args=('-f', 'raw', '-d', 'unmap'))
+        self.assertEqual(self.blocks(), full)
+        self.io('write -z -u 0 1M', args=('-f', 'raw', '-d', 'unmap'))
+        self.assertLess(self.blocks(), full - MiB // 2)
+        self.assertEqual(self.data()[:MiB], bytes(MiB))
+
+
+class WindowTest(Case):
+    def test_window_shows_and_changes_its_part_only(self):
+        self.io('write -P 1 0 4M')
+        self.io('length', 'write -P 2 0 1M', 'read -P 2 0 1M',
+                path=f'driver=raw,offset=1M,size=1M,file.driver=file,'
+                f'file.filename={self.path}', args=('--image-opts',))
+        self.assertEqual(self.data(), b'\1' * MiB + b'\2' * MiB +
+                         b'\1' * 2 * MiB)
+
+    def test_window_must_fit(self):
+        p = self.opts(f'driver=raw,offset=5M,file.driver=file,'
+                      f'file.filename={self.path}')
+        self.assertIn('Offset', p.stdout)
+        p = self.opts(f'driver=raw,offset=3M,size=2M,file.driver=file,'
+                      f'file.filename={self.path}')
+        self.assertIn('size', p.stdout)
+
+
+class BadFileTest(Case):
+    def test_errors_name_the_file(self):
+        p = self.io('length', path='/nonexistent/x', check=False)
+        self.assertIn("Could not open '/nonexistent/x': No such file",
+                      p.stdout)
+        p = self.io('length', path=self.tmp.name, check=False)
+        self.assertEqual(p.returncode, 1)
+
+    def test_unknown_words_are_named(self):
+        p = self.opts('driver=rwa,file.driver=file')
+        self.assertIn('rwa', p.stdout)
+        p = self.opts(f'driver=raw,fiel.driver=file')
+        self.assertIn('fiel', p.stdout)
+        p = self.io('length', path='gluster://x/y', check=False)
+        self.assertIn("Unknown protocol 'gluster'", p.stdout)
+
+    def test_force_share_is_for_readers(self):
+        p = self.opts('driver=raw,force-share=on,file.driver=file,'
+                      f'file.filename={self.path}')
+        self.assertIn('force-share', p.stdout)
+
+    def test_guessed_raw_cannot_become_another_format(self):
+        p = self.io('write -P 81 0 512', 'write -P 1 512 512', args=())
+        self.assertIn('restricted', p.stdout)
+        io = b.Io(self.path)
+        magic = os.path.join(self.tmp.name, 'q')
+        if b.HAVE_ORACLE:
+            b.create(magic, MiB)
+            header = pathlib.Path(magic).read_bytes()[:8]
+            lines = [f'write -P {c} {i} 1' for i, c in enumerate(header)]
+            p = self.io(*lines, args=(), check=False)
+            self.assertIn('Operation not permitted', p.stdout)
+            self.assertNotEqual(self.data()[:8], header)
+
+
+@unittest.skipUnless(b.HAVE_ORACLE, "needs Debian's qemu-utils")
+class LockTest(Case):
+    def hold(self, tool, *args):
+        p = subprocess.Popen([tool, '-f', 'qcow2', *args, self.path],
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                             text=True)
+        p.stdin.write('length\n')
+        p.stdin.flush()
+        while 'MiB' not in p.stdout.readline():
+            pass
+        self.addCleanup(self.release, p)
+        return p
+
+    def release(self, p):
+        if p.poll() is None:
+            p.communicate('quit\n')
+
+    def locks(self):
+        ino = os.stat(self.path).st_ino
+        bytes_ = set()
+        for line in pathlib.Path('/proc/locks').read_text().splitlines():
+            f = line.split()
+            if f[1] == 'OFDLCK' and f[5].endswith(f':{ino}'):
+                bytes_ |= set(range(int(f[6]), int(f[7]) + 1))
+        return bytes_
+
+    def attempt(self, tool, *args):
+        return self.io('read -q 0 512', tool=tool,
+                       args=('-f', 'qcow2', *args), check=False)
+
+    def pair(self, holder, other):
+        b.create(self.path, MiB)
+        p = self.hold(holder)
+        self.assertIn('lock', self.attempt(other).stdout)
+        self.assertIn('lock', self.attempt(other, '-r').stdout)
+        self.assertEqual(self.attempt(other, '-r', '-U').returncode, 0)
+        self.release(p)
+        self.assertEqual(self.attempt(other).returncode, 0)
+        p = self.hold(holder, '-r')
+        self.assertIn('lock', self.attempt(other).stdout)
+        self.assertEqual(self.attempt(other, '-r').returncode, 0)
+        self.release(p)
+
+    def test_our_locks_keep_qemu_out(self):
+        self.pair(b.OUR_IO, b.ORACLE_IO)
+
+    def test_qemus_locks_keep_us_out(self):
+        self.pair(b.ORACLE_IO, b.OUR_IO)
+
+    def test_our_locks_keep_ourselves_out(self):
+        self.pair(b.OUR_IO, b.OUR_IO)
+
+    def test_locked_bytes_are_those_of_qemu(self):
+        for args in ((), ('-r',)):
+            b.create(self.path, MiB)
+            seen = []
+            for tool in (b.OUR_IO, b.ORACLE_IO):
+                p = self.hold(tool, *args)
+                seen.append(self.locks())
+                self.release(p)
+            self.assertEqual(seen[0], seen[1])
+
+    def test_locking_off_takes_none(self):
+        with open(self.path, 'wb') as f:
+            f.truncate(MiB)
+        p = subprocess.Popen(
+            [b.OUR_IO, '--image-opts', f'driver=raw,file.driver=file,'
+             f'file.locking=off,file.filename={self.path}'],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        p.stdin.write('length\n')
+        p.stdin.flush()
+        p.stdout.readline()
+        self.assertEqual(self.locks(), set())
+        self.release(p)
+
+
+class DeviceTest(Case):
+    def setUp(self):
+        super().setUp()
+        p = subprocess.run(['losetup', '--show', '-f', self.path],
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                           text=True)
+        if p.returncode:
+            self.skipTest('no loop device: ' + p.stderr.strip())
+        self.dev = p.stdout.strip()
+        self.addCleanup(subprocess.run, ['losetup', '-d', self.dev])
+
+    def test_block_device_is_read_and_written(self):
+        for args in ((), ('-n',), ('-n', '-k')):
+            self.io('length', 'write -P 3 1k 70k', 'read -P 3 1k 70k',
+                    'write -z 64k 64k', 'read -P 0 64k 64k', 'flush',
+                    'discard 0 1M', path=self.dev,
+                    args=('-f', 'raw', '-d', 'unmap', *args))
+
+    def test_device_is_no_regular_file(self):
+        p = self.opts(f'driver=file,filename={self.dev}')
+        self.assertIn('regular file', p.stdout)
+        p = self.opts(f'driver=host_device,filename={self.path}')
+        self.assertIn('block device', p.stdout)
+
+
+if __name__ == '__main__':
+    unittest.main()
