@@ -162,26 +162,28 @@ static void update_ext_tseg(Mch *m)
     }
 }
 
+/*
+ * A query with all ones is answered by "in RAM", after which only the lock bit
+ * can be set, once. The writable bits tell the state: all, the lock, none.
+ */
 static void update_smbase(Mch *m)
 {
     uint8_t *reg = &m->pci.config[MCH_F_SMBASE];
-    bool locked;
+    uint8_t *writable = &m->pci.wmask[MCH_F_SMBASE];
 
-    if (*reg == SMBASE_QUERY) {
-        *reg = SMBASE_IN_RAM;
-        return;
+    if (*writable == SMBASE_QUERY) {
+        if (*reg == SMBASE_QUERY) {
+            *reg = SMBASE_IN_RAM;
+            *writable = SMBASE_LOCKED;
+        } else {
+            *reg = 0;
+        }
+    } else if (*writable && (*reg & SMBASE_LOCKED)) {
+        *reg = SMBASE_LOCKED;
+        *writable = 0;
+        mem_region_set_enabled(&m->smbase_hide, true);
+        mem_region_set_enabled(&m->smbase_window, true);
     }
-    if (m->pci.wmask[MCH_F_SMBASE] == 0) {
-        return; /* locked before */
-    }
-    locked = *reg == SMBASE_LOCKED;
-    if (locked) {
-        m->pci.wmask[MCH_F_SMBASE] = 0;
-    } else {
-        *reg = 0;
-    }
-    mem_region_set_enabled(&m->smbase_hide, locked);
-    mem_region_set_enabled(&m->smbase_window, locked);
 }
 
 static void mch_config_write(PciDevice *d, uint32_t addr, uint32_t value,
@@ -328,7 +330,7 @@ static void mch_reset(Device *dev)
         pci_set_word(d->config + MCH_EXT_TSEG, m->ext_tseg_mbytes);
     }
     d->config[MCH_F_SMBASE] = 0;
-    d->wmask[MCH_F_SMBASE] = m->smbase_smram ? 0xff : 0;
+    d->wmask[MCH_F_SMBASE] = m->smbase_smram ? SMBASE_QUERY : 0;
 
     mem_txn_begin(dev->vm);
     update_pam(m);
@@ -345,6 +347,9 @@ static bool mch_post_load(void *state, int version, Error **errp)
     bool locked = m->smbase_smram &&
                   m->pci.config[MCH_F_SMBASE] == SMBASE_LOCKED;
 
+    if (m->smbase_smram && m->pci.config[MCH_F_SMBASE]) {
+        m->pci.wmask[MCH_F_SMBASE] = locked ? 0 : SMBASE_LOCKED;
+    }
     mem_txn_begin(m->pci.dev.vm);
     update_pam(m);
     update_ecam(m);

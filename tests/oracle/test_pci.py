@@ -20,7 +20,7 @@ NEEDS = {
     'pci-bridge': ((), ',chassis_nr=1'),
 }
 # Part of the chip set: looked at where the machine puts them.
-BUILT_IN = {'mch': 0x0000, 'ICH9-LPC': 0x00f8}
+BUILT_IN = {'mch': 0x0000, 'ICH9-LPC': 0x00f8, 'ICH9-SMB': 0x00fb}
 VARIANTS = {
     'virtio-rng-pci': ['', ',disable-legacy=on', ',disable-modern=on',
                        ',vectors=0'],
