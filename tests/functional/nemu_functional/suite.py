@@ -92,6 +92,7 @@ def load(directory, patterns):
 
 
 def run(directory, patterns):
+    unittest.TestCase.maxDiff = None
     tests = load(directory, patterns)
     print(f'TAP version 13\n1..{len(tests)}', flush=True)
     result = TapResult()
