@@ -104,7 +104,8 @@ static void rng_random_finalize(Object *obj)
 }
 
 static const Prop rng_random_props[] = {
-    PROP_STR_DEF(RngRandom, filename, "filename", "/dev/urandom"),
+    PROP_STR_DEF(RngRandom, filename, "filename", "/dev/urandom",
+                 .type = "string"),
     {},
 };
 static const RngBackendClass rng_random_class = {

@@ -66,7 +66,8 @@ bool type_is_a(const ObjectType *type, const ObjectType *ancestor)
 bool type_is_a_name(const ObjectType *type, const char *ancestor)
 {
     for (; type; type = type->parent) {
-        if (g_str_equal(type->name, ancestor)) {
+        if (g_str_equal(type->name, ancestor) ||
+            (type->user_creatable && g_str_equal(ancestor, "user-creatable"))) {
             return true;
         }
         for (const char *const *i = type->interfaces; i && *i; i++) {

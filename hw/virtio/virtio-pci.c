@@ -367,8 +367,7 @@ static void set_ids(VirtioPci *s)
         config[PCI_REVISION_ID] = 1;
     }
     if (s->class_code) {
-        config[PCI_CLASS_PROG] = s->class_code;
-        pci_set_word(config + PCI_CLASS_DEVICE, s->class_code >> 8);
+        pci_set_word(config + PCI_CLASS_DEVICE, s->class_code);
     }
     config[PCI_INTERRUPT_PIN] = 1;
 }

@@ -134,7 +134,6 @@ const Prop x86_cpu_props[] = {
     P(pmu, "pmu", false),
     P(cpuid_0xb, "cpuid-0xb", true),
     P(l3_cache, "l3-cache", true),
-    P(host_cache_info, "host-cache-info", false),
     P(ucode_rev, "ucode-rev", 0),
     P(tsc_frequency, "tsc-frequency", 0, .type = "int"),
     P(apic_id, "apic-id", UINT32_MAX),

@@ -40,6 +40,7 @@ static const X86Model kvm64 = {
 
 static const Prop max_props[] = {
     PROP(X86Cpu, migratable, "migratable", true),
+    PROP(X86Cpu, host_cache_info, "host-cache-info", false),
     {},
 };
 
