@@ -48,6 +48,21 @@ bool qmp_quit(Vm *vm, Error **errp)
     return true;
 }
 
+static bool watchdog_action_ok(WatchdogAction action, Error **errp)
+{
+    return action != WATCHDOG_ACTION_INJECT_NMI ||
+           error_set(errp, "watchdog action 'inject-nmi' is not supported");
+}
+
+bool qmp_watchdog_set_action(Vm *vm, WatchdogAction action, Error **errp)
+{
+    if (!watchdog_action_ok(action, errp)) {
+        return false;
+    }
+    vm_actions(vm)->watchdog = action;
+    return true;
+}
+
 bool qmp_set_action(Vm *vm, bool has_reboot, RebootAction reboot,
                     bool has_shutdown, ShutdownAction shutdown, bool has_panic,
                     PanicAction panic, bool has_watchdog,
@@ -55,6 +70,9 @@ bool qmp_set_action(Vm *vm, bool has_reboot, RebootAction reboot,
 {
     VmActions *a = vm_actions(vm);
 
+    if (has_watchdog && !watchdog_action_ok(watchdog, errp)) {
+        return false;
+    }
     a->reboot = has_reboot ? reboot : a->reboot;
     a->shutdown = has_shutdown ? shutdown : a->shutdown;
     a->panic = has_panic ? panic : a->panic;
