@@ -17,6 +17,7 @@ enum {
     PM_SMI = 0x30,
     PM_TCO = 0x60,
     SMI_EN_GBL = 1,
+    SMI_EN_APMC = 1 << 5,
 };
 
 /* Properties ------------------------------------------------------------------------- */
@@ -204,7 +205,10 @@ void ich9_pm_cleanup(Ich9Lpc *lpc)
 void ich9_pm_reset(Ich9Lpc *lpc)
 {
     acpi_regs_reset(&lpc->regs);
-    lpc->smi_en = lpc->smi_sts = 0;
+    /* As if somebody had set up system management already: there is none, and
+     * firmware would wait for its first SMI. 7.2 does so with smm=off. */
+    lpc->smi_en = SMI_EN_APMC;
+    lpc->smi_sts = 0;
     lpc->apmc = lpc->apms = 0;
     if (lpc->enable_tco) {
         tco_reset(&lpc->tco);
