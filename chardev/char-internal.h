@@ -95,6 +95,10 @@ bool char_parse_common(QDict *opts, ChardevCommon *common, Error **errp);
 bool char_parse_plain(QDict *opts, ChardevBackend *backend, Error **errp);
 bool char_parse_socket(QDict *opts, ChardevBackend *backend, Error **errp);
 
+/* chardev-change with options as text, without "id=". */
+bool chardev_change_opts(Vm *vm, const char *id, const char *text,
+                         Error **errp);
+
 /* The backend type of a name or kind; NULL: none. */
 const ObjectType *char_type_by_name(const char *name);
 const ObjectType *char_type_by_kind(ChardevBackendKind kind);

@@ -6,6 +6,7 @@
 #include "util/osdep.h"
 
 #include "chardev/char-internal.h"
+#include "qapi/qapi-commands-char.h"
 #include "qobject/keyval.h"
 #include "util/error.h"
 
@@ -125,6 +126,30 @@ static Chardev *add_dict(Vm *vm, const char *id, QDict *opts, Error **errp)
     base_id = g_strdup_printf("%s-base", id);
     chr = chardev_add(vm, base_id, backend, errp);
     return chr ? add_mux(vm, id, chr, errp) : NULL;
+}
+
+bool chardev_change_opts(Vm *vm, const char *id, const char *text,
+                         Error **errp)
+{
+    g_autoptr(ChardevBackend) backend = NULL;
+    g_autoptr(QDict) opts =
+        keyval_parse_flat(text, "backend", true, NULL, errp);
+    const ObjectType *type = opts ? type_of_opts(opts, errp) : NULL;
+    const ChardevClass *cc;
+    ChardevReturn *ret;
+
+    if (!type) {
+        return false;
+    }
+    cc = type_class(type);
+    backend = g_new0(ChardevBackend, 1);
+    backend->type = cc->kind;
+    if (!cc->parse(opts, backend, errp) || !all_taken(opts, cc->name, errp)) {
+        return false;
+    }
+    ret = qmp_chardev_change(vm, id, backend, errp);
+    qapi_free_ChardevReturn(ret);
+    return ret;
 }
 
 /* {"id": ..., "backend": {...}} */

@@ -89,11 +89,6 @@ static bool run_help(Hmp *hmp, const QDict *args, Error **errp)
 
 static bool run_info(Hmp *hmp, const QDict *args, Error **errp)
 {
-    const char *item = qdict_get_str(args, "item");
-
-    if (item) {
-        return error_set(errp, "unknown command: 'info %s'", item);
-    }
     return hmp_print_help(hmp, NULL, true, errp);
 }
 
@@ -194,10 +189,6 @@ static const HmpArg help_args[] = {
     { "item", HMP_WORD, .optional = true },
     {},
 };
-static const HmpArg info_args[] = {
-    { "item", HMP_WORD, .optional = true },
-    {},
-};
 static const HmpArg log_args[] = { { "items", HMP_WORD }, {} };
 static const HmpArg logfile_args[] = { { "filename", HMP_WORD }, {} };
 static const HmpArg trace_args[] = {
@@ -218,7 +209,7 @@ static const HmpArg print_args[] = {
 static const HmpCommand own_commands[] = {
     { .name = "help|?", .args = help_args, .params = "[cmd]",
       .help = "show the help", .run = run_help },
-    { .name = "info", .args = info_args, .params = "[subcommand]",
+    { .name = "info", .params = "[subcommand]",
       .help = "show various information about the system state",
       .run = run_info },
     { .name = "info history", .help = "show the command line history",

@@ -187,14 +187,12 @@ static QDict *take_args(const HmpCommand *cmd, const char *p, Error **errp)
             }
         } else if (!arg->optional && arg->kind != HMP_FLAG &&
                    arg->kind != HMP_FMT) {
-            error_set(errp, "%s: parameter '%s' is missing", cmd->name,
-                      arg->name);
+            error_set(errp, "parameter '%s' is missing", arg->name);
             return NULL;
         }
     }
     if (*skip_space(p)) {
-        error_set(errp, "%s: extraneous characters at the end of line",
-                  cmd->name);
+        error_set(errp, "extraneous characters at the end of line");
         return NULL;
     }
     return g_steal_pointer(&args);
@@ -222,6 +220,11 @@ static const HmpCommand *take_command(const char **p, Error **errp)
             *p = sub + sub_len;
             return cmd;
         }
+        if (sub_len) {
+            error_set(errp, "unknown command: 'info %.*s'",
+                      (int)MIN(sub_len, 100), sub);
+            return NULL;
+        }
     }
     cmd = hmp_command_find(word, len, false);
     if (!cmd) {
@@ -230,7 +233,8 @@ static const HmpCommand *take_command(const char **p, Error **errp)
     return cmd;
 }
 
-static bool run_line(Hmp *hmp, const char *line, Error **errp)
+/* *@understood: the line made sense, whatever came of it. */
+static bool run_line(Hmp *hmp, const char *line, bool *understood, Error **errp)
 {
     const char *p = line;
     const HmpCommand *cmd = take_command(&p, errp);
@@ -241,9 +245,12 @@ static bool run_line(Hmp *hmp, const char *line, Error **errp)
     }
     args = take_args(cmd, p, errp);
     if (!args) {
-        error_hint(errp, "Try \"help %s\" for more information\n", cmd->name);
+        error_prefix(errp, "%s", cmd->name);
+        error_hint(errp, "Try \"help %.*s\" for more information\n",
+                   (int)strcspn(cmd->name, "|"), cmd->name);
         return false;
     }
+    *understood = true;
     hmp->command = cmd->name;
     return cmd->run(hmp, args, errp);
 }
@@ -257,17 +264,16 @@ static void take_report(void *opaque, const char *text)
 void hmp_run_line(Hmp *hmp, const char *line)
 {
     autoerr Error *err = NULL;
+    bool understood = false;
 
     line = skip_space(line);
     if (!*line || *line == '#') {
         return;
     }
     report_set_thread_sink(take_report, hmp);
-    if (!run_line(hmp, line, &err)) {
-        bool syntax = g_str_has_prefix(error_text(err), "unknown command");
-
-        hmp_printf(hmp, "%s%s\n%s", syntax ? "" : "Error: ", error_text(err),
-                   error_hint_text(err) ?: "");
+    if (!run_line(hmp, line, &understood, &err)) {
+        hmp_printf(hmp, "%s%s\n%s", understood ? "Error: " : "",
+                   error_text(err), error_hint_text(err) ?: "");
     }
     report_set_thread_sink(NULL, NULL);
 }

@@ -637,9 +637,10 @@ static void test_lines_are_taken_apart(Fixture *f, gconstpointer unused)
         { "p ~0&0xf", "15\r\n" },
         { "p 'a'", "97\r\n" },
         { "nope", "unknown command: 'nope'\r\n" },
+        { "info nope", "unknown command: 'info nope'\r\n" },
         { "test-gone a", "unknown command: 'test-gone'\r\n" },
-        { "p 1/0", "Error: division by zero\r\n"
-                   "Try \"help print|p\" for more information\r\n" },
+        { "p 1/0", "print|p: division by zero\r\n"
+                   "Try \"help print\" for more information\r\n" },
         { "test-warn", "warning: careful\r\nError: broken\r\n" },
     };
 
@@ -658,13 +659,39 @@ static void test_missing_and_extra_arguments(Fixture *f, gconstpointer unused)
     g_autofree char *parens = g_strnfill(1000, '(');
     g_autofree char *line = g_strdup_printf("p %s", parens);
 
-    g_assert_true(g_str_has_prefix(missing, "Error: test-args|ta: parameter "
-                                            "'word' is missing\r\n"));
-    g_assert_true(g_str_has_prefix(extra, "Error: print|p: extraneous "));
+    g_assert_true(g_str_has_prefix(missing, "test-args|ta: parameter 'word' "
+                                            "is missing\r\n"));
+    g_assert_true(g_str_has_prefix(extra, "print|p: extraneous "));
     deep = hmp(f, line);
     g_assert_cmpstr(deep, ==,
-                    "Error: expression is nested too deeply\r\n"
-                    "Try \"help print|p\" for more information\r\n");
+                    "print|p: expression is nested too deeply\r\n"
+                    "Try \"help print\" for more information\r\n");
+}
+
+static void test_chardevs_from_the_terminal(Fixture *f, gconstpointer unused)
+{
+    static const char *const lines[][2] = {
+        { "chardev-add ringbuf,id=r,size=16", "" },
+        { "ringbuf_write r \"a\\\\b\"", "" },
+        { "ringbuf_read r 100", "a\\\\b\r\n" },
+        { "chardev-change r null", "" },
+        { "ringbuf_read r 1", "Error: Device 'r' not found\r\n" },
+        { "chardev-send-break r", "" },
+        { "chardev-remove r", "" },
+        { "chardev-remove r", "Error: Chardev 'r' not found\r\n" },
+        { "chardev-change m0 null",
+          "Error: Chardev user does not support chardev hotswap\r\n" },
+        { "chardev-add nul,id=n",
+          "Error: chardev: backend \"nul\" not found\r\n"
+          "did you mean 'null'?\r\n" },
+        { "info chardev", "m0: filename=unix:\r\n" },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+        g_autofree char *text = hmp(f, lines[i][0]);
+
+        g_assert_cmpstr(text, ==, lines[i][1]);
+    }
 }
 
 static void test_help_lists_what_is_there(Fixture *f, gconstpointer unused)
@@ -723,6 +750,7 @@ int main(int argc, char **argv)
     ADD("/qmp/limits", test_floods_are_limited);
     ADD("/hmp/lines", test_lines_are_taken_apart);
     ADD("/hmp/arguments", test_missing_and_extra_arguments);
+    ADD("/hmp/chardev", test_chardevs_from_the_terminal);
     ADD("/hmp/help", test_help_lists_what_is_there);
     ADD("/hmp/terminal", test_terminal_runs_lines);
     return g_test_run();
