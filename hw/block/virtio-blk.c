@@ -400,6 +400,7 @@ static void blk_init(Object *obj)
 {
     VirtioBlk *s = (VirtioBlk *)obj;
 
+    s->bootindex = -1;
     mutex_init(&s->drain_lock);
     cond_init(&s->drain_cond);
 }
@@ -445,7 +446,9 @@ static const Prop blk_props[] = {
     PROP(VirtioBlk, lheads, "lheads", 0),
     PROP(VirtioBlk, lsecs, "lsecs", 0),
     PROP_STR(VirtioBlk, serial, "serial"),
-    PROP(VirtioBlk, bootindex, "bootindex", -1),
+    { .name = "bootindex",
+      .kind = &prop_kind_int32,
+      .offset = offsetof(VirtioBlk, bootindex) },
     PROP(VirtioBlk, config_wce, "config-wce", true),
     PROP(VirtioBlk, scsi, "scsi", false),
     PROP(VirtioBlk, request_merging, "request-merging", true),

@@ -6,6 +6,7 @@
 #include "hw/core/device.h"
 #include "hw/core/machine.h"
 #include "qapi/qapi-events-qdev.h"
+#include "softmmu/cpu.h"
 #include "softmmu/vm.h"
 #include "util/error.h"
 
@@ -322,7 +323,7 @@ void device_unrealize(Device *dev)
     }
 }
 
-void device_unplug(Device *dev)
+static void unplug_now(Device *dev)
 {
     g_autofree char *path = object_path(&dev->obj);
 
@@ -331,6 +332,28 @@ void device_unplug(Device *dev)
     object_unparent(dev);
     qapi_event_send_device_deleted(dev->vm->events, dev->id, path);
     object_unref(dev);
+}
+
+static void unplug_later(void *opaque)
+{
+    Device *dev = opaque;
+
+    if (dev->realized) {
+        device_unplug(dev);
+    }
+    object_unref(dev);
+}
+
+void device_unplug(Device *dev)
+{
+    if (cpu_current()) {
+        /* The guest ejects it. Watches and timers of the main loop that the
+         * device has can only be taken away on the main loop's thread. */
+        object_ref(dev);
+        loop_post(dev->vm->loop, unplug_later, dev);
+        return;
+    }
+    unplug_now(dev);
 }
 
 /* Names ------------------------------------------------------------------------------ */

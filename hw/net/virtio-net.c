@@ -461,7 +461,9 @@ static const Prop net_props[] = {
                  .help = "Ethernet 6-byte MAC Address, example: "
                          "52:54:00:12:34:56"),
     PROP_NETDEV(VirtioNet, peers, "netdev"),
-    PROP(VirtioNet, bootindex, "bootindex", -1),
+    { .name = "bootindex",
+      .kind = &prop_kind_int32,
+      .offset = offsetof(VirtioNet, bootindex) },
     PROP(VirtioNet, tx_timer, "x-txtimer", 150000),
     PROP(VirtioNet, tx_burst, "x-txburst", 256),
     PROP_STR(VirtioNet, tx, "tx"),
@@ -499,7 +501,14 @@ static const VirtioClass net_class = {
     .queue_reset = net_queue_reset,
     .state = &virtio_net_state,
 };
-VIRTIO_DEFINE(VirtioNet, virtio_net, "virtio-net", &net_class);
+static void net_init(Object *obj)
+{
+    ((VirtioNet *)obj)->bootindex = -1;
+}
+
+QOM_DEFINE(VirtioNet, virtio_net, .name = "virtio-net-device",
+           .parent = &virtio_device_type, .class = &net_class,
+           .init = net_init);
 
 #define NET_PCI(...) \
     VIRTIO_PCI_CLASS(0x1000, PCI_CLASS_NETWORK_ETHERNET, NETWORK, __VA_ARGS__)

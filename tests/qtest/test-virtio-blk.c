@@ -323,6 +323,46 @@ static void test_reset_in_the_middle_of_requests(void)
     disk_close(&d);
 }
 
+/* Into a root port, and out again when the guest switches the slot off. */
+static void test_disk_comes_and_goes(void)
+{
+    g_autofree char *path = make_image();
+    g_autofree char *text = NULL;
+    g_autoptr(QDict) event = NULL;
+    g_autoptr(QTest) q =
+        qtest_startf("-machine q35 -object iothread,id=t0 -blockdev "
+                     "driver=file,node-name=n0,filename=%s "
+                     "-device pcie-root-port,id=rp,addr=5,chassis=1,slot=1",
+                     path);
+    const char *add = "{'execute': 'device_add', 'arguments': {'driver': "
+                      "'virtio-blk-pci', 'id': 'd0', 'bus': 'rp', 'drive': "
+                      "'n0', 'iothread': 't0'}}";
+    unsigned cap;
+
+    for (int round = 0; round < 3; round++) {
+        qtest_qmp_ok(q, "%s", add);
+        g_free(text);
+        text = qtest_qmp_error(q, "GenericError",
+                               "{'execute': 'object-del', 'arguments': "
+                               "{'id': 't0'}}");
+        for (cap = pci_read8(q, 5, 0x34); pci_read8(q, 5, cap) != 0x10;) {
+            cap = pci_read8(q, 5, cap + 1);
+        }
+        qtest_qmp_ok(q, "{'execute': 'device_del', 'arguments': "
+                        "{'id': 'd0'}}");
+        /* Slot control: power on with the indicator on, then off. */
+        pci_write(q, 5, cap + 0x18, 0x0100);
+        pci_write(q, 5, cap + 0x18, 0x0700);
+        event = qtest_wait_event(q, "DEVICE_DELETED");
+        qobject_unref(event);
+        event = NULL;
+        /* Off already: the next one goes in with its power. */
+        pci_write(q, 5, cap + 0x18, 0x0100);
+    }
+    qtest_qmp_ok(q, "{'execute': 'object-del', 'arguments': {'id': 't0'}}");
+    unlink(path);
+}
+
 static void refused(const char *opts, const char *word)
 {
     g_autofree char *path = make_image();
@@ -369,6 +409,7 @@ int main(int argc, char **argv)
                     test_configuration_describes_the_disk);
     g_test_add_func("/virtio-blk/resize", test_resize_is_told);
     g_test_add_func("/virtio-blk/reset", test_reset_in_the_middle_of_requests);
+    g_test_add_func("/virtio-blk/hotplug", test_disk_comes_and_goes);
     g_test_add_func("/virtio-blk/bad-properties",
                     test_bad_properties_are_named);
     return g_test_run();
