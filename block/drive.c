@@ -19,6 +19,7 @@ static const char *const if_names[] = {
     [DRIVE_IF_IDE] = "ide",       [DRIVE_IF_SCSI] = "scsi",
     [DRIVE_IF_FLOPPY] = "floppy", [DRIVE_IF_SD] = "sd",
     [DRIVE_IF_MTD] = "mtd",       [DRIVE_IF_XEN] = "xen",
+    NULL, /* for hints */
 };
 
 bool drive_cache_mode(const char *mode, bool *writeback, bool *direct,
@@ -118,7 +119,7 @@ static bool take_interface(QDict *d, DriveInfo *info, Error **errp)
         return error_set(errp, "'%s' invalid media", media);
     }
     info->cdrom = media && !strcmp(media, "cdrom");
-    for (size_t i = DRIVE_IF_NONE; text && i < ARRAY_SIZE(if_names); i++) {
+    for (size_t i = DRIVE_IF_NONE; text && if_names[i]; i++) {
         if (!strcmp(text, if_names[i])) {
             info->type = i;
         }

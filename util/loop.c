@@ -227,7 +227,8 @@ static bool loop_run_tasks(Loop *loop)
         if (!loop->run_head) {
             loop->run_tail = &loop->run_head;
         }
-        if (task->pending & TASK_AUTOFREE) {
+        if (__atomic_load_n(&task->pending, __ATOMIC_RELAXED) &
+            TASK_AUTOFREE) {
             g_free(task);
         } else {
             __atomic_store_n(&task->pending, 0, __ATOMIC_SEQ_CST);

@@ -94,7 +94,7 @@ static void *pool_worker(void *opaque)
     }
     pool->threads--;
     w->next = pool->ended;
-    pool->ended = w;
+    __atomic_store_n(&pool->ended, w, __ATOMIC_RELAXED);
     mutex_unlock(&pool->lock);
     return NULL;
 }
@@ -120,7 +120,7 @@ static void pool_join_ended(ThreadPool *pool)
 
     mutex_lock(&pool->lock);
     list = pool->ended;
-    pool->ended = NULL;
+    __atomic_store_n(&pool->ended, NULL, __ATOMIC_RELAXED);
     mutex_unlock(&pool->lock);
     while (list) {
         PoolWorker *next = list->next;
@@ -199,7 +199,7 @@ static void pool_submit(ThreadPool *pool, PoolItem *item)
 {
     bool have_worker = true;
 
-    if (unlikely(pool->ended)) {
+    if (unlikely(__atomic_load_n(&pool->ended, __ATOMIC_RELAXED))) {
         pool_join_ended(pool);
     }
     mutex_lock(&pool->lock);

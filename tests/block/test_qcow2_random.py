@@ -90,19 +90,19 @@ class RandomTest(unittest.TestCase):
         b.check(self.path)
 
     def test_snapshots_keep_their_data(self):
-        for seed in b.seeds(20):
+        for seed in b.seeds(8):
             with self.subTest(seed=seed):
                 self.snapshots(seed)
                 os.unlink(self.path)
 
     def test_writes_match_the_model(self):
-        for seed in b.seeds(20):
+        for seed in b.seeds(8):
             with self.subTest(seed=seed):
                 self.one(seed)
                 os.unlink(self.path)
 
     def test_overlays_match_the_model(self):
-        for seed in b.seeds(20):
+        for seed in b.seeds(8):
             with self.subTest(seed=seed):
                 self.overlay(seed)
                 os.unlink(self.path)

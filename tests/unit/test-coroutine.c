@@ -268,7 +268,6 @@ static void *worker_main(void *opaque)
     while (w->left) {
         loop_run_once(w->loop, true);
     }
-    loop_free(w->loop);
     return NULL;
 }
 
@@ -284,6 +283,10 @@ static void test_mutex_excludes_between_threads(void)
     }
     for (int i = 0; i < THREADS; i++) {
         thread_join(&w[i].thread);
+    }
+    /* Not before: who woke the last one may still be at it. */
+    for (int i = 0; i < THREADS; i++) {
+        loop_free(w[i].loop);
     }
     g_assert_cmpint(s.count, ==, THREADS * PER_THREAD * ROUNDS);
     co_mutex_destroy(&s.mutex);
