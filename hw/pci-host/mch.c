@@ -90,7 +90,8 @@ static unsigned pam_mode(const Mch *m, unsigned i)
     return (i % 2 == 0 ? reg >> 4 : reg) & 3;
 }
 
-/* Bit 0: reads go to RAM; bit 1: writes do. */
+/* Bit 0: reads go to RAM; bit 1: writes do, but not when reads go to PCI,
+ * which no firmware needs. */
 static void update_pam(Mch *m)
 {
     for (unsigned i = 0; i < MCH_PAM_REGIONS; i++) {
