@@ -239,6 +239,15 @@ void irq_route_del(Vm *vm, int virq)
     }
 }
 
+void irq_route_gsi_msi(Vm *vm, int gsi, const MsiMessage *msg)
+{
+    const AccelClass *c = vm_accel_class(vm);
+
+    if (c->route_gsi_msi) {
+        c->route_gsi_msi(vm->accel, gsi, msg);
+    }
+}
+
 void irq_routes_commit(Vm *vm)
 {
     const AccelClass *c = vm_accel_class(vm);

@@ -81,7 +81,7 @@ void kvm_irq_cleanup(KvmAccel *s);
 void kvm_set_gsi(Accel *accel, int gsi, int level);
 int kvm_send_msi(Accel *accel, const MsiMessage *msg);
 int kvm_route_add_msi(Accel *accel, const MsiMessage *msg);
-int kvm_route_add_gsi(Accel *accel, int gsi, int chip, int pin);
+void kvm_route_gsi_msi(Accel *accel, int gsi, const MsiMessage *msg);
 void kvm_route_update_msi(Accel *accel, int virq, const MsiMessage *msg);
 void kvm_route_del(Accel *accel, int virq);
 void kvm_route_commit(Accel *accel);

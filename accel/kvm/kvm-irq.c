@@ -199,24 +199,17 @@ void kvm_route_set_gsi(Accel *accel, int gsi, unsigned chip, unsigned pin)
     mutex_unlock(&r->lock);
 }
 
-void kvm_route_set_gsi_msi(Accel *accel, int gsi, const MsiMessage *msg)
-{
-    kvm_route_update_msi(accel, gsi, msg);
-}
-
-void kvm_route_clear_gsi(Accel *accel, int gsi)
+void kvm_route_gsi_msi(Accel *accel, int gsi, const MsiMessage *msg)
 {
     KvmRoutes *r = &kvm_accel(accel)->routes;
 
+    if (msg) {
+        kvm_route_update_msi(accel, gsi, msg);
+        return;
+    }
     mutex_lock(&r->lock);
     remove_gsi(r, gsi);
     mutex_unlock(&r->lock);
-}
-
-int kvm_route_add_gsi(Accel *accel, int gsi, int chip, int pin)
-{
-    kvm_route_set_gsi(accel, gsi, chip, pin);
-    return gsi;
 }
 
 /* irqfd ------------------------------------------------------------------------------- */

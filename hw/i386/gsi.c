@@ -1,41 +1,46 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The machine's interrupt lines: KVM's interrupt controllers (or, with the
- * qtest accelerator, nobody) hear of them. An object of its own, so that tests
- * can listen.
+ * Interrupt lines of PC machines ("GSIs"), their controllers and the timer. In
+ * KVM each line goes to all controllers by routes; else it is connected here
+ * to the PICs and the I/O APIC.
  */
 #include "util/osdep.h"
 
-#include "accel/accel.h"
+#include "hw/i386/kvmclock.h"
 #include "hw/i386/pc.h"
+#include "hw/intc/i8259.h"
+#include "hw/intc/ioapic.h"
+#include "hw/timer/pcspk.h"
 #include "util/error.h"
 
 static void gsi_set(void *opaque, int n, int level)
 {
-    Device *dev = opaque;
+    PcMachine *pc = opaque;
 
-    accel_set_gsi(dev->vm, n, level);
+    if (n < ISA_NUM_IRQS) {
+        irq_set(pc->pic_inputs[n], level);
+    }
+    irq_set(pc->ioapic_inputs[n], level);
 }
 
-static bool gsi_realize(Device *dev, Error **errp)
+bool pc_gsi_create(PcMachine *pc, Object *parent, Error **errp)
 {
-    device_irqs_in(dev, NULL, gsi_set, dev, PC_GSIS);
-    return true;
+    pc->gsi = irqs_new(gsi_set, pc, PC_GSIS);
+    pc->ioapic = ioapic_create(pc->parent.vm, parent, PC_IOAPIC_ADDR, errp);
+    for (unsigned n = 0; pc->ioapic && n < PC_GSIS; n++) {
+        pc->ioapic_inputs[n] = device_irq_in(pc->ioapic, NULL, n);
+    }
+    return pc->ioapic != NULL;
 }
 
-static const DeviceClass gsi_class = {
-    .internal = true,
-    .no_hotplug = true,
-    .realize = gsi_realize,
-};
-extern const ObjectType kvm_ioapic_type;
-QOM_DEFINE(Device, kvm_ioapic, .name = "kvm-ioapic", .parent = &device_type,
-           .class = &gsi_class);
-
-Device *pc_gsi_create(Vm *vm, Object *parent, Error **errp)
+bool pc_intc_create(PcMachine *pc, Error **errp)
 {
-    Device *dev = device_new(vm, &kvm_ioapic_type);
+    Vm *vm = pc->parent.vm;
+    Pit *pit;
 
-    object_add_child(parent, "ioapic", dev, error_abort);
-    return device_realize_and_unref(dev, system_bus(vm), errp) ? dev : NULL;
+    if (!pics_create(pc->isa, pc->pic_inputs, errp)) {
+        return false;
+    }
+    pit = pit_create(pc->isa, errp);
+    return pit && pcspk_create(pc->isa, pit, errp) && kvmclock_create(vm, errp);
 }

@@ -140,11 +140,9 @@ static bool create_lpc(PcMachine *pc, Error **errp)
     }
     pc->isa = pc->lpc->isa;
     for (int n = 0; n < PC_GSIS; n++) {
-        IrqLine *gsi = device_irq_in(pc->ioapic, NULL, n);
-
-        device_connect_out(&d->dev, "gsi", n, gsi);
+        device_connect_out(&d->dev, "gsi", n, pc->gsi[n]);
         if (n < ISA_NUM_IRQS) {
-            pc->isa->irqs[n] = gsi;
+            pc->isa->irqs[n] = pc->gsi[n];
         }
     }
     return true;
@@ -214,8 +212,8 @@ static bool pc_q35_init(Machine *m, Error **errp)
         !create_host(pc, errp)) {
         return false;
     }
-    pc->ioapic = pc_gsi_create(m->vm, &pc->host->parent.dev.obj, errp);
-    if (!pc->ioapic || !create_lpc(pc, errp) ||
+    if (!pc_gsi_create(pc, &pc->host->parent.dev.obj, errp) ||
+        !create_lpc(pc, errp) || !pc_intc_create(pc, errp) ||
         !create_isa_devices(pc, errp)) {
         return false;
     }

@@ -52,7 +52,8 @@ typedef struct AccelClass {
     void (*set_gsi)(Accel *accel, int gsi, int level);
     int (*send_msi)(Accel *accel, const MsiMessage *msg);
     int (*route_add_msi)(Accel *accel, const MsiMessage *msg);
-    int (*route_add_gsi)(Accel *accel, int gsi, int chip, int pin);
+    /* Interrupt line @gsi is message @msg; NULL: nothing. */
+    void (*route_gsi_msi)(Accel *accel, int gsi, const MsiMessage *msg);
     void (*route_update_msi)(Accel *accel, int virq, const MsiMessage *msg);
     void (*route_del)(Accel *accel, int virq);
     void (*route_commit)(Accel *accel);
@@ -75,6 +76,9 @@ bool accel_has_irqfd(const Vm *vm);
 int irq_route_add_msi(Vm *vm, const MsiMessage *msg);
 void irq_route_update_msi(Vm *vm, int virq, const MsiMessage *msg);
 void irq_route_del(Vm *vm, int virq);
+/* For I/O APICs outside of the kernel: line @gsi sends @msg (NULL: nothing),
+ * so that the accelerator knows whose end of interrupt to tell. */
+void irq_route_gsi_msi(Vm *vm, int gsi, const MsiMessage *msg);
 void irq_routes_commit(Vm *vm);
 /* Writing @e raises @virq from any thread or process. @resample may be NULL. */
 int irqfd_add(Vm *vm, EventNotifier *e, EventNotifier *resample, int virq);

@@ -55,11 +55,8 @@ int kvm_open_system(Error **errp);
 struct kvm_run *kvm_vcpu_run_area(Cpu *cpu);
 size_t kvm_vcpu_run_size(Cpu *cpu);
 
-/* Routes of interrupt lines: GSI @gsi goes to pin @pin of in-kernel chip
- * @chip, or as message @msg. Take effect at the next commit. Machine lock. */
+/* One more target of interrupt line @gsi: pin @pin of in-kernel chip @chip.
+ * Takes effect at the next commit. Machine lock. */
 void kvm_route_set_gsi(Accel *accel, int gsi, unsigned chip, unsigned pin);
-void kvm_route_set_gsi_msi(Accel *accel, int gsi, const MsiMessage *msg);
-/* An empty route with no target. */
-void kvm_route_clear_gsi(Accel *accel, int gsi);
 
 #endif

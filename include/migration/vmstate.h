@@ -123,9 +123,10 @@ extern const VmFieldKind vmk_bool, vmk_u8, vmk_u16, vmk_u32, vmk_u64, vmk_i8,
     { .name = nam, .kind = &vmk_struct, .offset = offsetof(T, f),              \
       .size = sizeof(*((T *)0)->f), .num = 1,                                  \
       .flags = VMF_STRUCT | VMF_POINTER, .sub = vms }
-#define VMS_UNUSED(nbytes)                                                     \
+#define VMS_UNUSED(nbytes) VMS_UNUSED_V(0, nbytes)
+#define VMS_UNUSED_V(ver, nbytes)                                              \
     { .name = "unused", .kind = &vmk_unused, .size = nbytes, .num = 1,         \
-      .flags = VMF_UNUSED }
+      .flags = VMF_UNUSED, .version = ver }
 
 /* Writing and reading for VmFieldKind implementations. A read past the end
  * fails and zeroes its result. */

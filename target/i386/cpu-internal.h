@@ -6,6 +6,7 @@
 #include "hw/core/cpu-device.h"
 #include "target/i386/cpu.h"
 #include "target/i386/features.h"
+#include "target/i386/irqchip.h"
 
 #define X86_VENDOR_INTEL "GenuineIntel"
 #define X86_VENDOR_AMD   "AuthenticAMD"
@@ -108,8 +109,7 @@ struct X86Cpu {
 
     X86Regs regs; /* valid as cpu.dirty says */
     X86BootState *boot; /* start here instead of the reset vector */
-    IrqLine *lint0;     /* ExtINT input, for user-space PICs */
-    int pic_level;      /* atomic */
+    int pic_level; /* split: the PIC's output; atomic */
 };
 
 static inline X86Cpu *x86_of(Cpu *cpu)
@@ -167,8 +167,32 @@ CpuidRegs x86_cpuid(const X86Cpu *cpu, uint32_t leaf, uint32_t subleaf);
 uint64_t x86_supported(Vm *vm, FeatureWord w);
 CpuidRegs x86_supported_cpuid(Vm *vm, uint32_t leaf, uint32_t subleaf);
 
+/* kernel-irqchip=split: whom vCPUs tell. Machine lock. */
+typedef struct X86Split {
+    X86PicAck *pic_ack;
+    void *pic;
+    X86IoapicEoi *eoi;
+    void *ioapic;
+} X86Split;
+
+/* Results: 0 or -errno. As the functions in irqchip.h. */
+typedef struct X86IrqchipOps {
+    int (*get_pic)(Accel *accel, bool master, X86PicRegs *r);
+    int (*put_pic)(Accel *accel, bool master, const X86PicRegs *r);
+    int (*get_ioapic)(Accel *accel, uint64_t base, X86IoapicRegs *r);
+    int (*put_ioapic)(Accel *accel, uint64_t base, const X86IoapicRegs *r);
+    int (*create_pit)(Accel *accel, bool reinject);
+    int (*get_pit)(Accel *accel, X86PitChannel ch[3]);
+    int (*put_pit)(Accel *accel, const X86PitChannel ch[3]);
+    int (*get_clock)(Accel *accel, uint64_t *ns, bool *reliable);
+    int (*set_clock)(Accel *accel, uint64_t ns);
+    void (*clock_paused)(Cpu *cpu);
+    X86Split *(*split)(Accel *accel);
+} X86IrqchipOps;
+
 /* Accel.arch_ops of accelerators that run x86 code. */
 typedef struct X86AccelOps {
+    const X86IrqchipOps *irqchip;
     CpuidRegs (*cpuid)(Accel *accel, uint32_t leaf, uint32_t subleaf);
     uint64_t (*feature_msr)(Accel *accel, uint32_t msr);
 } X86AccelOps;

@@ -2,10 +2,12 @@
 /* Firmware or direct boot of PC machines: see pc-boot.h. */
 #include "util/osdep.h"
 
+#include "accel/accel.h"
 #include "hw/firmware/smbios.h"
 #include "hw/i386/boot/pc-boot-private.h"
 #include "hw/nvram/fw_cfg.h"
 #include "softmmu/vm.h"
+#include "target/i386/irqchip.h"
 #include "util/error.h"
 
 bool pc_boot_is_direct(const Machine *machine)
@@ -87,13 +89,17 @@ static void fill_map(PcBoot *b)
     unsigned n = 0;
 
     x86_boot_gdt(b->gdt);
-    b->ranges = g_new0(E820Range, 3);
+    b->ranges = g_new0(E820Range, 4);
     if (acpi->ecam_base) {
         b->ranges[n++] = (E820Range){
             acpi->ecam_base,
             (acpi->ecam_last_bus + UINT64_C(1)) << 20,
             E820_RESERVED,
         };
+    }
+    if (accel_is_kvm(b->vm)) {
+        b->ranges[n++] = (E820Range){ X86_KVM_PAGES_BASE, X86_KVM_PAGES_SIZE,
+                                      E820_RESERVED };
     }
     if (b->c.high_ram) {
         b->ranges[n++] = (E820Range){ 4 * GiB, b->c.high_ram, E820_RAM };

@@ -2,10 +2,12 @@
 /* What firmware finds in fw_cfg on PC machines, as QEMU 7.2 has it. */
 #include "util/osdep.h"
 
+#include "accel/accel.h"
 #include "hw/firmware/smbios.h"
 #include "hw/i386/boot/pc-boot-private.h"
 #include "hw/nvram/fw_cfg.h"
 #include "softmmu/vm.h"
+#include "target/i386/irqchip.h"
 #include "util/error.h"
 
 enum {
@@ -60,18 +62,28 @@ static bool add_smbios(PcBoot *b, FwCfg *f, Error **errp)
 }
 
 /* Entries of 20 bytes: base, length, type. */
+static void e820_entry(GByteArray *map, uint64_t base, uint64_t len,
+                       uint32_t type)
+{
+    uint64_t pair[2] = { GUINT64_TO_LE(base), GUINT64_TO_LE(len) };
+
+    type = GUINT32_TO_LE(type);
+    g_byte_array_append(map, (uint8_t *)pair, 16);
+    g_byte_array_append(map, (uint8_t *)&type, 4);
+}
+
 static bool add_e820(PcBoot *b, FwCfg *f, Error **errp)
 {
-    uint64_t low[2] = { 0, GUINT64_TO_LE(b->c.low_ram) };
-    uint64_t high[2] = { GUINT64_TO_LE(4 * GiB), GUINT64_TO_LE(b->c.high_ram) };
-    uint32_t ram = GUINT32_TO_LE(E820_RAM);
-    uint8_t map[40];
+    g_autoptr(GByteArray) map = g_byte_array_new();
 
-    memcpy(map, low, 16);
-    memcpy(map + 16, &ram, 4);
-    memcpy(map + 20, high, 16);
-    memcpy(map + 36, &ram, 4);
-    return fw_cfg_add_file(f, "etc/e820", map, b->c.high_ram ? 40 : 20, errp);
+    if (accel_is_kvm(b->vm)) {
+        e820_entry(map, X86_KVM_PAGES_BASE, X86_KVM_PAGES_SIZE, E820_RESERVED);
+    }
+    e820_entry(map, 0, b->c.low_ram, E820_RAM);
+    if (b->c.high_ram) {
+        e820_entry(map, 4 * GiB, b->c.high_ram, E820_RAM);
+    }
+    return fw_cfg_add_file(f, "etc/e820", map->data, map->len, errp);
 }
 
 /* Which sleep states there are: bit 7, and their SLP_TYP. */

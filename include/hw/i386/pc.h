@@ -33,7 +33,10 @@ struct PcMachine {
     hwaddr device_memory_end; /* of everything that is RAM */
     MemRegion ram_low, ram_high, pci_memory;
 
-    Device *ioapic; /* its inputs are the GSIs */
+    IrqLine **gsi; /* PC_GSIS of them */
+    IrqLine *pic_inputs[ISA_NUM_IRQS]; /* NULLs while KVM has the PICs */
+    IrqLine *ioapic_inputs[PC_GSIS];
+    Device *ioapic;
     Q35Host *host;
     Ich9Lpc *lpc;
     IsaBus *isa;
@@ -50,8 +53,9 @@ unsigned pc_pci_windows(void *pc, AcpiPciWindow *out, unsigned max);
 /* Direct boot: what firmware would set up. @pc is a PcMachine. */
 void pc_setup(void *pc);
 
-/* gsi.c: an object whose 24 unnamed inputs are the machine's interrupt
- * lines; below /machine/q35. */
-Device *pc_gsi_create(Vm *vm, Object *parent, Error **errp);
+/* gsi.c: the machine's interrupt lines with the I/O APIC, a child of @parent;
+ * then, once there is an ISA bus, PICs and timer. */
+bool pc_gsi_create(PcMachine *pc, Object *parent, Error **errp);
+bool pc_intc_create(PcMachine *pc, Error **errp);
 
 #endif

@@ -11,10 +11,6 @@
 #include "target/i386/kvm/kvm-x86.h"
 #include "util/error.h"
 
-/* Pages that KVM needs on Intel hosts for real mode, below the firmware and
- * outside of RAM; they are reserved in the memory map. */
-#define IDENTITY_MAP UINT64_C(0xfeffc000)
-
 #define REQ_XCOMP_GUEST_PERM 0x1025
 #define XFEATURE_XTILEDATA   18
 
@@ -45,7 +41,7 @@ static bool check_capabilities(Accel *accel, Error **errp)
 
 static bool x86_init_vm(Accel *accel, Error **errp)
 {
-    uint64_t identity = IDENTITY_MAP;
+    uint64_t identity = X86_KVM_PAGES_BASE;
     X86Kvm *k;
     int ret;
 
@@ -53,10 +49,11 @@ static bool x86_init_vm(Accel *accel, Error **errp)
         return false;
     }
     k = x86_kvm(accel);
+    /* For real mode on Intel hosts: one page table, then a TSS. */
     ret = kvm_vm_ioctl(accel, KVM_SET_IDENTITY_MAP_ADDR, &identity);
     if (!ret) {
         ret = kvm_vm_ioctl(accel, KVM_SET_TSS_ADDR,
-                           (void *)(uintptr_t)(IDENTITY_MAP + 0x1000));
+                           (void *)(uintptr_t)(identity + 0x1000));
     }
     if (ret < 0) {
         return error_errno(errp, -ret, "KVM cannot place its real-mode pages");
@@ -100,7 +97,13 @@ static bool x86_init_irqchip(Accel *accel, Error **errp)
     int ret;
 
     if (accel->irqchip == IRQCHIP_SPLIT) {
-        return error_set(errp, "kernel-irqchip=split is not supported");
+        if (!kvm_vm_check_extension(accel, KVM_CAP_SPLIT_IRQCHIP)) {
+            return error_set(errp, "the host's KVM does not support "
+                             "kernel-irqchip=split");
+        }
+        ret = kvm_vm_enable_cap(accel, KVM_CAP_SPLIT_IRQCHIP, IOAPIC_PINS, 0);
+        return ret >= 0 ||
+               error_errno(errp, -ret, "Could not enable split irqchip mode");
     }
     ret = kvm_vm_ioctl(accel, KVM_CREATE_IRQCHIP, NULL);
     if (ret < 0) {
@@ -112,14 +115,59 @@ static bool x86_init_irqchip(Accel *accel, Error **errp)
 
 /* Exits --------------------------------------------------------------------------- */
 
+static void split_eoi(Cpu *cpu, int vector)
+{
+    const X86Split *split = &x86_kvm(cpu->vm->accel)->split;
+
+    vm_lock(cpu->vm);
+    if (split->eoi) {
+        split->eoi(split->ioapic, vector);
+    }
+    vm_unlock(cpu->vm);
+}
+
 static bool x86_handle_exit(Cpu *cpu, struct kvm_run *run)
 {
     switch (run->exit_reason) {
+    case KVM_EXIT_IOAPIC_EOI:
+        split_eoi(cpu, run->eoi.vector);
+        return true;
     case KVM_EXIT_SET_TPR:
     case KVM_EXIT_HLT:
         return true;
     default:
         return false;
+    }
+}
+
+/*
+ * Without a PIC in the kernel, its interrupts are injected here. The vector is
+ * asked for only when the guest can take it.
+ */
+static void x86_pre_run(Cpu *cpu, struct kvm_run *run)
+{
+    X86Cpu *x = x86_of(cpu);
+    const X86Split *split = &x86_kvm(cpu->vm->accel)->split;
+    struct kvm_interrupt irq;
+    int vector = -1;
+
+    if (likely(!__atomic_load_n(&x->pic_level, __ATOMIC_ACQUIRE))) {
+        run->request_interrupt_window = 0;
+        return;
+    }
+    if (!run->ready_for_interrupt_injection || !run->if_flag) {
+        run->request_interrupt_window = 1;
+        return;
+    }
+    vm_lock(cpu->vm);
+    if (x->pic_level && split->pic_ack) {
+        vector = split->pic_ack(split->pic);
+    }
+    run->request_interrupt_window = x->pic_level;
+    vm_unlock(cpu->vm);
+    if (vector >= 0) {
+        irq.irq = vector;
+        kvm_vcpu_ioctl(cpu, KVM_INTERRUPT, &irq);
     }
 }
 
@@ -155,6 +203,7 @@ const KvmArchOps kvm_arch_ops = {
     .init_vcpu = x86_kvm_init_vcpu,
     .get_state = x86_kvm_get_state,
     .put_state = x86_kvm_put_state,
+    .pre_run = x86_pre_run,
     .handle_exit = x86_handle_exit,
     .nmi = x86_nmi,
     .dump_state = x86_dump_state,

@@ -16,6 +16,7 @@ typedef struct X86Kvm {
     bool triple_fault; /* events tell of one pending */
     bool xsave2;
     size_t xsave_size; /* of KVM's XSAVE image */
+    X86Split split;
 } X86Kvm;
 
 static inline X86Kvm *x86_kvm(Accel *accel)
@@ -23,12 +24,13 @@ static inline X86Kvm *x86_kvm(Accel *accel)
     return accel->arch;
 }
 
-#define IOAPIC_PINS 24
-
 /* supported.c */
 bool x86_kvm_probe(Accel *accel, Error **errp);
 extern const X86AccelOps x86_kvm_accel_ops;
 bool x86_kvm_has_msr(Accel *accel, uint32_t index);
+
+/* irqchip.c */
+extern const X86IrqchipOps x86_kvm_irqchip_ops;
 
 /* vcpu.c */
 bool x86_kvm_init_vcpu(Cpu *cpu, Error **errp);

@@ -99,6 +99,7 @@ static uint64_t feature_msr(Accel *accel, uint32_t index)
 }
 
 const X86AccelOps x86_kvm_accel_ops = {
+    .irqchip = &x86_kvm_irqchip_ops,
     .cpuid = supported_cpuid,
     .feature_msr = feature_msr,
 };
