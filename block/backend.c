@@ -133,7 +133,8 @@ BlockBackend *blk_for_device(BlockGraph *graph, const char *drive,
     }
     n = node_find(graph, drive);
     if (!n) {
-        error_set(errp, "Can't find value '%s'", drive);
+        error_set(errp, "Property 'drive' can't find value '%s'",
+                  drive);
         return NULL;
     }
     /* Permissions come with blk_apply_disk_perm(). */

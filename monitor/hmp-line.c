@@ -272,8 +272,11 @@ void hmp_run_line(Hmp *hmp, const char *line)
     }
     report_set_thread_sink(take_report, hmp);
     if (!run_line(hmp, line, &understood, &err)) {
-        hmp_printf(hmp, "%s%s\n%s", understood ? "Error: " : "",
-                   error_text(err), error_hint_text(err) ?: "");
+        hmp_printf(hmp, "%s%s", understood ? "Error: " : "", error_text(err));
+        if (error_nearest(err)) {
+            hmp_printf(hmp, ", did you mean '%s'?", error_nearest(err));
+        }
+        hmp_printf(hmp, "\n%s", error_hint_text(err) ?: "");
     }
     report_set_thread_sink(NULL, NULL);
 }

@@ -161,6 +161,7 @@ bool object_prop_set(Object *obj, const char *name, const QObject *value,
                      QapiMode mode, Error **errp)
 {
     ObjectProp *dyn = object_dynamic_prop(obj, name);
+    Object *outer = obj;
     const Prop *prop;
 
     if (dyn) {
@@ -168,7 +169,7 @@ bool object_prop_set(Object *obj, const char *name, const QObject *value,
     }
     prop = find_prop(&obj, name);
     if (!prop) {
-        return no_such_prop(obj, name, errp);
+        return no_such_prop(outer, name, errp);
     }
     if (prop->read_only || !prop->kind->set) {
         return error_set(errp, "Property '%s.%s' is not writable",
@@ -198,6 +199,7 @@ static QObject *dynamic_get(Object *obj, ObjectProp *p, Error **errp)
 QObject *object_prop_get(Object *obj, const char *name, Error **errp)
 {
     ObjectProp *dyn = object_dynamic_prop(obj, name);
+    Object *outer = obj;
     const Prop *prop;
 
     if (dyn) {
@@ -205,7 +207,7 @@ QObject *object_prop_get(Object *obj, const char *name, Error **errp)
     }
     prop = find_prop(&obj, name);
     if (!prop) {
-        no_such_prop(obj, name, errp);
+        no_such_prop(outer, name, errp);
         return NULL;
     }
     if (!prop->kind->get) {

@@ -7,6 +7,7 @@
 struct Error {
     ErrorClass cls;
     char *msg;
+    char *nearest; /* the valid word that may have been meant, or NULL */
     GString *hint;
 };
 
@@ -136,7 +137,8 @@ void error_hint_nearest(Error **errp, const char *word,
         }
     }
     if (nearest) {
-        error_hint(errp, "did you mean '%s'?\n", nearest);
+        g_free((*errp)->nearest);
+        (*errp)->nearest = g_strdup(nearest);
     }
 }
 
@@ -148,6 +150,11 @@ bool error_move(Error **errp, Error *err)
 const char *error_text(const Error *err)
 {
     return err->msg;
+}
+
+const char *error_nearest(const Error *err)
+{
+    return err->nearest;
 }
 
 const char *error_hint_text(const Error *err)
@@ -179,6 +186,7 @@ Error *error_copy(const Error *err)
 
     copy->cls = err->cls;
     copy->msg = g_strdup(err->msg);
+    copy->nearest = g_strdup(err->nearest);
     if (err->hint) {
         copy->hint = g_string_new(err->hint->str);
     }
@@ -189,6 +197,7 @@ void error_free(Error *err)
 {
     if (err) {
         g_free(err->msg);
+        g_free(err->nearest);
         if (err->hint) {
             g_string_free(err->hint, TRUE);
         }

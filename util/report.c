@@ -52,7 +52,8 @@ static void append_timestamp(GString *s)
     g_string_append_printf(s, "%s.%06ldZ ", text, now.tv_nsec / 1000);
 }
 
-static void report(const char *kind, const char *text, const char *hint)
+static void report(const char *kind, const char *text, const char *nearest,
+                   const char *hint)
 {
     g_autoptr(GString) s = g_string_new(NULL);
 
@@ -65,7 +66,11 @@ static void report(const char *kind, const char *text, const char *hint)
         }
         g_string_append_printf(s, "%s: ", program);
     }
-    g_string_append_printf(s, "%s%s\n", kind, text);
+    g_string_append_printf(s, "%s%s", kind, text);
+    if (nearest) {
+        g_string_append_printf(s, ", did you mean '%s'?", nearest);
+    }
+    g_string_append_c(s, '\n');
     if (hint) {
         g_string_append(s, hint);
     }
@@ -80,7 +85,7 @@ static void reportv(const char *kind, const char *fmt, va_list ap)
 {
     g_autofree char *text = g_strdup_vprintf(fmt, ap);
 
-    report(kind, text, NULL);
+    report(kind, text, NULL, NULL);
 }
 
 void error_report(const char *fmt, ...)
@@ -112,13 +117,14 @@ void info_report(const char *fmt, ...)
 
 void error_report_err(Error *err)
 {
-    report("", error_text(err), error_hint_text(err));
+    report("", error_text(err), error_nearest(err), error_hint_text(err));
     error_free(err);
 }
 
 void warn_report_err(Error *err)
 {
-    report("warning: ", error_text(err), error_hint_text(err));
+    report("warning: ", error_text(err), error_nearest(err),
+           error_hint_text(err));
     error_free(err);
 }
 

@@ -4,6 +4,7 @@
 
 #include <endian.h>
 
+#include "block/block-options.h"
 #include "hw/core/machine.h"
 #include "qapi/qapi-types-block-core.h"
 #include "qapi/qapi-types-common.h"
@@ -301,7 +302,7 @@ static bool take_drive(VirtioBlk *s, Error **errp)
     if (!s->drive || !*s->drive) {
         return error_set(errp, "drive property not set");
     }
-    s->blk = blk_for_device(vm->block, s->drive, errp);
+    s->blk = blk_for_device(block_vm_graph(vm), s->drive, errp);
     if (!s->blk) {
         return false;
     }

@@ -39,8 +39,9 @@ bool error_prefix(Error **errp, const char *fmt, ...) PRINTF_LIKE(2, 3);
  * with a newline. */
 void error_hint(Error **errp, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /*
- * Append the hint "did you mean 'X'?" when one of the NULL-terminated
- * @candidates is near @word. Nothing happens when none is.
+ * Remember the one of the NULL-terminated @candidates that is nearest to
+ * @word, if any is near: error_report_err() asks "did you mean 'X'?" on the
+ * message's own line.
  */
 void error_hint_nearest(Error **errp, const char *word,
                         const char *const *candidates);
@@ -49,6 +50,8 @@ void error_hint_nearest(Error **errp, const char *word,
 bool error_move(Error **errp, Error *err);
 
 const char *error_text(const Error *err);
+/* The word that error_hint_nearest() found, or NULL. */
+const char *error_nearest(const Error *err);
 /* The hint, or NULL. */
 const char *error_hint_text(const Error *err);
 ErrorClass error_class(const Error *err);

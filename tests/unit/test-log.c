@@ -42,7 +42,7 @@ static void test_unknown_item_is_named(void)
 
     g_assert_false(log_set_items("guest_error", &err));
     g_assert_cmpstr(error_text(err), ==, "unknown log item 'guest_error'");
-    g_assert_cmpstr(error_hint_text(err), ==, "did you mean 'guest_errors'?\n");
+    g_assert_cmpstr(error_nearest(err), ==, "guest_errors");
 }
 
 static void test_trace_points_follow_patterns(void)

@@ -682,7 +682,7 @@ static void test_chardevs_from_the_terminal(Fixture *f, gconstpointer unused)
         { "chardev-change m0 null",
           "Error: Chardev user does not support chardev hotswap\r\n" },
         { "chardev-add nul,id=n",
-          "Error: chardev: backend \"nul\" not found\r\n"
+          "Error: chardev: backend \"nul\" not found, "
           "did you mean 'null'?\r\n" },
         { "info chardev", "m0: filename=unix:\r\n" },
     };
