@@ -13,7 +13,8 @@ enum {
     GAS_IO = 1,
 };
 
-enum { /* FADT flags, section 5.2.9 */
+/* FADT flags, section 5.2.9 */
+enum {
     FADT_WBINVD = 1 << 0,
     FADT_PROC_C1 = 1 << 2,
     FADT_NO_FIXED_SLEEP_BUTTON = 1 << 5,
@@ -35,14 +36,14 @@ static void put_zeros(AcpiTables *t, unsigned n)
 static void fadt_blocks(AcpiTables *t, const AcpiX86Info *info)
 {
     acpi_put(t, info->pm_base, 4);
-    acpi_put(t, 0, 4);                 /* PM1b event */
-    acpi_put(t, info->pm_base + 4, 4); /* PM1a control */
-    acpi_put(t, 0, 4);                 /* PM1b control */
-    acpi_put(t, 0, 4);                 /* PM2 control */
-    acpi_put(t, info->pm_base + 8, 4); /* PM timer */
+    acpi_put(t, 0, 4);                    /* PM1b event */
+    acpi_put(t, info->pm_base + 4, 4);    /* PM1a control */
+    acpi_put(t, 0, 4);                    /* PM1b control */
+    acpi_put(t, 0, 4);                    /* PM2 control */
+    acpi_put(t, info->pm_base + 8, 4);    /* PM timer */
     acpi_put(t, info->pm_base + 0x20, 4); /* GPE0 */
-    acpi_put(t, 0, 4);                 /* GPE1 */
-    acpi_put(t, 4, 1);                 /* lengths of the above */
+    acpi_put(t, 0, 4);                    /* GPE1 */
+    acpi_put(t, 4, 1);                    /* lengths of the above */
     acpi_put(t, 2, 1);
     acpi_put(t, 0, 1);
     acpi_put(t, 4, 1);
@@ -103,7 +104,8 @@ static void build_fadt(AcpiTables *t, const AcpiX86Info *info, size_t facs,
     acpi_table_end(t);
 }
 
-enum { /* MADT structures, section 5.2.12 */
+/* MADT structures, section 5.2.12 */
+enum {
     MADT_LAPIC = 0,
     MADT_IOAPIC = 1,
     MADT_OVERRIDE = 2,

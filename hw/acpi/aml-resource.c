@@ -26,8 +26,7 @@ enum {
     IO_ENTIRE_RANGE = 3 << 0,
 };
 
-void aml_res_io(Aml *a, uint16_t min, uint16_t max, uint8_t align,
-                uint8_t len)
+void aml_res_io(Aml *a, uint16_t min, uint16_t max, uint8_t align, uint8_t len)
 {
     aml_put(a, SMALL_IO_PORT, 1);
     aml_put(a, 1, 1); /* decodes 16 bits */
@@ -92,18 +91,17 @@ void aml_res_io_range(Aml *a, uint16_t min, uint16_t max)
     put_range(a, LARGE_WORD_ADDRESS, 2, RANGE_IO, IO_ENTIRE_RANGE, min, max);
 }
 
-void aml_res_memory_range(Aml *a, bool prefetchable, uint32_t min,
-                          uint32_t max)
+void aml_res_memory_range(Aml *a, bool prefetchable, uint32_t min, uint32_t max)
 {
     put_range(a, LARGE_DWORD_ADDRESS, 4, RANGE_MEMORY,
-              MEMORY_READ_WRITE | (prefetchable ? MEMORY_PREFETCHABLE : 0),
-              min, max);
+              MEMORY_READ_WRITE | (prefetchable ? MEMORY_PREFETCHABLE : 0), min,
+              max);
 }
 
 void aml_res_memory64_range(Aml *a, bool prefetchable, uint64_t min,
                             uint64_t max)
 {
     put_range(a, LARGE_QWORD_ADDRESS, 8, RANGE_MEMORY,
-              MEMORY_READ_WRITE | (prefetchable ? MEMORY_PREFETCHABLE : 0),
-              min, max);
+              MEMORY_READ_WRITE | (prefetchable ? MEMORY_PREFETCHABLE : 0), min,
+              max);
 }

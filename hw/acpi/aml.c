@@ -77,7 +77,7 @@ static void put_bytes(Aml *a, const void *data, size_t len)
     g_byte_array_append(a->buf, data, len);
 }
 
-/* Package lengths ------------------------------------------------------------ */
+/* Package lengths ---------------------------------------------------------- */
 
 /*
  * The encoding of a PkgLength in @out; @len does not count the bytes of the
@@ -141,7 +141,7 @@ void aml_end(Aml *a)
     insert(a, m.start, enc, n);
 }
 
-/* Names ---------------------------------------------------------------------- */
+/* Names -------------------------------------------------------------------- */
 
 static const char *put_segment(Aml *a, const char *p)
 {
@@ -191,7 +191,7 @@ void aml_ref(Aml *a, const char *path)
     put_path(a, path);
 }
 
-/* Objects -------------------------------------------------------------------- */
+/* Objects ------------------------------------------------------------------ */
 
 void aml_scope(Aml *a, const char *path)
 {
@@ -294,7 +294,7 @@ void aml_create_dword_field(Aml *a)
     aml_put(a, OP_CREATE_DWORD_FIELD, 1);
 }
 
-/* Data ----------------------------------------------------------------------- */
+/* Data --------------------------------------------------------------------- */
 
 void aml_int(Aml *a, uint64_t value)
 {
@@ -395,7 +395,7 @@ void aml_null(Aml *a)
     aml_put(a, 0, 1);
 }
 
-/* Code ----------------------------------------------------------------------- */
+/* Code --------------------------------------------------------------------- */
 
 void aml_op(Aml *a, AmlOp op)
 {

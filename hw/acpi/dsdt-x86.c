@@ -97,7 +97,7 @@ static void add_host_bridge_crs(Aml *a, const AcpiX86Info *info)
     aml_end(a);
 }
 
-/* Interrupts ----------------------------------------------------------------- */
+/* Interrupts --------------------------------------------------------------- */
 
 /* Slots 25 to 29 and 31 are the chipset's own: pins A-D on links A-D. The
  * others turn through links E-H. */
@@ -267,7 +267,7 @@ static void add_links(Aml *a)
     aml_end(a);
 }
 
-/* Devices -------------------------------------------------------------------- */
+/* Devices ------------------------------------------------------------------ */
 
 static void add_lpc(Aml *a, const AcpiX86Info *info)
 {
@@ -341,8 +341,8 @@ static void add_ecam(Aml *a, const AcpiX86Info *info)
     aml_name_eisaid(a, "_HID", "PNP0C01");
     aml_name(a, "_CRS");
     aml_resources(a);
-    aml_res_memory32_fixed(a, info->ecam_base,
-                           (info->ecam_last_bus + 1u) << 20, true);
+    aml_res_memory32_fixed(a, info->ecam_base, (info->ecam_last_bus + 1u) << 20,
+                           true);
     aml_end(a);
     aml_end(a);
 }

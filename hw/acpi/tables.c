@@ -27,7 +27,7 @@ struct AcpiTables {
     char oem_id[6], oem_table_id[8];
     GByteArray *blob, *rsdp;
     GArray *relocs, *sums, *listed; /* Reloc, Sum, uint32_t offsets */
-    size_t current; /* offset of the open table */
+    size_t current;                 /* offset of the open table */
     bool open;
 };
 
@@ -147,7 +147,7 @@ size_t acpi_table_begin(AcpiTables *t, const char *signature, uint8_t revision,
     acpi_put(t, 0, 1); /* checksum: after relocation */
     acpi_put_bytes(t, t->oem_id, sizeof(t->oem_id));
     acpi_put_bytes(t, t->oem_table_id, sizeof(t->oem_table_id));
-    acpi_put(t, 1, 4); /* OEM revision */
+    acpi_put(t, 1, 4);            /* OEM revision */
     acpi_put_bytes(t, "BXPC", 4); /* creator, as the 7.2 machines have it */
     acpi_put(t, 1, 4);
     if (listed) {
@@ -204,8 +204,7 @@ void acpi_tables_finish(AcpiTables *t, unsigned revision)
 
     g_byte_array_append(t->rsdp, (const uint8_t *)"RSD PTR ", 8);
     put_le(t->rsdp, 0, 1); /* checksum */
-    g_byte_array_append(t->rsdp, (const uint8_t *)t->oem_id,
-                        sizeof(t->oem_id));
+    g_byte_array_append(t->rsdp, (const uint8_t *)t->oem_id, sizeof(t->oem_id));
     put_le(t->rsdp, xsdt ? 2 : 0, 1);
     if (xsdt) {
         put_le(t->rsdp, 0, 4); /* no RSDT */
@@ -231,7 +230,7 @@ const GByteArray *acpi_tables_rsdp(const AcpiTables *t)
     return t->rsdp;
 }
 
-/* Direct boot ---------------------------------------------------------------- */
+/* Direct boot -------------------------------------------------------------- */
 
 static void fix_sum(GByteArray *b, const Sum *s)
 {
@@ -259,7 +258,7 @@ void acpi_tables_relocate(AcpiTables *t, uint64_t tables)
     }
 }
 
-/* The linker script ----------------------------------------------------------- */
+/* The linker script -------------------------------------------------------- */
 
 enum {
     LOADER_ALLOCATE = 1,

@@ -25,7 +25,10 @@ static const struct {
     uint16_t port;
     uint8_t irq;
 } com_ports[MAX_PORTS] = {
-    { 0x3f8, 4 }, { 0x2f8, 3 }, { 0x3e8, 4 }, { 0x2e8, 3 },
+    { 0x3f8, 4 },
+    { 0x2f8, 3 },
+    { 0x3e8, 4 },
+    { 0x2e8, 3 },
 };
 
 /* The lowest number that no other port of the bus has. */
@@ -35,8 +38,8 @@ static uint32_t free_index(const IsaSerial *s)
     uint32_t used = 0, index = 0;
 
     for (unsigned i = 0; i < bus->children->len; i++) {
-        IsaSerial *other = object_dynamic_cast(bus->children->pdata[i],
-                                               &isa_serial_type);
+        IsaSerial *other =
+            object_dynamic_cast(bus->children->pdata[i], &isa_serial_type);
 
         if (other && other != s && other->parent.dev.realized &&
             other->index < MAX_PORTS) {
@@ -111,10 +114,11 @@ static const VmState isa_serial_vmstate = {
     .name = "serial",
     .version = 3,
     .min_version = 2,
-    .fields = (const VmField[]){
-        VMS_STRUCT(IsaSerial, serial, "state", &serial_vmstate),
-        {},
-    },
+    .fields =
+        (const VmField[]){
+            VMS_STRUCT(IsaSerial, serial, "state", &serial_vmstate),
+            {},
+        },
 };
 
 static const Prop isa_serial_props[] = {
@@ -156,8 +160,7 @@ bool isa_serials_create(Machine *machine, IsaBus *bus, Error **errp)
         }
         d = isa_new(bus, &isa_serial_type);
         object_prop_set_uint(&d->dev.obj, "index", i, error_abort);
-        if (!object_prop_set_str(&d->dev.obj, "chardev", ids->pdata[i],
-                                 errp) ||
+        if (!object_prop_set_str(&d->dev.obj, "chardev", ids->pdata[i], errp) ||
             !isa_realize(d, bus, errp)) {
             object_unref(d);
             return false;

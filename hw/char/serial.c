@@ -7,66 +7,10 @@
  */
 #include "util/osdep.h"
 
-#include "hw/char/serial.h"
+#include "hw/char/serial-private.h"
 #include "util/error.h"
 
-enum { /* registers */
-    REG_DATA = 0, /* and low byte of the divisor */
-    REG_IER = 1,  /* and high byte */
-    REG_IIR_FCR = 2,
-    REG_LCR = 3,
-    REG_MCR = 4,
-    REG_LSR = 5,
-    REG_MSR = 6,
-    REG_SCR = 7,
-
-    IER_RX = 1,
-    IER_THR = 2,
-    IER_LINE = 4,
-    IER_MODEM = 8,
-
-    IIR_NONE = 1,
-    IIR_THR = 2,
-    IIR_RX = 4,
-    IIR_LINE = 6,
-    IIR_TIMEOUT = 0xc,
-    IIR_ID = 0xe,
-    IIR_FIFOS = 0xc0,
-
-    FCR_ENABLE = 1,
-    FCR_CLEAR_RX = 2,
-    FCR_CLEAR_TX = 4,
-    FCR_TRIGGER_SHIFT = 6,
-    FCR_KEPT = 0xc9,
-
-    LCR_DLAB = 0x80,
-
-    MCR_DTR = 1,
-    MCR_RTS = 2,
-    MCR_OUT1 = 4,
-    MCR_OUT2 = 8,
-    MCR_LOOP = 0x10,
-
-    LSR_DR = 1,
-    LSR_OE = 2,
-    LSR_BI = 0x10,
-    LSR_THRE = 0x20,
-    LSR_TEMT = 0x40,
-    LSR_ERRORS = 0x1e,
-
-    MSR_ANY_DELTA = 0xf,
-    MSR_CTS = 0x10,
-    MSR_DSR = 0x20,
-    MSR_RI = 0x40,
-    MSR_DCD = 0x80,
-};
-
-/* FIFOs ---------------------------------------------------------------------- */
-
-static void fifo_clear(SerialFifo *f)
-{
-    f->head = f->num = 0;
-}
+/* FIFOs -------------------------------------------------------------------- */
 
 static void fifo_push(SerialFifo *f, uint8_t byte)
 {
@@ -94,7 +38,7 @@ static unsigned rx_trigger(const Serial *s)
     return levels[s->fcr >> FCR_TRIGGER_SHIFT];
 }
 
-/* Interrupts ------------------------------------------------------------------- */
+/* Interrupts --------------------------------------------------------------- */
 
 /* The cause of highest priority, section 8.4.2. */
 static uint8_t pending_cause(const Serial *s)
@@ -118,7 +62,7 @@ static uint8_t pending_cause(const Serial *s)
     return IIR_NONE;
 }
 
-static void update_irq(Serial *s)
+void serial_update_irq(Serial *s)
 {
     uint8_t cause = pending_cause(s);
 
@@ -126,7 +70,7 @@ static void update_irq(Serial *s)
     irq_set(s->irq, cause != IIR_NONE);
 }
 
-/* Receiving -------------------------------------------------------------------- */
+/* Receiving ---------------------------------------------------------------- */
 
 /* Nanoseconds of one character: start, data, parity and stop bits. */
 static int64_t char_time(const Serial *s)
@@ -139,8 +83,8 @@ static int64_t char_time(const Serial *s)
 
 static void arm_rx_timeout(Serial *s)
 {
-    vm_timer_set(&s->rx_timeout, vm_clock_ns(s->vm, VM_CLOCK_VIRTUAL) +
-                                     4 * char_time(s));
+    vm_timer_set(&s->rx_timeout,
+                 vm_clock_ns(s->vm, VM_CLOCK_VIRTUAL) + 4 * char_time(s));
 }
 
 static void rx_timed_out(void *opaque)
@@ -149,7 +93,7 @@ static void rx_timed_out(void *opaque)
 
     if (s->rx.num > 0) {
         s->timeout_ipending = 1;
-        update_irq(s);
+        serial_update_irq(s);
     }
 }
 
@@ -189,7 +133,7 @@ static void receive(void *opaque, const uint8_t *buf, size_t len)
     for (size_t i = 0; i < len; i++) {
         receive_byte(s, buf[i]);
     }
-    update_irq(s);
+    serial_update_irq(s);
 }
 
 static void receive_event(void *opaque, CharEvent event)
@@ -199,7 +143,7 @@ static void receive_event(void *opaque, CharEvent event)
     if (event == CHAR_EVENT_BREAK) {
         receive_byte(s, 0);
         s->lsr |= LSR_BI;
-        update_irq(s);
+        serial_update_irq(s);
     }
 }
 
@@ -232,16 +176,14 @@ static uint8_t read_data(Serial *s)
         byte = s->rbr;
         s->lsr &= ~(LSR_DR | LSR_BI);
     }
-    update_irq(s);
+    serial_update_irq(s);
     if (!(s->mcr & MCR_LOOP)) {
         char_fe_accept_input(&s->chr);
     }
     return byte;
 }
 
-/* Sending ---------------------------------------------------------------------- */
-
-static void transmit(void *opaque);
+/* Sending ------------------------------------------------------------------ */
 
 /* True when the byte in tsr is gone. */
 static bool send_tsr(Serial *s)
@@ -254,7 +196,7 @@ static bool send_tsr(Serial *s)
 }
 
 /* Send from FIFO or holding register until empty, or the backend is full. */
-static void transmit(void *opaque)
+void serial_transmit(void *opaque)
 {
     Serial *s = opaque;
 
@@ -274,7 +216,7 @@ static void transmit(void *opaque)
             }
         }
         if (!send_tsr(s)) {
-            char_fe_watch_out(&s->chr, transmit, s);
+            char_fe_watch_out(&s->chr, serial_transmit, s);
             break;
         }
         s->tx_waiting = false;
@@ -286,7 +228,7 @@ static void transmit(void *opaque)
     if (!s->tx_waiting) {
         s->lsr |= LSR_TEMT | LSR_THRE;
     }
-    update_irq(s);
+    serial_update_irq(s);
 }
 
 static void write_data(Serial *s, uint8_t byte)
@@ -300,13 +242,13 @@ static void write_data(Serial *s, uint8_t byte)
     }
     s->thr_ipending = 0;
     s->lsr &= ~(LSR_THRE | LSR_TEMT);
-    update_irq(s);
+    serial_update_irq(s);
     if (!s->tx_waiting) {
-        transmit(s);
+        serial_transmit(s);
     }
 }
 
-/* Registers -------------------------------------------------------------------- */
+/* Registers ---------------------------------------------------------------- */
 
 static void write_ier(Serial *s, uint8_t value)
 {
@@ -316,12 +258,12 @@ static void write_ier(Serial *s, uint8_t value)
     if (rose && (s->lsr & LSR_THRE)) {
         s->thr_ipending = 1;
     }
-    update_irq(s);
+    serial_update_irq(s);
 }
 
 static void clear_rx(Serial *s)
 {
-    fifo_clear(&s->rx);
+    serial_fifo_clear(&s->rx);
     s->lsr &= ~(LSR_DR | LSR_BI);
     s->timeout_ipending = 0;
     vm_timer_cancel(&s->rx_timeout);
@@ -329,7 +271,7 @@ static void clear_rx(Serial *s)
 
 static void clear_tx(Serial *s)
 {
-    fifo_clear(&s->tx);
+    serial_fifo_clear(&s->tx);
     s->lsr |= LSR_THRE;
     s->thr_ipending = 1;
 }
@@ -348,7 +290,7 @@ static void write_fcr(Serial *s, uint8_t value)
     }
     s->fcr = value & FCR_ENABLE ? value & FCR_KEPT : 0;
     s->iir = (s->iir & ~IIR_FIFOS) | (fifos_on(s) ? IIR_FIFOS : 0);
-    update_irq(s);
+    serial_update_irq(s);
     char_fe_accept_input(&s->chr);
 }
 
@@ -364,7 +306,7 @@ static uint8_t read_msr(Serial *s)
                (s->mcr & MCR_OUT2 ? MSR_DCD : 0);
     }
     s->msr &= ~MSR_ANY_DELTA;
-    update_irq(s);
+    serial_update_irq(s);
     return msr;
 }
 
@@ -374,7 +316,7 @@ static uint8_t read_iir(Serial *s)
 
     if ((iir & IIR_ID) == IIR_THR) {
         s->thr_ipending = 0;
-        update_irq(s);
+        serial_update_irq(s);
     }
     return iir;
 }
@@ -385,7 +327,7 @@ static uint8_t read_lsr(Serial *s)
 
     if (lsr & LSR_ERRORS) {
         s->lsr &= ~LSR_ERRORS;
-        update_irq(s);
+        serial_update_irq(s);
     }
     return lsr;
 }
@@ -460,7 +402,7 @@ static const MemOps serial_ops = {
     .impl = { 1, 1 },
 };
 
-/* Life ------------------------------------------------------------------------- */
+/* Life --------------------------------------------------------------------- */
 
 static void modem_poll(void *opaque)
 {
@@ -496,8 +438,8 @@ void serial_reset(Serial *s)
     s->mcr = MCR_OUT2;
     s->lsr = LSR_THRE | LSR_TEMT;
     s->msr = MSR_DCD | MSR_DSR | MSR_CTS;
-    fifo_clear(&s->rx);
-    fifo_clear(&s->tx);
+    serial_fifo_clear(&s->rx);
+    serial_fifo_clear(&s->tx);
     s->thr_ipending = s->timeout_ipending = 0;
     s->tx_waiting = false;
     s->tsr_retry = 0;
@@ -506,199 +448,3 @@ void serial_reset(Serial *s)
     vm_timer_cancel(&s->rx_timeout);
     irq_lower(s->irq);
 }
-
-/* State ------------------------------------------------------------------------ */
-
-static bool fifo_check(const void *state, int version, Error **errp)
-{
-    const SerialFifo *f = state;
-
-    return (f->head < SERIAL_FIFO_SIZE && f->num <= SERIAL_FIFO_SIZE) ||
-           error_set(errp, "serial: FIFO of %u at %u", f->num, f->head);
-}
-
-static const VmState fifo_vmstate = {
-    .name = "Fifo8",
-    .version = 1,
-    .check = fifo_check,
-    .fields = (const VmField[]){
-        VMS_BUFFER(SerialFifo, data, "data"),
-        VMS(SerialFifo, head),
-        VMS(SerialFifo, num),
-        {},
-    },
-};
-
-/* What a reader without the subsection would make of iir. */
-static bool thr_ipending_needed(const void *state)
-{
-    const Serial *s = state;
-
-    return s->thr_ipending != ((s->iir & IIR_ID) == IIR_THR);
-}
-
-static const VmState thr_ipending_vmstate = {
-    .name = "serial/thr_ipending",
-    .version = 1,
-    .needed = thr_ipending_needed,
-    .fields = (const VmField[]){ VMS(Serial, thr_ipending), {} },
-};
-
-static bool tsr_needed(const void *state)
-{
-    return ((const Serial *)state)->tx_waiting;
-}
-
-static const VmState tsr_vmstate = {
-    .name = "serial/tsr",
-    .version = 1,
-    .needed = tsr_needed,
-    .fields = (const VmField[]){
-        VMS(Serial, tsr_retry),
-        VMS(Serial, thr),
-        VMS(Serial, tsr),
-        {},
-    },
-};
-
-static bool rx_needed(const void *state)
-{
-    return ((const Serial *)state)->rx.num != 0;
-}
-
-static const VmState rx_vmstate = {
-    .name = "serial/recv_fifo",
-    .version = 1,
-    .needed = rx_needed,
-    .fields = (const VmField[]){
-        VMS_STRUCT(Serial, rx, "recv_fifo", &fifo_vmstate),
-        {},
-    },
-};
-
-static bool tx_needed(const void *state)
-{
-    return ((const Serial *)state)->tx.num != 0;
-}
-
-static const VmState tx_vmstate = {
-    .name = "serial/xmit_fifo",
-    .version = 1,
-    .needed = tx_needed,
-    .fields = (const VmField[]){
-        VMS_STRUCT(Serial, tx, "xmit_fifo", &fifo_vmstate),
-        {},
-    },
-};
-
-static bool timeout_needed(const void *state)
-{
-    return vm_timer_pending(&((const Serial *)state)->rx_timeout);
-}
-
-static const VmState timeout_vmstate = {
-    .name = "serial/fifo_timeout_timer",
-    .version = 1,
-    .needed = timeout_needed,
-    .fields = (const VmField[]){
-        VMS_TIMER(Serial, rx_timeout, "fifo_timeout_timer"),
-        {},
-    },
-};
-
-static bool timeout_ipending_needed(const void *state)
-{
-    const Serial *s = state;
-
-    return s->timeout_ipending != ((s->iir & IIR_ID) == IIR_TIMEOUT);
-}
-
-static const VmState timeout_ipending_vmstate = {
-    .name = "serial/timeout_ipending",
-    .version = 1,
-    .needed = timeout_ipending_needed,
-    .fields = (const VmField[]){ VMS(Serial, timeout_ipending), {} },
-};
-
-static bool poll_needed(const void *state)
-{
-    return ((const Serial *)state)->poll_msl >= 0;
-}
-
-static const VmState poll_vmstate = {
-    .name = "serial/poll",
-    .version = 1,
-    .needed = poll_needed,
-    .fields = (const VmField[]){
-        VMS(Serial, poll_msl),
-        VMS_TIMER(Serial, modem_poll, "modem_status_poll"),
-        {},
-    },
-};
-
-static void pre_save(void *state)
-{
-    Serial *s = state;
-
-    s->fcr_vmstate = s->fcr;
-    s->tsr_retry = s->tx_waiting;
-}
-
-static bool pre_load(void *state, Error **errp)
-{
-    Serial *s = state;
-
-    s->thr_ipending = s->timeout_ipending = s->poll_msl = -1;
-    s->tsr_retry = 0;
-    s->fcr_vmstate = 0;
-    fifo_clear(&s->rx);
-    fifo_clear(&s->tx);
-    return true;
-}
-
-static bool post_load(void *state, int version, Error **errp)
-{
-    Serial *s = state;
-
-    s->fcr = version >= 3 && (s->fcr_vmstate & FCR_ENABLE)
-                 ? s->fcr_vmstate & FCR_KEPT
-                 : 0;
-    if (s->thr_ipending == -1) {
-        s->thr_ipending = (s->iir & IIR_ID) == IIR_THR;
-    }
-    if (s->timeout_ipending == -1) {
-        s->timeout_ipending = (s->iir & IIR_ID) == IIR_TIMEOUT;
-    }
-    s->tx_waiting = s->tsr_retry > 0;
-    if (s->tx_waiting || s->tx.num || !(s->lsr & LSR_THRE)) {
-        char_fe_watch_out(&s->chr, transmit, s);
-    }
-    update_irq(s);
-    return true;
-}
-
-const VmState serial_vmstate = {
-    .name = "serial",
-    .version = 3,
-    .min_version = 2,
-    .pre_save = pre_save,
-    .pre_load = pre_load,
-    .post_load = post_load,
-    .fields = (const VmField[]){
-        VMS_V(Serial, divider, "divider", 2),
-        VMS(Serial, rbr),
-        VMS(Serial, ier),
-        VMS(Serial, iir),
-        VMS(Serial, lcr),
-        VMS(Serial, mcr),
-        VMS(Serial, lsr),
-        VMS(Serial, msr),
-        VMS(Serial, scr),
-        VMS_V(Serial, fcr_vmstate, "fcr_vmstate", 3),
-        {},
-    },
-    .subsections = (const VmState *const[]){
-        &thr_ipending_vmstate, &tsr_vmstate, &rx_vmstate, &tx_vmstate,
-        &timeout_vmstate, &timeout_ipending_vmstate, &poll_vmstate, NULL,
-    },
-};

@@ -13,7 +13,7 @@
 /* Bytes that the host may hand over in one go. */
 #define READ_MAX 4096
 
-/* Guest to host ---------------------------------------------------------- */
+/* Guest to host ------------------------------------------------------------ */
 
 static void out_ready(void *opaque);
 
@@ -66,7 +66,7 @@ static void out_ready(void *opaque)
     }
 }
 
-/* Host to guest ---------------------------------------------------------- */
+/* Host to guest ------------------------------------------------------------ */
 
 static size_t port_can_read(void *opaque)
 {
@@ -106,7 +106,7 @@ void serial_port_rx_kick(SerialPort *p)
     char_fe_accept_input(&p->chr);
 }
 
-/* Open and closed -------------------------------------------------------- */
+/* Open and closed ---------------------------------------------------------- */
 
 static void port_set_host_open(SerialPort *p, bool open)
 {
@@ -208,7 +208,7 @@ void serial_port_reset(SerialPort *p)
     serial_port_guest_open(p, false);
 }
 
-/* Types ------------------------------------------------------------------ */
+/* Types -------------------------------------------------------------------- */
 
 static bool port_realize(Device *dev, Error **errp)
 {

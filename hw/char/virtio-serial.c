@@ -32,7 +32,7 @@ static bool multiport(const VirtioSerial *s)
     return virtio_has(&s->parent, VIRTIO_CONSOLE_F_MULTIPORT);
 }
 
-/* Control messages ------------------------------------------------------- */
+/* Control messages --------------------------------------------------------- */
 
 /* @name follows the message when there is one. */
 static bool ctrl_put(VirtioSerial *s, const struct virtio_console_control *msg,
@@ -190,7 +190,7 @@ static void serial_kick(VirtQueue *vq)
     }
 }
 
-/* Ports ------------------------------------------------------------------ */
+/* Ports -------------------------------------------------------------------- */
 
 static bool pick_number(VirtioSerial *s, SerialPort *p, Error **errp)
 {
@@ -255,7 +255,7 @@ void virtio_serial_remove_port(SerialPort *p)
     ctrl_send(s, p->nr, VIRTIO_CONSOLE_PORT_REMOVE, 1);
 }
 
-/* The device ------------------------------------------------------------- */
+/* The device --------------------------------------------------------------- */
 
 static uint64_t serial_features(VirtioDevice *vdev, uint64_t offered,
                                 Error **errp)

@@ -26,7 +26,10 @@ typedef struct Field {
     size_t has;    /* offset of a bool to set; 0: none */
 } Field;
 
-#define F_STR(t, nam, path) { t, nam, FIELD_STR, offsetof(Smbios, path), 0 }
+#define F_STR(t, nam, path)                          \
+    {                                                \
+        t, nam, FIELD_STR, offsetof(Smbios, path), 0 \
+    }
 
 static const Field fields[] = {
     F_STR(0, "vendor", bios.vendor),
@@ -107,7 +110,7 @@ bool smbios_uuid(const Smbios *s, uint8_t uuid[16])
     return s->system.has_uuid;
 }
 
-/* Values ----------------------------------------------------------------------- */
+/* Values ------------------------------------------------------------------- */
 
 static bool parse_uint(const Field *f, const char *value, uint64_t max,
                        uint64_t *out, Error **errp)
@@ -217,7 +220,7 @@ static bool set_field(Smbios *s, const Field *f, const char *value,
     return false;
 }
 
-/* Options ---------------------------------------------------------------------- */
+/* Options ------------------------------------------------------------------ */
 
 typedef struct Option {
     char *name, *value; /* value NULL: no "=" */
@@ -299,8 +302,10 @@ static bool check_type(Smbios *s, const char *value, unsigned *type,
         known |= fields[i].type == t;
     }
     if (!known) {
-        return error_set(errp, "Don't know how to build fields for SMBIOS "
-                         "type %lu", t);
+        return error_set(errp,
+                         "Don't know how to build fields for SMBIOS "
+                         "type %lu",
+                         t);
     }
     if (smbios_bit(s->raw, t)) {
         return error_set(errp, "can't add fields, binary file already loaded!");

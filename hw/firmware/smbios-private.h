@@ -37,12 +37,12 @@ typedef struct SmbiosMemory {
 } SmbiosMemory;
 
 struct Smbios {
-    uint64_t types[2];   /* bit per type < 128 that has fields ... */
-    uint64_t raw[2];     /* ... or came from a file */
-    GByteArray *files;   /* structures from files, one after the other */
-    GPtrArray *oem;      /* char *: strings of type 11 */
+    uint64_t types[2]; /* bit per type < 128 that has fields ... */
+    uint64_t raw[2];   /* ... or came from a file */
+    GByteArray *files; /* structures from files, one after the other */
+    GPtrArray *oem;    /* char *: strings of type 11 */
     unsigned n_files;
-    size_t max_file;     /* size of the biggest */
+    size_t max_file; /* size of the biggest */
     SmbiosBios bios;
     SmbiosSystem system;
     SmbiosBoard board;

@@ -91,7 +91,12 @@ static const char *or_default(const char *s, const char *dflt)
 /* 7.1 */
 static void build_bios(Build *b)
 {
-    enum { UNSUPPORTED = 1 << 3, TARGETED = 1 << 2, UEFI = 1 << 3, VM = 1 << 4 };
+    enum {
+        UNSUPPORTED = 1 << 3,
+        TARGETED = 1 << 2,
+        UEFI = 1 << 3,
+        VM = 1 << 4
+    };
     const SmbiosBios *o = &b->opts->bios;
 
     if (!smbios_bit(b->opts->types, 0) || !begin(b, 0, HANDLE_BIOS)) {
@@ -292,7 +297,7 @@ static void build_memory(Build *b, unsigned n, uint64_t size)
     put(b, 0, 1); /* not part of a set */
     put_str(b, name);
     put_str(b, o->bank);
-    put(b, 7, 1);    /* RAM */
+    put(b, 7, 1);      /* RAM */
     put(b, 1 << 1, 2); /* other */
     put(b, o->speed, 2);
     put_str(b, or_default(o->manufacturer, b->m->manufacturer));
@@ -372,7 +377,8 @@ static bool build_all(Build *b, Error **errp)
 static bool anchor_21(Build *b, const Build *t, Error **errp)
 {
     if (t->out->len > UINT16_MAX || t->max > UINT16_MAX) {
-        return error_set(errp, "SMBIOS 2.1 table length %u exceeds 65535; "
+        return error_set(errp,
+                         "SMBIOS 2.1 table length %u exceeds 65535; "
                          "smbios-entry-point-type=64 has no such limit",
                          t->out->len);
     }

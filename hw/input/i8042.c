@@ -89,7 +89,7 @@ typedef struct I8042 {
 
 QOM_DECLARE_TYPE(I8042, i8042)
 
-/* Output buffer ---------------------------------------------------------------- */
+/* Output buffer ------------------------------------------------------------ */
 
 static void update_irqs(I8042 *s)
 {
@@ -202,7 +202,7 @@ static uint64_t data_read(void *opaque, hwaddr addr, unsigned size)
     return s->out_data;
 }
 
-/* Commands --------------------------------------------------------------------- */
+/* Commands ----------------------------------------------------------------- */
 
 static void write_outport(I8042 *s, uint8_t value)
 {
@@ -305,8 +305,7 @@ static void argument(I8042 *s, uint8_t cmd, uint8_t byte)
     }
 }
 
-static void data_write(void *opaque, hwaddr addr, uint64_t value,
-                       unsigned size)
+static void data_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
 {
     I8042 *s = opaque;
     uint8_t cmd = s->write_cmd;
@@ -347,10 +346,10 @@ static const MemOps command_ops = {
     .impl = { 1, 1 },
 };
 
-/* Life ------------------------------------------------------------------------- */
+/* Life --------------------------------------------------------------------- */
 
-static Ps2Device *add_device(I8042 *s, const ObjectType *type,
-                             const char *name, IrqHandler *fn, Error **errp)
+static Ps2Device *add_device(I8042 *s, const ObjectType *type, const char *name,
+                             IrqHandler *fn, Error **errp)
 {
     Device *dev = &s->parent.dev, *d = device_new(dev->vm, type);
     g_autofree char *pin = g_strdup_printf("ps2-%s-input-irq", name + 3);
@@ -379,8 +378,8 @@ static bool i8042_realize(Device *dev, Error **errp)
     }
     device_irqs_out(dev, "a20", &s->a20, 1);
     vm_timer_init(&s->throttle, vm, VM_CLOCK_VIRTUAL, throttle_over, s);
-    s->kbd = (Ps2Kbd *)add_device(s, &ps2_kbd_type, "ps2kbd", kbd_changed,
-                                  errp);
+    s->kbd =
+        (Ps2Kbd *)add_device(s, &ps2_kbd_type, "ps2kbd", kbd_changed, errp);
     s->mouse = s->kbd ? (Ps2Mouse *)add_device(s, &ps2_mouse_type, "ps2mouse",
                                                mouse_changed, errp)
                       : NULL;
@@ -431,7 +430,7 @@ static void i8042_build_aml(Device *dev, Aml *a)
     aml_end(a);
 }
 
-/* State ------------------------------------------------------------------------ */
+/* State -------------------------------------------------------------------- */
 
 static bool outport_needed(const void *state)
 {
@@ -466,13 +465,14 @@ static const VmState extended_vmstate = {
     .name = "pckbd/extended_state",
     .needed = extended_needed,
     .post_load = extended_loaded,
-    .fields = (const VmField[]){
-        VMS(I8042, migration_flags),
-        VMS_N(I8042, source, "obsrc"),
-        VMS_N(I8042, out_data, "obdata"),
-        VMS_N(I8042, ctrl_data, "cbdata"),
-        {},
-    },
+    .fields =
+        (const VmField[]){
+            VMS(I8042, migration_flags),
+            VMS_N(I8042, source, "obsrc"),
+            VMS_N(I8042, out_data, "obdata"),
+            VMS_N(I8042, ctrl_data, "cbdata"),
+            {},
+        },
 };
 
 static bool i8042_pre_load(void *state, Error **errp)
@@ -492,12 +492,12 @@ static bool i8042_post_load(void *state, int version, Error **errp)
     if (!s->extended_loaded) {
         s->pending = (s->pending & 1 ? PENDING_KBD : 0) |
                      (s->pending & 2 ? PENDING_AUX : 0);
-        s->source = !(s->status & STAT_OBF)          ? 0
+        s->source = !(s->status & STAT_OBF)        ? 0
                     : (s->status & STAT_MOUSE_OBF) ? SOURCE_MOUSE
                                                    : SOURCE_KBD;
     }
-    s->pending &= PENDING_CTRL_KBD | PENDING_CTRL_AUX | PENDING_KBD |
-                  PENDING_AUX;
+    s->pending &=
+        PENDING_CTRL_KBD | PENDING_CTRL_AUX | PENDING_KBD | PENDING_AUX;
     update(s);
     update_irqs(s);
     return true;
@@ -508,27 +508,36 @@ static const VmState kbd_vmstate = {
     .version = 3,
     .pre_load = i8042_pre_load,
     .post_load = i8042_post_load,
-    .fields = (const VmField[]){
-        VMS(I8042, write_cmd),
-        VMS(I8042, status),
-        VMS(I8042, mode),
-        VMS_N(I8042, pending, "pending_tmp"),
-        {},
-    },
-    .subsections = (const VmState *const[]){
-        &outport_vmstate, &extended_vmstate, NULL,
-    },
+    .fields =
+        (const VmField[]){
+            VMS(I8042, write_cmd),
+            VMS(I8042, status),
+            VMS(I8042, mode),
+            VMS_N(I8042, pending, "pending_tmp"),
+            {},
+        },
+    .subsections =
+        (const VmState *const[]){
+            &outport_vmstate,
+            &extended_vmstate,
+            NULL,
+        },
 };
 
 static const VmState i8042_vmstate = {
     .name = "pckbd",
     .version = 3,
-    .fields = (const VmField[]){
-        { .name = "kbd", .kind = &vmk_struct, .offset = 0,
-          .size = sizeof(I8042), .num = 1, .flags = VMF_STRUCT,
-          .sub = &kbd_vmstate },
-        {},
-    },
+    .fields =
+        (const VmField[]){
+            { .name = "kbd",
+              .kind = &vmk_struct,
+              .offset = 0,
+              .size = sizeof(I8042),
+              .num = 1,
+              .flags = VMF_STRUCT,
+              .sub = &kbd_vmstate },
+            {},
+        },
 };
 
 static const Prop i8042_props[] = {

@@ -46,7 +46,7 @@ enum {
     STATUS_SCALE_2 = 0x10,
 };
 
-/* Queue ------------------------------------------------------------------------ */
+/* Queue -------------------------------------------------------------------- */
 
 static void queue(Ps2Device *s, uint8_t byte)
 {
@@ -83,7 +83,7 @@ static void clear_queue(Ps2Device *s)
     irq_lower(s->changed);
 }
 
-/* Keyboard --------------------------------------------------------------------- */
+/* Keyboard ----------------------------------------------------------------- */
 
 static void kbd_defaults(Ps2Kbd *s)
 {
@@ -102,8 +102,8 @@ static void kbd_argument(Ps2Kbd *s, uint8_t cmd, uint8_t byte)
     switch (cmd) {
     case KBD_SCANCODE_SET:
         if (byte == 0) {
-            queue(&s->parent, s->translate ? translated[s->scancode_set]
-                                           : s->scancode_set);
+            queue(&s->parent,
+                  s->translate ? translated[s->scancode_set] : s->scancode_set);
         } else if (byte <= 3) {
             s->scancode_set = byte;
         }
@@ -190,7 +190,7 @@ static void ps2_kbd_reset(Device *dev)
     s->translate = 0;
 }
 
-/* Mouse ------------------------------------------------------------------------ */
+/* Mouse -------------------------------------------------------------------- */
 
 static void mouse_defaults(Ps2Mouse *s)
 {
@@ -343,7 +343,7 @@ static void ps2_mouse_reset(Device *dev)
     s->type = s->wrap = s->detect_state = s->buttons = 0;
 }
 
-/* State and types -------------------------------------------------------------- */
+/* State and types ---------------------------------------------------------- */
 
 static bool ps2_realize(Device *dev, Error **errp)
 {
@@ -369,14 +369,15 @@ static const VmState ps2_common_vmstate = {
     .version = 3,
     .min_version = 2,
     .check = ps2_check,
-    .fields = (const VmField[]){
-        VMS(Ps2Device, write_cmd),
-        VMS_N(Ps2Device, rptr, "queue.rptr"),
-        VMS_N(Ps2Device, wptr, "queue.wptr"),
-        VMS_N(Ps2Device, count, "queue.count"),
-        VMS_BUFFER(Ps2Device, data, "queue.data"),
-        {},
-    },
+    .fields =
+        (const VmField[]){
+            VMS(Ps2Device, write_cmd),
+            VMS_N(Ps2Device, rptr, "queue.rptr"),
+            VMS_N(Ps2Device, wptr, "queue.wptr"),
+            VMS_N(Ps2Device, count, "queue.count"),
+            VMS_BUFFER(Ps2Device, data, "queue.data"),
+            {},
+        },
 };
 
 static bool led_needed(const void *state)
@@ -413,10 +414,11 @@ static bool reply_needed(const void *state)
 static const VmState reply_vmstate = {
     .name = "ps2kbd/command_reply_queue",
     .needed = reply_needed,
-    .fields = (const VmField[]){
-        VMS_N(Ps2Kbd, parent.reply_end, "parent_obj.queue.cwptr"),
-        {},
-    },
+    .fields =
+        (const VmField[]){
+            VMS_N(Ps2Kbd, parent.reply_end, "parent_obj.queue.cwptr"),
+            {},
+        },
 };
 
 static bool kbd_check(const void *state, int version, Error **errp)
@@ -444,35 +446,41 @@ static const VmState ps2_kbd_vmstate = {
     .min_version = 2,
     .check = kbd_check,
     .post_load = kbd_post_load,
-    .fields = (const VmField[]){
-        VMS_STRUCT(Ps2Kbd, parent, "parent_obj", &ps2_common_vmstate),
-        VMS(Ps2Kbd, scan_enabled),
-        VMS(Ps2Kbd, translate),
-        VMS_V(Ps2Kbd, scancode_set, "scancode_set", 3),
-        {},
-    },
-    .subsections = (const VmState *const[]){
-        &led_vmstate, &high_bit_vmstate, &reply_vmstate, NULL,
-    },
+    .fields =
+        (const VmField[]){
+            VMS_STRUCT(Ps2Kbd, parent, "parent_obj", &ps2_common_vmstate),
+            VMS(Ps2Kbd, scan_enabled),
+            VMS(Ps2Kbd, translate),
+            VMS_V(Ps2Kbd, scancode_set, "scancode_set", 3),
+            {},
+        },
+    .subsections =
+        (const VmState *const[]){
+            &led_vmstate,
+            &high_bit_vmstate,
+            &reply_vmstate,
+            NULL,
+        },
 };
 
 static const VmState ps2_mouse_vmstate = {
     .name = "ps2mouse",
     .version = 2,
-    .fields = (const VmField[]){
-        VMS_STRUCT(Ps2Mouse, parent, "parent_obj", &ps2_common_vmstate),
-        VMS_N(Ps2Mouse, status, "mouse_status"),
-        VMS_N(Ps2Mouse, resolution, "mouse_resolution"),
-        VMS_N(Ps2Mouse, sample_rate, "mouse_sample_rate"),
-        VMS_N(Ps2Mouse, wrap, "mouse_wrap"),
-        VMS_N(Ps2Mouse, type, "mouse_type"),
-        VMS_N(Ps2Mouse, detect_state, "mouse_detect_state"),
-        VMS_N(Ps2Mouse, dx, "mouse_dx"),
-        VMS_N(Ps2Mouse, dy, "mouse_dy"),
-        VMS_N(Ps2Mouse, dz, "mouse_dz"),
-        VMS_N(Ps2Mouse, buttons, "mouse_buttons"),
-        {},
-    },
+    .fields =
+        (const VmField[]){
+            VMS_STRUCT(Ps2Mouse, parent, "parent_obj", &ps2_common_vmstate),
+            VMS_N(Ps2Mouse, status, "mouse_status"),
+            VMS_N(Ps2Mouse, resolution, "mouse_resolution"),
+            VMS_N(Ps2Mouse, sample_rate, "mouse_sample_rate"),
+            VMS_N(Ps2Mouse, wrap, "mouse_wrap"),
+            VMS_N(Ps2Mouse, type, "mouse_type"),
+            VMS_N(Ps2Mouse, detect_state, "mouse_detect_state"),
+            VMS_N(Ps2Mouse, dx, "mouse_dx"),
+            VMS_N(Ps2Mouse, dy, "mouse_dy"),
+            VMS_N(Ps2Mouse, dz, "mouse_dz"),
+            VMS_N(Ps2Mouse, buttons, "mouse_buttons"),
+            {},
+        },
 };
 
 static const DeviceClass ps2_device_class = {
@@ -482,9 +490,8 @@ static const DeviceClass ps2_device_class = {
     .no_hotplug = true,
     .realize = ps2_realize,
 };
-QOM_DEFINE(Ps2Device, ps2_device, .name = "ps2-device",
-           .parent = &device_type, .class = &ps2_device_class,
-           .abstract = true);
+QOM_DEFINE(Ps2Device, ps2_device, .name = "ps2-device", .parent = &device_type,
+           .class = &ps2_device_class, .abstract = true);
 
 static const DeviceClass ps2_kbd_class = {
     .category = DEVICE_CATEGORY_INPUT,
@@ -505,5 +512,5 @@ static const DeviceClass ps2_mouse_class = {
     .reset = ps2_mouse_reset,
     .vmstate = &ps2_mouse_vmstate,
 };
-QOM_DEFINE(Ps2Mouse, ps2_mouse, .name = "ps2-mouse",
-           .parent = &ps2_device_type, .class = &ps2_mouse_class);
+QOM_DEFINE(Ps2Mouse, ps2_mouse, .name = "ps2-mouse", .parent = &ps2_device_type,
+           .class = &ps2_mouse_class);

@@ -40,8 +40,8 @@ static bool debug_exit_realize(Device *dev, Error **errp)
     if (s->iosize == 0 || s->iosize > 0x10000) {
         return error_set(errp, "isa-debug-exit: iosize must be 1 to 65536");
     }
-    mem_region_init_io(&s->io, &dev->obj, &debug_exit_ops, s,
-                       "isa-debug-exit", s->iosize);
+    mem_region_init_io(&s->io, &dev->obj, &debug_exit_ops, s, "isa-debug-exit",
+                       s->iosize);
     return isa_add_io(&s->parent, &s->io, s->iobase, errp);
 }
 

@@ -43,7 +43,7 @@ static bool debugcon_realize(Device *dev, Error **errp)
 
     if (!s->chr.id && !s->chr.chr) {
         return error_set(errp, "Can't create debugcon device, empty char "
-                         "device");
+                               "device");
     }
     if (!char_fe_connect(&s->chr, dev->vm, errp)) {
         return false;

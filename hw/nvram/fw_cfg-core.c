@@ -105,8 +105,10 @@ FwCfgItem *fw_cfg_core_add_file(FwCfgCore *c, const char *name, Error **errp)
     unsigned at = 0;
 
     if (strlen(name) >= FW_CFG_MAX_NAME) {
-        error_set(errp, "fw_cfg file name '%s' is too long (at most %d "
-                  "characters)", name, FW_CFG_MAX_NAME - 1);
+        error_set(errp,
+                  "fw_cfg file name '%s' is too long (at most %d "
+                  "characters)",
+                  name, FW_CFG_MAX_NAME - 1);
         return NULL;
     }
     if (fw_cfg_core_file(c, name)) {
@@ -128,7 +130,7 @@ FwCfgItem *fw_cfg_core_add_file(FwCfgCore *c, const char *name, Error **errp)
     return item;
 }
 
-/* The guest's side ---------------------------------------------------------------- */
+/* The guest's side --------------------------------------------------------- */
 
 static FwCfgItem *current(FwCfgCore *c)
 {

@@ -10,7 +10,7 @@ typedef struct FwCfgItem {
     char *name; /* files: at most FW_CFG_MAX_NAME with its 0 */
     uint8_t *data;
     size_t len;
-    LoopFn *selected; /* fills in the data; or NULL */
+    LoopFn *selected;      /* fills in the data; or NULL */
     FwCfgWritten *written; /* may be written; or NULL */
     bool writable;
     void *opaque;
@@ -18,15 +18,15 @@ typedef struct FwCfgItem {
 
 typedef struct FwCfgCore {
     FwCfgItem fixed[2][FW_CFG_FILE_FIRST]; /* generic, of the architecture */
-    GPtrArray *files; /* FwCfgItem *, sorted by name */
+    GPtrArray *files;                      /* FwCfgItem *, sorted by name */
     unsigned max_files;
     /* Guest state. */
-    uint16_t key;     /* FW_CFG_INVALID: none such */
+    uint16_t key; /* FW_CFG_INVALID: none such */
     uint32_t offset;
     uint64_t dma_addr;
 } FwCfgCore;
 
-#define FW_CFG_INVALID 0xffff
+#define FW_CFG_INVALID       0xffff
 #define FW_CFG_DMA_SIGNATURE UINT64_C(0x51454d5520434647) /* "QEMU CFG" */
 
 void fw_cfg_core_init(FwCfgCore *c, unsigned max_files, bool dma);

@@ -36,8 +36,7 @@ static char *next_word(const char **p)
     return g_string_free(s, false);
 }
 
-static bool set_word(Words *w, const char *key, const char *value,
-                     Error **errp)
+static bool set_word(Words *w, const char *key, const char *value, Error **errp)
 {
     static const char *const known[] = { "name", "file", "string", NULL };
     char **slot = !strcmp(key, "name")     ? &w->name
@@ -111,7 +110,7 @@ bool fw_cfg_add_option(FwCfg *f, const char *options, Error **errp)
         warn_report("externally provided fw_cfg item names should be "
                     "prefixed with \"opt/\"");
     }
-    return w.file ? add_from_file(f, w.name, w.file, errp)
-                  : fw_cfg_add_file(f, w.name, w.string, strlen(w.string),
-                                    errp);
+    return w.file
+               ? add_from_file(f, w.name, w.file, errp)
+               : fw_cfg_add_file(f, w.name, w.string, strlen(w.string), errp);
 }

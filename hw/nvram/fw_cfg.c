@@ -5,6 +5,7 @@
  */
 #include "util/osdep.h"
 
+#include "hw/acpi/tables.h"
 #include "hw/core/machine.h"
 #include "hw/nvram/fw_cfg-core.h"
 #include "softmmu/vm.h"
@@ -25,7 +26,7 @@ struct FwCfg {
 QOM_DECLARE_TYPE(FwCfg, fw_cfg)
 extern const ObjectType fw_cfg_io_type;
 
-/* Items ---------------------------------------------------------------------- */
+/* Items -------------------------------------------------------------------- */
 
 void fw_cfg_set_bytes(FwCfg *f, uint16_t key, const void *data, size_t len)
 {
@@ -118,7 +119,7 @@ FwCfg *fw_cfg_find(Vm *vm)
     return vm->machine ? vm->machine->fw_cfg : NULL;
 }
 
-/* Registers -------------------------------------------------------------------- */
+/* Registers ---------------------------------------------------------------- */
 
 static uint64_t ports_read(void *opaque, hwaddr addr, unsigned size)
 {
@@ -174,7 +175,7 @@ static const MemOps dma_ops = {
     .impl = { 1, 8 },
 };
 
-/* Device ----------------------------------------------------------------------- */
+/* Device ------------------------------------------------------------------- */
 
 static void fw_cfg_reset(Device *dev)
 {
@@ -217,7 +218,7 @@ static void fw_cfg_io_unrealize(Device *dev)
     fw_cfg_core_destroy(&f->core);
 }
 
-/* State ------------------------------------------------------------------------ */
+/* State -------------------------------------------------------------------- */
 
 static bool dma_needed(const void *state)
 {
@@ -229,11 +230,29 @@ static bool dma_needed(const void *state)
 static const VmState dma_vmstate = {
     .name = "fw_cfg/dma",
     .needed = dma_needed,
-    .fields = (const VmField[]){
-        VMS_N(FwCfg, core.dma_addr, "dma_addr"),
-        {},
-    },
+    .fields =
+        (const VmField[]){
+            VMS_N(FwCfg, core.dma_addr, "dma_addr"),
+            {},
+        },
 };
+
+static uint64_t file_size(const FwCfg *f, const char *name)
+{
+    const FwCfgItem *item = fw_cfg_core_file(&f->core, name);
+
+    return item ? item->len : 0;
+}
+
+/* What 7.2 keeps in RAM blocks of these sizes. */
+static void fw_cfg_pre_save(void *state)
+{
+    FwCfg *f = state;
+
+    f->table_mr_size = file_size(f, ACPI_FILE_TABLES);
+    f->linker_mr_size = file_size(f, ACPI_FILE_LOADER);
+    f->rsdp_mr_size = file_size(f, ACPI_FILE_RSDP);
+}
 
 static bool sizes_needed(const void *state)
 {
@@ -247,12 +266,13 @@ static const VmState sizes_vmstate = {
     .name = "fw_cfg/acpi_mr",
     .version = 1,
     .needed = sizes_needed,
-    .fields = (const VmField[]){
-        VMS(FwCfg, table_mr_size),
-        VMS(FwCfg, linker_mr_size),
-        VMS(FwCfg, rsdp_mr_size),
-        {},
-    },
+    .fields =
+        (const VmField[]){
+            VMS(FwCfg, table_mr_size),
+            VMS(FwCfg, linker_mr_size),
+            VMS(FwCfg, rsdp_mr_size),
+            {},
+        },
 };
 
 /* Version 1 had 16 bits of offset. */
@@ -289,17 +309,25 @@ static const VmState fw_cfg_vmstate = {
     .name = "fw_cfg",
     .version = 2,
     .min_version = 1,
-    .fields = (const VmField[]){
-        VMS_N(FwCfg, core.key, "cur_entry"),
-        { .name = "cur_offset", .kind = &vmk_u16_as_u32,
-          .offset = offsetof(FwCfg, core.offset), .size = 4, .num = 1,
-          .exists = is_version_1 },
-        VMS_V(FwCfg, core.offset, "cur_offset", 2),
-        {},
-    },
-    .subsections = (const VmState *const[]){
-        &dma_vmstate, &sizes_vmstate, NULL,
-    },
+    .pre_save = fw_cfg_pre_save,
+    .fields =
+        (const VmField[]){
+            VMS_N(FwCfg, core.key, "cur_entry"),
+            { .name = "cur_offset",
+              .kind = &vmk_u16_as_u32,
+              .offset = offsetof(FwCfg, core.offset),
+              .size = 4,
+              .num = 1,
+              .exists = is_version_1 },
+            VMS_V(FwCfg, core.offset, "cur_offset", 2),
+            {},
+        },
+    .subsections =
+        (const VmState *const[]){
+            &dma_vmstate,
+            &sizes_vmstate,
+            NULL,
+        },
 };
 
 static const DeviceClass fw_cfg_class = {

@@ -16,7 +16,7 @@
  * waiting for the next tick. */
 #define REINJECT_MAX 20
 
-/* Interrupts ------------------------------------------------------------------- */
+/* Interrupts --------------------------------------------------------------- */
 
 void rtc_update_irq(Rtc *s)
 {
@@ -31,7 +31,8 @@ void rtc_update_irq(Rtc *s)
     }
 }
 
-/* Wake up for the end of this second, or for the alarm, if it changes a flag. */
+/* Wake up for the end of this second, or for the alarm, if it changes a flag.
+ */
 void rtc_schedule(Rtc *s)
 {
     uint64_t guest = rtc_guest_ns(s), in_second = guest % NS_PER_S;
@@ -172,9 +173,8 @@ static uint8_t read_c(Rtc *s)
 
 bool qmp_rtc_reset_reinjection(Vm *vm, Error **errp)
 {
-    Object *dev = vm->machine ? object_resolve_type(vm->root, "", &rtc_type,
-                                                    NULL)
-                              : NULL;
+    Object *dev =
+        vm->machine ? object_resolve_type(vm->root, "", &rtc_type, NULL) : NULL;
 
     if (dev) {
         rtc(dev)->coalesced = 0;
@@ -182,7 +182,7 @@ bool qmp_rtc_reset_reinjection(Vm *vm, Error **errp)
     return true;
 }
 
-/* Registers -------------------------------------------------------------------- */
+/* Registers ---------------------------------------------------------------- */
 
 static bool is_time_register(uint8_t index)
 {
@@ -329,7 +329,7 @@ uint8_t rtc_get_cmos(const Rtc *s, uint8_t index)
     return s->cmos[index];
 }
 
-/* Device ----------------------------------------------------------------------- */
+/* Device ------------------------------------------------------------------- */
 
 static bool rtc_realize(Device *dev, Error **errp)
 {

@@ -9,7 +9,8 @@
 #include "qapi/qapi-types-common.h"
 #include "softmmu/vm.h"
 
-enum { /* registers */
+/* registers */
+enum {
     RTC_SECONDS = 0,
     RTC_SECONDS_ALARM = 1,
     RTC_MINUTES = 2,
@@ -64,10 +65,10 @@ struct Rtc {
     uint64_t base_rtc, last_update;
     int64_t offset;
     VmTimer periodic, update; /* on vm->rtc_clock */
-    int64_t next_periodic; /* ns */
-    uint64_t next_alarm;   /* ns */
-    uint32_t period;       /* in ticks of 32768 Hz; 0: off */
-    uint32_t coalesced;    /* ticks the guest missed */
+    int64_t next_periodic;    /* ns */
+    uint64_t next_alarm;      /* ns */
+    uint32_t period;          /* in ticks of 32768 Hz; 0: off */
+    uint32_t coalesced;       /* ticks the guest missed */
     uint16_t reinject_on_ack_count;
 };
 QOM_DECLARE_TYPE(Rtc, rtc)
@@ -75,11 +76,11 @@ QOM_DECLARE_TYPE(Rtc, rtc)
 int64_t rtc_clock(const Rtc *s); /* ns, of vm->rtc_clock */
 /* rtc-time.c: the guest's time. */
 uint64_t rtc_guest_ns(const Rtc *s);
-bool rtc_runs(const Rtc *s); /* neither being set nor held */
-void rtc_load_registers(Rtc *s);  /* time to registers */
-void rtc_take_registers(Rtc *s);  /* and back; tells RTC_CHANGE */
+bool rtc_runs(const Rtc *s);     /* neither being set nor held */
+void rtc_load_registers(Rtc *s); /* time to registers */
+void rtc_take_registers(Rtc *s); /* and back; tells RTC_CHANGE */
 void rtc_set_base(Rtc *s, int64_t guest_ns);
-bool rtc_updating(const Rtc *s); /* shortly before a second ends */
+bool rtc_updating(const Rtc *s);              /* shortly before a second ends */
 void rtc_get_tm(const Rtc *s, struct tm *tm); /* what the registers say */
 /* Seconds until the alarm; 0: never. */
 uint32_t rtc_alarm_distance(const Rtc *s);

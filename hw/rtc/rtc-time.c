@@ -9,10 +9,10 @@
 #include "qapi/qapi-events-misc.h"
 
 /* UIP is set this long before the update: 8 ticks, 244 us. */
-#define UIP_NS (8 * NS_PER_S / RTC_CLOCK_RATE)
+#define UIP_NS       (8 * NS_PER_S / RTC_CLOCK_RATE)
 
 #define PM           0x80
-#define ANY_VALUE(v) (((v) & 0xc0) == 0xc0)
+#define ANY_VALUE(v) (((v)&0xc0) == 0xc0)
 
 int64_t rtc_clock(const Rtc *s)
 {
@@ -122,7 +122,7 @@ void rtc_take_registers(Rtc *s)
                                path ? path : "");
 }
 
-/* Alarms ----------------------------------------------------------------------- */
+/* Alarms ------------------------------------------------------------------- */
 
 typedef struct AlarmField {
     bool any;

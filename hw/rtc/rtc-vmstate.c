@@ -50,10 +50,11 @@ static const VmState count_vmstate = {
     .name = "mc146818rtc/irq_reinject_on_ack_count",
     .version = 1,
     .needed = count_needed,
-    .fields = (const VmField[]){
-        VMS_N(Rtc, reinject_on_ack_count, "irq_reinject_on_ack_count"),
-        {},
-    },
+    .fields =
+        (const VmField[]){
+            VMS_N(Rtc, reinject_on_ack_count, "irq_reinject_on_ack_count"),
+            {},
+        },
 };
 
 const VmState rtc_vmstate = {
@@ -62,39 +63,43 @@ const VmState rtc_vmstate = {
     .min_version = 1,
     .check = check,
     .post_load = post_load,
-    .fields = (const VmField[]){
-        VMS_BUFFER(Rtc, cmos, "cmos_data"),
-        VMS_N(Rtc, index, "cmos_index"),
-        VMS_UNUSED(28),
-        VMS_TIMER(Rtc, periodic, "periodic_timer"),
-        VMS_N(Rtc, next_periodic, "next_periodic_time"),
-        VMS_UNUSED(24),
-        VMS_V(Rtc, coalesced, "irq_coalesced", 2),
-        VMS_V(Rtc, period, "period", 2),
-        VMS_V(Rtc, base_rtc, "base_rtc", 3),
-        VMS_V(Rtc, last_update, "last_update", 3),
-        VMS_V(Rtc, offset, "offset", 3),
-        { .name = "update_timer", .kind = &vmk_timer,
-          .offset = offsetof(Rtc, update), .size = sizeof(VmTimer), .num = 1,
-          .version = 3 },
-        VMS_V(Rtc, next_alarm, "next_alarm_time", 3),
-        {},
-    },
+    .fields =
+        (const VmField[]){
+            VMS_BUFFER(Rtc, cmos, "cmos_data"),
+            VMS_N(Rtc, index, "cmos_index"),
+            VMS_UNUSED(28),
+            VMS_TIMER(Rtc, periodic, "periodic_timer"),
+            VMS_N(Rtc, next_periodic, "next_periodic_time"),
+            VMS_UNUSED(24),
+            VMS_V(Rtc, coalesced, "irq_coalesced", 2),
+            VMS_V(Rtc, period, "period", 2),
+            VMS_V(Rtc, base_rtc, "base_rtc", 3),
+            VMS_V(Rtc, last_update, "last_update", 3),
+            VMS_V(Rtc, offset, "offset", 3),
+            { .name = "update_timer",
+              .kind = &vmk_timer,
+              .offset = offsetof(Rtc, update),
+              .size = sizeof(VmTimer),
+              .num = 1,
+              .version = 3 },
+            VMS_V(Rtc, next_alarm, "next_alarm_time", 3),
+            {},
+        },
     .subsections = (const VmState *const[]){ &count_vmstate, NULL },
 };
 
-/* CMOS memory ---------------------------------------------------------------- */
+/* CMOS memory -------------------------------------------------------------- */
 
 enum {
     CMOS_EQUIPMENT = 0x14,
-    CMOS_BASE_KIB = 0x15,    /* two bytes */
-    CMOS_EXT_KIB = 0x17,     /* above 1 MiB; again at 0x30 */
+    CMOS_BASE_KIB = 0x15, /* two bytes */
+    CMOS_EXT_KIB = 0x17,  /* above 1 MiB; again at 0x30 */
     CMOS_EXT_KIB_2 = 0x30,
-    CMOS_ABOVE_16M = 0x34,   /* in 64 KiB */
-    CMOS_BOOT_3 = 0x38,      /* third device; bit 0: no floppy check */
+    CMOS_ABOVE_16M = 0x34, /* in 64 KiB */
+    CMOS_BOOT_3 = 0x38,    /* third device; bit 0: no floppy check */
     CMOS_BOOT_1_2 = 0x3d,
-    CMOS_ABOVE_4G = 0x5b,    /* three bytes, in 64 KiB */
-    CMOS_CPUS = 0x5f,        /* less one */
+    CMOS_ABOVE_4G = 0x5b, /* three bytes, in 64 KiB */
+    CMOS_CPUS = 0x5f,     /* less one */
     EQUIPMENT_FPU_MOUSE = 0x06,
 };
 
@@ -143,8 +148,8 @@ bool rtc_init_cmos(Rtc *s, const RtcCmosInfo *info, Error **errp)
     set_word(s, CMOS_EXT_KIB, ext);
     set_word(s, CMOS_EXT_KIB_2, ext);
     set_word(s, CMOS_ABOVE_16M,
-             info->low_ram > 16 * MiB
-                 ? (info->low_ram - 16 * MiB) / (64 * KiB) : 0);
+             info->low_ram > 16 * MiB ? (info->low_ram - 16 * MiB) / (64 * KiB)
+                                      : 0);
     for (unsigned i = 0; i < 3; i++) {
         rtc_set_cmos(s, CMOS_ABOVE_4G + i, high >> (8 * i));
     }

@@ -28,8 +28,7 @@ bool gmem_map(AddressSpace *as, hwaddr addr, size_t len, bool write,
     if (addr >= LOW_RAM) {
         return false;
     }
-    *map = (GmemMap){ .ptr = as->ram + addr,
-                      .len = MIN(len, LOW_RAM - addr) };
+    *map = (GmemMap){ .ptr = as->ram + addr, .len = MIN(len, LOW_RAM - addr) };
     return true;
 }
 

@@ -123,9 +123,14 @@ static void test_dma_to_nowhere_is_an_error(void)
 static void test_files_for_firmware_exist(void)
 {
     static const char *const names[] = {
-        "bootorder", "etc/acpi/rsdp", "etc/acpi/tables", "etc/e820",
-        "etc/smbios/smbios-anchor", "etc/smbios/smbios-tables",
-        "etc/system-states", "etc/table-loader",
+        "bootorder",
+        "etc/acpi/rsdp",
+        "etc/acpi/tables",
+        "etc/e820",
+        "etc/smbios/smbios-anchor",
+        "etc/smbios/smbios-tables",
+        "etc/system-states",
+        "etc/table-loader",
     };
     g_autoptr(QTest) q = qtest_start("-M q35");
     uint32_t size;

@@ -43,7 +43,9 @@ static void test_debugcon_needs_a_chardev(void)
     g_autofree char *err = NULL;
 
     g_assert_cmpint(qtest_run("-M q35 -accel qtest -nodefaults -display none "
-                              "-device isa-debugcon", NULL, &err), ==, 1);
+                              "-device isa-debugcon",
+                              NULL, &err),
+                    ==, 1);
     g_assert_nonnull(strstr(err, "empty char device"));
 }
 
@@ -75,7 +77,6 @@ int main(int argc, char **argv)
     g_test_add_func("/debugcon/bytes", test_debugcon_writes_and_reads_back);
     g_test_add_func("/debugcon/missing", test_debugcon_needs_a_chardev);
     g_test_add_func("/pvpanic/panic", test_pvpanic_tells_of_a_panic);
-    g_test_add_func("/pvpanic/crashload",
-                    test_pvpanic_tells_of_a_crash_kernel);
+    g_test_add_func("/pvpanic/crashload", test_pvpanic_tells_of_a_crash_kernel);
     return g_test_run();
 }

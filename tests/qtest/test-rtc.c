@@ -217,9 +217,9 @@ static void test_reset_keeps_time_and_memory(void)
 static void test_machine_shows_the_time(void)
 {
     g_autoptr(QTest) q = start();
-    g_autoptr(QObject) tm = qtest_qmp_return(
-        q, "{'execute': 'qom-get', 'arguments': "
-           "{'path': '/machine', 'property': 'rtc-time'}}");
+    g_autoptr(QObject) tm =
+        qtest_qmp_return(q, "{'execute': 'qom-get', 'arguments': "
+                            "{'path': '/machine', 'property': 'rtc-time'}}");
     QDict *d = qobject_to_dict(tm);
 
     g_assert_cmpint(qdict_get_int(d, "tm_year", -1), ==, 120);

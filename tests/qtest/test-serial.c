@@ -24,7 +24,6 @@ static QTest *start(void)
                        "-device isa-serial,chardev=c0,index=0");
 }
 
-
 static void test_registers_after_reset(void)
 {
     g_autoptr(QTest) q = start();

@@ -10,12 +10,12 @@
 #include "hw/acpi/x86.h"
 #include "util/error.h"
 
-#define ASSERT_AML(a, ...)                                                     \
-    do {                                                                       \
-        static const uint8_t want_[] = { __VA_ARGS__ };                        \
-        size_t len_;                                                           \
-        const uint8_t *got_ = aml_data(a, &len_);                              \
-        g_assert_cmpmem(got_, len_, want_, sizeof(want_));                     \
+#define ASSERT_AML(a, ...)                                 \
+    do {                                                   \
+        static const uint8_t want_[] = { __VA_ARGS__ };    \
+        size_t len_;                                       \
+        const uint8_t *got_ = aml_data(a, &len_);          \
+        g_assert_cmpmem(got_, len_, want_, sizeof(want_)); \
     } while (0)
 
 static void test_integers_take_the_shortest_form(void)
@@ -68,11 +68,9 @@ static void test_package_length_grows_with_its_contents(void)
     static const struct {
         size_t payload, header;
     } cases[] = {
-        { 0x3f - 1 - 2, 1 },     /* length byte, two bytes of BufferSize */
-        { 0x40 - 1 - 2, 2 },     /* the first that needs another byte */
-        { 0xfff - 2 - 3, 2 },
-        { 0x1000 - 2 - 3, 3 },
-        { 0xfffff - 3 - 5, 3 },
+        { 0x3f - 1 - 2, 1 }, /* length byte, two bytes of BufferSize */
+        { 0x40 - 1 - 2, 2 }, /* the first that needs another byte */
+        { 0xfff - 2 - 3, 2 }, { 0x1000 - 2 - 3, 3 }, { 0xfffff - 3 - 5, 3 },
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -85,11 +83,10 @@ static void test_package_length_grows_with_its_contents(void)
         aml_buffer(a, data, cases[i].payload);
         p = aml_data(a, &len);
         g_assert_cmpuint(p[1] >> 6, ==, cases[i].header - 1);
-        total = cases[i].header == 1 ? p[1]
-                                     : (p[1] & 0xf) | (size_t)p[2] << 4 |
-                                           (cases[i].header > 2
-                                                ? (size_t)p[3] << 12
-                                                : 0);
+        total = cases[i].header == 1
+                    ? p[1]
+                    : (p[1] & 0xf) | (size_t)p[2] << 4 |
+                          (cases[i].header > 2 ? (size_t)p[3] << 12 : 0);
         g_assert_cmpuint(total, ==, len - 1);
     }
 }
@@ -106,7 +103,7 @@ static void test_resource_template_has_size_and_end_tag(void)
                0x01, 0x08, 0x22, 0x00, 0x01, 0x79, 0x00);
 }
 
-/* Table sets ------------------------------------------------------------------ */
+/* Table sets --------------------------------------------------------------- */
 
 static uint8_t sum(const uint8_t *p, size_t len)
 {
@@ -227,7 +224,7 @@ static void test_raw_table_of_wrong_length_is_refused(void)
     g_assert_nonnull(err);
 }
 
-/* The PC ----------------------------------------------------------------------- */
+/* The PC ------------------------------------------------------------------- */
 
 static void add_rtc(void *opaque, Aml *a)
 {
@@ -333,8 +330,8 @@ static char *run_iasl(const char *dir, const char *args)
     g_auto(GStrv) argv = g_strsplit(cmd, " ", 0);
     int status;
 
-    g_assert_true(g_spawn_sync(dir, argv, NULL, G_SPAWN_SEARCH_PATH, NULL,
-                               NULL, &out, &errs, &status, NULL));
+    g_assert_true(g_spawn_sync(dir, argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL,
+                               &out, &errs, &status, NULL));
     return g_strconcat(out, errs, NULL);
 }
 
@@ -389,9 +386,15 @@ static bool have_iasl(void)
 static void test_iasl_reads_the_dsdt(void)
 {
     static const char *const wanted[] = {
-        "EisaId (\"PNP0A08\")", "Name (_S5",          "QEMU0002",
-        "PNP0B00",              "ToUUID (\"33db4d5b", "\"ACPI0007\"",
-        "0x0000000100000000,", "Device (LNKH)",       "Device (GSIA)",
+        "EisaId (\"PNP0A08\")",
+        "Name (_S5",
+        "QEMU0002",
+        "PNP0B00",
+        "ToUUID (\"33db4d5b",
+        "\"ACPI0007\"",
+        "0x0000000100000000,",
+        "Device (LNKH)",
+        "Device (GSIA)",
     };
     g_autoptr(AcpiTables) t = build_q35();
     g_autofree char *text = NULL;

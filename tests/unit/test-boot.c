@@ -42,7 +42,7 @@ void gmem_unmap(GmemMap *map, size_t touched)
     g_assert_cmpuint(touched, <=, map->len);
 }
 
-/* Kernels ---------------------------------------------------------------------- */
+/* Kernels ------------------------------------------------------------------ */
 
 #define KERNEL_SIZE 0x3000
 #define LOAD_ADDR   0x1000000
@@ -208,7 +208,7 @@ static uint64_t ram(Fixture *x, uint64_t addr, unsigned bytes)
     return boot_get_le(x->as->ram + addr, bytes);
 }
 
-/* bzImage ---------------------------------------------------------------------- */
+/* bzImage ------------------------------------------------------------------ */
 
 static void test_bzimage_is_entered_in_long_mode(Fixture *x, gconstpointer u)
 {
@@ -325,8 +325,7 @@ static void test_kernel_bigger_than_memory_is_refused(Fixture *x,
     g_assert_nonnull(strstr(error_text(x->err), "RAM up to"));
 }
 
-static void test_initrd_bigger_than_room_is_refused(Fixture *x,
-                                                    gconstpointer u)
+static void test_initrd_bigger_than_room_is_refused(Fixture *x, gconstpointer u)
 {
     use_initrd(x, LOW_RAM - LOAD_ADDR - 0x800000);
     g_assert_true(use_linux(x, new_bzimage()));
@@ -342,7 +341,7 @@ static void test_long_command_line_is_refused(Fixture *x, gconstpointer u)
     g_assert_false(x86_boot_check(&x->b, &x->m, &x->err));
 }
 
-/* PVH -------------------------------------------------------------------------- */
+/* PVH ---------------------------------------------------------------------- */
 
 static void test_elf_is_entered_by_its_pvh_note(Fixture *x, gconstpointer u)
 {
@@ -392,8 +391,7 @@ static void test_truncated_elf_is_refused(Fixture *x, gconstpointer u)
     g_assert_nonnull(strstr(error_text(x->err), "truncated"));
 }
 
-static void test_segment_over_our_tables_is_refused(Fixture *x,
-                                                    gconstpointer u)
+static void test_segment_over_our_tables_is_refused(Fixture *x, gconstpointer u)
 {
     GByteArray *f = new_elf();
 

@@ -146,8 +146,8 @@ static void test_bad_files_are_refused(Fixture *x, gconstpointer u)
 
 static void test_unknown_keys_read_as_zero(Fixture *x, gconstpointer u)
 {
-    static const uint16_t keys[] = { 0x1f, 0x20, 0x3fff, 0x2a0, 0x801f,
-                                     0x8020, 0xbfff, 0xffff };
+    static const uint16_t keys[] = { 0x1f,   0x20,   0x3fff, 0x2a0,
+                                     0x801f, 0x8020, 0xbfff, 0xffff };
 
     for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
         fw_cfg_core_select(&x->core, keys[i]);

@@ -96,8 +96,8 @@ static SmbiosMachine q35(uint64_t ram, const SmbiosRange *ranges, unsigned n)
     };
 }
 
-static void compare(const Smbios *s, const SmbiosMachine *m,
-                    const char *tables, const char *anchor)
+static void compare(const Smbios *s, const SmbiosMachine *m, const char *tables,
+                    const char *anchor)
 {
     g_autoptr(GByteArray) a = NULL;
     g_autoptr(GByteArray) t = NULL;
@@ -229,8 +229,8 @@ static void test_tables_too_long_for_2_8_are_refused(void)
     autoerr Error *err = NULL;
     SmbiosMachine m = q35(64 * MiB, NULL, 0);
     g_autofree char *many = g_strnfill(40000, 'x');
-    g_autofree char *option = g_strdup_printf("type=11,value=%s,value=%s",
-                                              many, many);
+    g_autofree char *option =
+        g_strdup_printf("type=11,value=%s,value=%s", many, many);
 
     g_assert_true(smbios_add(s, option, error_abort));
     g_assert_false(smbios_build(s, &m, &a, &t, &err));

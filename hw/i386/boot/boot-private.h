@@ -50,14 +50,14 @@ enum {
 #define LINUX_HDR_START 0x1f1
 #define LINUX_HDR_MAX   0x290 /* end of the header's room in the zero page */
 typedef struct LinuxImage {
-    uint16_t version;         /* of the protocol: 0x20c */
-    uint64_t kernel_offset;   /* of the protected-mode part in the file */
+    uint16_t version;       /* of the protocol: 0x20c */
+    uint64_t kernel_offset; /* of the protected-mode part in the file */
     uint64_t kernel_size;
-    bool entry64;             /* offers the 64-bit entry */
-    uint64_t load_addr;       /* where we put it ... */
-    uint64_t init_size;       /* ... and how much memory it needs there */
-    uint32_t cmdline_size;    /* without the final 0 */
-    uint64_t initrd_max;      /* last address its initrd may use */
+    bool entry64;          /* offers the 64-bit entry */
+    uint64_t load_addr;    /* where we put it ... */
+    uint64_t init_size;    /* ... and how much memory it needs there */
+    uint32_t cmdline_size; /* without the final 0 */
+    uint64_t initrd_max;   /* last address its initrd may use */
     uint8_t header[LINUX_HDR_MAX - LINUX_HDR_START];
     unsigned header_len;
 } LinuxImage;

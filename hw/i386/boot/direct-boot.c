@@ -35,8 +35,10 @@ X86Boot *x86_boot_open(const char *kernel, const char *initrd,
             return NULL;
         }
     } else {
-        error_set(errp, "kernel '%s' is neither a Linux bzImage nor an ELF "
-                  "file with a PVH entry", kernel);
+        error_set(errp,
+                  "kernel '%s' is neither a Linux bzImage nor an ELF "
+                  "file with a PVH entry",
+                  kernel);
         return NULL;
     }
     if (initrd && initrd[0]) {
@@ -59,7 +61,7 @@ void x86_boot_free(X86Boot *b)
     }
 }
 
-/* Planning --------------------------------------------------------------------- */
+/* Planning ----------------------------------------------------------------- */
 
 static void map_add(BootPlan *p, uint64_t base, uint64_t end, uint32_t type)
 {
@@ -98,7 +100,8 @@ static bool plan_initrd(const X86Boot *b, BootPlan *p, Error **errp)
         return error_set(errp,
                          "initrd '%s' of %" PRIu64 " bytes does not fit into "
                          "memory beside the kernel (there is room for %" PRIu64
-                         ")", b->initrd.path, b->initrd.size,
+                         ")",
+                         b->initrd.path, b->initrd.size,
                          top > p->kernel_end ? top - p->kernel_end : 0);
     }
     p->initrd_addr = ALIGN_DOWN(top - b->initrd.size, PAGE_SIZE);
@@ -112,9 +115,9 @@ static bool plan(const X86Boot *b, const X86BootMachine *m, size_t acpi_size,
     uint32_t max_cmdline = b->is_pvh ? 4095 : b->linux_image.cmdline_size;
 
     memset(p, 0, sizeof(*p));
-    p->kernel_end = b->is_pvh ? b->pvh_image.end
-                              : b->linux_image.load_addr +
-                                    b->linux_image.init_size;
+    p->kernel_end = b->is_pvh
+                        ? b->pvh_image.end
+                        : b->linux_image.load_addr + b->linux_image.init_size;
     p->kernel_end = ALIGN_UP(p->kernel_end, PAGE_SIZE);
     if (acpi_room > ACPI_MAX) {
         return error_set(errp, "ACPI tables of %zu bytes are too big",
@@ -131,8 +134,8 @@ static bool plan(const X86Boot *b, const X86BootMachine *m, size_t acpi_size,
     if (strlen(b->cmdline) > MIN(max_cmdline, BOOT_CMDLINE_MAX - 1)) {
         return error_set(errp,
                          "kernel command line is too long: %zu characters, "
-                         "the kernel takes %u", strlen(b->cmdline),
-                         max_cmdline);
+                         "the kernel takes %u",
+                         strlen(b->cmdline), max_cmdline);
     }
     p->acpi_addr = m->low_ram - acpi_room;
     plan_map(p, m);
@@ -147,7 +150,7 @@ bool x86_boot_check(X86Boot *b, const X86BootMachine *m, Error **errp)
     return plan(b, m, acpi ? acpi_tables_blob(acpi)->len : 0, &p, errp);
 }
 
-/* Loading ---------------------------------------------------------------------- */
+/* Loading ------------------------------------------------------------------ */
 
 /* RSDP and SMBIOS go where kernels look for them, the tables to the top. */
 static bool load_acpi(const X86BootMachine *m, AcpiTables *acpi, BootPlan *p,
@@ -217,15 +220,14 @@ static bool load_page_tables(const X86BootMachine *m, Error **errp)
     boot_set_le(t, (BOOT_PAGE_TABLES + PAGE_SIZE) | PRESENT_WRITABLE, 8);
     for (unsigned i = 0; i < 4; i++) {
         boot_set_le(t + PAGE_SIZE + 8 * i,
-                    (BOOT_PAGE_TABLES + (2 + i) * PAGE_SIZE) |
-                        PRESENT_WRITABLE, 8);
+                    (BOOT_PAGE_TABLES + (2 + i) * PAGE_SIZE) | PRESENT_WRITABLE,
+                    8);
     }
     for (unsigned i = 0; i < 4 * 512; i++) {
         boot_set_le(t + 2 * PAGE_SIZE + 8 * i,
                     i * 2 * MiB | PRESENT_WRITABLE | LARGE, 8);
     }
-    return boot_write(m->memory, BOOT_PAGE_TABLES, t, TABLES * PAGE_SIZE,
-                      errp);
+    return boot_write(m->memory, BOOT_PAGE_TABLES, t, TABLES * PAGE_SIZE, errp);
 }
 
 void x86_boot_entry(const X86Boot *b, X86BootEntry *entry)

@@ -27,8 +27,8 @@ char *firmware_find(const Vm *vm, const char *name)
         return NULL;
     }
     for (unsigned i = 0; i < n_user + ARRAY_SIZE(dirs); i++) {
-        const char *dir = i < n_user ? vm->data_dirs->pdata[i]
-                                     : dirs[i - n_user];
+        const char *dir =
+            i < n_user ? vm->data_dirs->pdata[i] : dirs[i - n_user];
         g_autofree char *path = g_build_filename(dir, name, NULL);
 
         if (access(path, R_OK) == 0) {
@@ -73,8 +73,10 @@ bool pc_boot_add_rom(PcBoot *b, Error **errp)
     }
     ok = f.size > 0 && f.size % ROM_UNIT == 0 && f.size <= ROM_MAX;
     if (!ok) {
-        error_set(errp, "PC BIOS '%s' has %" PRIu64 " bytes, not a multiple "
-                  "of 64 KiB up to 16 MiB", path, f.size);
+        error_set(errp,
+                  "PC BIOS '%s' has %" PRIu64 " bytes, not a multiple "
+                  "of 64 KiB up to 16 MiB",
+                  path, f.size);
     }
     ok = ok && map_rom(b, &f, errp);
     boot_file_close(&f);

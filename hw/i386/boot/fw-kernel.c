@@ -2,7 +2,8 @@
 /*
  * -kernel for firmware: the files go into fw_cfg as QEMU's manual
  * (docs/specs/fw_cfg) lists them; OVMF reads them itself, SeaBIOS runs the
- * option ROM linuxboot_dma.bin. Linux Documentation/x86/boot.rst for the header.
+ * option ROM linuxboot_dma.bin. Linux Documentation/x86/boot.rst for the
+ * header.
  */
 #include "util/osdep.h"
 
@@ -39,9 +40,8 @@ static uint8_t *read_all(const BootFile *f, uint64_t offset, uint64_t len,
         error_set(errp, "no memory for '%s'", f->path);
         return NULL;
     }
-    return boot_file_read(f, offset, data, len, errp)
-               ? g_steal_pointer(&data)
-               : NULL;
+    return boot_file_read(f, offset, data, len, errp) ? g_steal_pointer(&data)
+                                                      : NULL;
 }
 
 static bool give_initrd(PcBoot *b, const LinuxImage *img, uint8_t *setup,
@@ -62,8 +62,10 @@ static bool give_initrd(PcBoot *b, const LinuxImage *img, uint8_t *setup,
     }
     size = initrd.size;
     if (size > top) {
-        error_set(errp, "initrd '%s' of %" PRIu64 " bytes does not fit into "
-                  "memory", m->initrd, size);
+        error_set(errp,
+                  "initrd '%s' of %" PRIu64 " bytes does not fit into "
+                  "memory",
+                  m->initrd, size);
     } else {
         data = read_all(&initrd, 0, size, errp);
     }
@@ -90,8 +92,10 @@ static bool give_option_rom(PcBoot *b, Error **errp)
     bool ok;
 
     if (!path) {
-        return error_set(errp, "could not find '%s', which boots -kernel "
-                         "under firmware", OPTION_ROM);
+        return error_set(errp,
+                         "could not find '%s', which boots -kernel "
+                         "under firmware",
+                         OPTION_ROM);
     }
     if (!boot_file_open(&rom, path, errp)) {
         return false;
@@ -115,9 +119,10 @@ static bool give_linux(PcBoot *b, const BootFile *kernel, Error **errp)
         return false;
     }
     if (strlen(cmdline) > img.cmdline_size) {
-        return error_set(errp, "kernel command line is too long: %zu "
-                         "characters, the kernel takes %u", strlen(cmdline),
-                         img.cmdline_size);
+        return error_set(errp,
+                         "kernel command line is too long: %zu "
+                         "characters, the kernel takes %u",
+                         strlen(cmdline), img.cmdline_size);
     }
     setup = read_all(kernel, 0, img.kernel_offset, errp);
     prot = setup ? read_all(kernel, img.kernel_offset,
@@ -137,8 +142,7 @@ static bool give_linux(PcBoot *b, const BootFile *kernel, Error **errp)
     fw_cfg_set_uint(f, FW_CFG_SETUP_SIZE, img.kernel_offset, 4);
     fw_cfg_set_bytes(f, FW_CFG_SETUP_DATA, setup, img.kernel_offset);
     fw_cfg_set_uint(f, FW_CFG_KERNEL_ADDR, PROT_ADDR, 4);
-    fw_cfg_set_uint(f, FW_CFG_KERNEL_SIZE, kernel->size - img.kernel_offset,
-                    4);
+    fw_cfg_set_uint(f, FW_CFG_KERNEL_SIZE, kernel->size - img.kernel_offset, 4);
     fw_cfg_set_bytes(f, FW_CFG_KERNEL_DATA, prot,
                      kernel->size - img.kernel_offset);
     return give_option_rom(b, errp);
@@ -154,8 +158,10 @@ bool pc_boot_give_kernel(PcBoot *b, Error **errp)
     }
     ok = linux_image_probe(&kernel) && kernel.size < UINT32_MAX
              ? give_linux(b, &kernel, errp)
-             : error_set(errp, "kernel '%s' is no Linux bzImage, which is what "
-                         "firmware boots", kernel.path);
+             : error_set(errp,
+                         "kernel '%s' is no Linux bzImage, which is what "
+                         "firmware boots",
+                         kernel.path);
     boot_file_close(&kernel);
     return ok;
 }

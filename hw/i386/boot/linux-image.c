@@ -8,7 +8,8 @@
 #include "hw/i386/boot/boot-private.h"
 #include "util/error.h"
 
-enum { /* offsets in the file, equally in the zero page */
+/* offsets in the file, equally in the zero page */
+enum {
     HDR_SETUP_SECTS = 0x1f1,
     HDR_SYSSIZE = 0x1f4,
     HDR_BOOT_FLAG = 0x1fe,
@@ -132,13 +133,13 @@ bool linux_image_parse(const BootFile *f, LinuxImage *img, Error **errp)
                          f->path, img->kernel_offset + img->kernel_size,
                          f->size);
     }
-    img->entry64 = img->version >= 0x20c &&
-                   (hdr(img, HDR_XLOADFLAGS, 2) & XLF_KERNEL_64);
+    img->entry64 =
+        img->version >= 0x20c && (hdr(img, HDR_XLOADFLAGS, 2) & XLF_KERNEL_64);
     if (img->entry64 && img->kernel_size <= BOOT_ENTRY64_OFFSET) {
         return error_set(errp, "'%s' has no code at its 64-bit entry", f->path);
     }
-    img->cmdline_size = img->version >= 0x206 ? hdr(img, HDR_CMDLINE_SIZE, 4)
-                                              : 255;
+    img->cmdline_size =
+        img->version >= 0x206 ? hdr(img, HDR_CMDLINE_SIZE, 4) : 255;
     img->initrd_max = hdr(img, HDR_INITRD_ADDR_MAX, 4);
     return place(f, img, errp);
 }

@@ -70,11 +70,11 @@ static bool build_smbios(PcBoot *b, Error **errp)
         .entry_64 = b->c.smbios_64,
     };
 
-    return smbios_build(m->smbios, &info, &b->smbios_anchor,
-                        &b->smbios_tables, errp);
+    return smbios_build(m->smbios, &info, &b->smbios_anchor, &b->smbios_tables,
+                        errp);
 }
 
-/* Direct boot ---------------------------------------------------------------- */
+/* Direct boot -------------------------------------------------------------- */
 
 static AcpiTables *direct_acpi(void *opaque)
 {

@@ -45,12 +45,12 @@ static void build_tables(void *opaque)
 
 static bool add_acpi(PcBoot *b, FwCfg *f, Error **errp)
 {
-    return fw_cfg_add_file_fn(f, ACPI_FILE_TABLES, TABLES_SIZE, build_tables,
-                              b, errp) &&
+    return fw_cfg_add_file_fn(f, ACPI_FILE_TABLES, TABLES_SIZE, build_tables, b,
+                              errp) &&
            fw_cfg_add_file_fn(f, ACPI_FILE_RSDP, RSDP_SIZE, build_tables, b,
                               errp) &&
-           fw_cfg_add_file_fn(f, ACPI_FILE_LOADER, LOADER_SIZE, build_tables,
-                              b, errp);
+           fw_cfg_add_file_fn(f, ACPI_FILE_LOADER, LOADER_SIZE, build_tables, b,
+                              errp);
 }
 
 static bool add_smbios(PcBoot *b, FwCfg *f, Error **errp)
@@ -100,8 +100,8 @@ static bool add_boot_options(PcBoot *b, FwCfg *f, Error **errp)
     const BootConfiguration *boot = b->c.machine->boot;
     int64_t timeout = boot->has_reboot_timeout ? boot->reboot_timeout : -1;
     int32_t fail_wait = GINT32_TO_LE(timeout > 0xffff ? 0xffff : timeout);
-    uint16_t menu_wait = GUINT16_TO_LE(boot->has_splash_time
-                                           ? boot->splash_time : 0);
+    uint16_t menu_wait =
+        GUINT16_TO_LE(boot->has_splash_time ? boot->splash_time : 0);
 
     fw_cfg_set_uint(f, FW_CFG_BOOT_MENU, boot->has_menu && boot->menu, 2);
     return fw_cfg_add_file(f, "etc/boot-fail-wait", &fail_wait, 4, errp) &&
@@ -132,7 +132,6 @@ bool pc_boot_fill_fw_cfg(PcBoot *b, Error **errp)
     set_numbers(b, f);
     return fw_cfg_add_file(f, "bootorder", NULL, 0, errp) &&
            add_boot_options(b, f, errp) &&
-           (b->c.no_acpi || add_acpi(b, f, errp)) &&
-           add_smbios(b, f, errp) && add_e820(b, f, errp) &&
-           add_states(f, errp);
+           (b->c.no_acpi || add_acpi(b, f, errp)) && add_smbios(b, f, errp) &&
+           add_e820(b, f, errp) && add_states(f, errp);
 }

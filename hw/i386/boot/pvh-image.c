@@ -57,8 +57,8 @@ static void decode_phdr(const uint8_t *p, bool wide, Segment *seg)
 
 /* Look for the entry in one PT_NOTE segment. Names and descriptions are padded
  * to 4 bytes. */
-static bool search_notes(const BootFile *f, const PvhSegment *s,
-                         PvhImage *img, Error **errp)
+static bool search_notes(const BootFile *f, const PvhSegment *s, PvhImage *img,
+                         Error **errp)
 {
     g_autofree uint8_t *notes = NULL;
     size_t len = MIN(s->file_size, MAX_NOTES), at = 0;
@@ -97,8 +97,10 @@ static bool add_segment(const BootFile *f, const PvhSegment *s, PvhImage *img,
                          s->addr);
     }
     if (s->file_size > f->size || s->offset > f->size - s->file_size) {
-        return error_set(errp, "'%s' is truncated: no data for the segment at "
-                         "0x%" PRIx64, f->path, s->addr);
+        return error_set(errp,
+                         "'%s' is truncated: no data for the segment at "
+                         "0x%" PRIx64,
+                         f->path, s->addr);
     }
     if (img->n_segments == PVH_MAX_SEGMENTS) {
         return error_set(errp, "'%s' has too many segments", f->path);
@@ -175,8 +177,10 @@ bool pvh_image_parse(const BootFile *f, PvhImage *img, Error **errp)
         return false;
     }
     if (!img->entry) {
-        return error_set(errp, "'%s' has no PVH entry point "
-                         "(a kernel needs CONFIG_PVH)", f->path);
+        return error_set(errp,
+                         "'%s' has no PVH entry point "
+                         "(a kernel needs CONFIG_PVH)",
+                         f->path);
     }
     if (!entry_is_inside(img)) {
         return error_set(errp, "'%s': PVH entry 0x%x lies outside the kernel",

@@ -62,7 +62,8 @@ typedef enum AmlSpace {
 void aml_region(Aml *a, const char *name, AmlSpace space, uint64_t offset,
                 uint64_t len);
 
-enum { /* flags of a field: access, lock, update rule */
+/* flags of a field: access, lock, update rule */
+enum {
     AML_ANY_ACC = 0,
     AML_BYTE_ACC = 1,
     AML_WORD_ACC = 2,
@@ -81,10 +82,10 @@ void aml_create_dword_field(Aml *a);
 /* Data. */
 void aml_int(Aml *a, uint64_t value); /* the shortest encoding */
 void aml_str(Aml *a, const char *s);
-void aml_eisaid(Aml *a, const char *id);  /* "PNP0A08" */
-void aml_uuid(Aml *a, const char *uuid);  /* ToUUID (...) */
+void aml_eisaid(Aml *a, const char *id); /* "PNP0A08" */
+void aml_uuid(Aml *a, const char *uuid); /* ToUUID (...) */
 void aml_buffer(Aml *a, const void *data, size_t len);
-void aml_package(Aml *a, unsigned n); /* opens; n objects follow, n < 256 */
+void aml_package(Aml *a, unsigned n);   /* opens; n objects follow, n < 256 */
 void aml_ref(Aml *a, const char *path); /* also calls: arguments follow */
 void aml_arg(Aml *a, unsigned n);
 void aml_local(Aml *a, unsigned n);
@@ -92,8 +93,8 @@ void aml_null(Aml *a); /* no target */
 
 /* Statements and expressions. Operands follow in the order of the ASL. */
 typedef enum AmlOp {
-    AML_STORE = 0x70,  /* source, target */
-    AML_ADD = 0x72,    /* a, b, target */
+    AML_STORE = 0x70, /* source, target */
+    AML_ADD = 0x72,   /* a, b, target */
     AML_SUBTRACT = 0x74,
     AML_INCREMENT = 0x75, /* target */
     AML_SHIFT_LEFT = 0x79,
@@ -122,8 +123,7 @@ void aml_while(Aml *a); /* opens; predicate, then statements */
 
 /* Resource templates: a buffer of descriptors with its end tag. */
 void aml_resources(Aml *a); /* opens */
-void aml_res_io(Aml *a, uint16_t min, uint16_t max, uint8_t align,
-                uint8_t len);
+void aml_res_io(Aml *a, uint16_t min, uint16_t max, uint8_t align, uint8_t len);
 void aml_res_irq(Aml *a, unsigned irq); /* edge, active high */
 void aml_res_memory32_fixed(Aml *a, uint32_t base, uint32_t len, bool writable);
 /* Interrupts of an extended descriptor: level or edge, active high or low. */

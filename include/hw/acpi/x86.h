@@ -11,7 +11,7 @@
 
 typedef struct AcpiCpu {
     uint32_t apic_id;
-    bool present; /* or a slot that could be filled */
+    bool present;  /* or a slot that could be filled */
     uint32_t node; /* proximity domain, when n_nodes > 0 */
 } AcpiCpu;
 
@@ -36,7 +36,7 @@ typedef struct AcpiX86Info {
     unsigned n_cpus;
 
     uint16_t sci_irq;
-    uint16_t pm_base;  /* PM1a event, control at +4, timer at +8, GPE0 +0x20 */
+    uint16_t pm_base; /* PM1a event, control at +4, timer at +8, GPE0 +0x20 */
     uint8_t gpe0_len;
     uint16_t smi_port; /* 0: no SMI; ACPI mode is always on */
     uint8_t acpi_enable_cmd, acpi_disable_cmd;
@@ -58,8 +58,8 @@ typedef struct AcpiX86Info {
 
     const AcpiPciWindow *windows;
     unsigned n_windows;
-    bool pcie;       /* PNP0A08, _OSC */
-    bool q35_lpc;    /* LPC bridge at 1f.0 with its interrupt links */
+    bool pcie;            /* PNP0A08, _OSC */
+    bool q35_lpc;         /* LPC bridge at 1f.0 with its interrupt links */
     uint16_t fw_cfg_port; /* 0: none */
 
     unsigned n_nodes; /* NUMA; 0: no SRAT */

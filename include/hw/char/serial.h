@@ -49,8 +49,7 @@ void serial_reset(Serial *s);
 extern const VmState serial_vmstate;
 
 /* Properties of devices that embed a Serial at member @f. */
-#define SERIAL_PROPS(T, f)                                                     \
-    PROP_CHARDEV(T, f.chr, "chardev"),                                         \
-    PROP(T, f.baudbase, "baudbase", 115200)
+#define SERIAL_PROPS(T, f) \
+    PROP_CHARDEV(T, f.chr, "chardev"), PROP(T, f.baudbase, "baudbase", 115200)
 
 #endif

@@ -27,8 +27,9 @@ typedef struct SmbiosRange {
 } SmbiosRange;
 
 typedef struct SmbiosMachine {
-    const char *manufacturer, *product, *version; /* "QEMU", "Standard PC ..." */
-    const uint8_t *uuid; /* -uuid, in textual order; NULL: none */
+    const char *manufacturer, *product,
+        *version;                     /* "QEMU", "Standard PC ..." */
+    const uint8_t *uuid;              /* -uuid, in textual order; NULL: none */
     unsigned sockets, cores, threads; /* per machine, socket, core */
     uint32_t cpuid_signature, cpuid_features; /* leaf 1: EAX and EDX */
     uint64_t ram_size;

@@ -10,7 +10,8 @@
 #include "hw/acpi/tables.h"
 #include "softmmu/memory.h"
 
-enum { /* types of the BIOS memory map */
+/* types of the BIOS memory map */
+enum {
     E820_RAM = 1,
     E820_RESERVED = 2,
     E820_ACPI = 3,
@@ -46,7 +47,7 @@ typedef struct X86BootMachine {
 typedef struct X86BootEntry {
     bool long_mode; /* else 32-bit protected mode without paging */
     uint64_t pc, rsi, rbx;
-    uint64_t cr3;   /* long mode only: identity map of the first 4 GiB */
+    uint64_t cr3; /* long mode only: identity map of the first 4 GiB */
     uint64_t gdt_base;
 } X86BootEntry;
 

@@ -12,7 +12,8 @@
 
 #include "util/loop.h"
 
-enum { /* well-known items */
+/* well-known items */
+enum {
     FW_CFG_SIGNATURE = 0x00,
     FW_CFG_ID = 0x01,
     FW_CFG_UUID = 0x02,
