@@ -383,7 +383,7 @@ static unsigned in_flight(VirtioBlk *s)
  * On a vCPU's thread: the main loop must be able to complete requests, so the
  * machine lock is given up meanwhile. The references keep us there.
  */
-static void wait_unlocked(VirtioBlk *s)
+static void NO_THREAD_SAFETY wait_unlocked(VirtioBlk *s)
 {
     Device *dev = &s->parent.parent;
     Device *proxy = dev->bus->parent;

@@ -506,8 +506,12 @@ static void virtio_pci_init(Object *obj)
     if (type) {
         s->vdev = (VirtioDevice *)object_new(type);
         object_add_child(obj, "virtio-backend", s->vdev, error_abort);
-        object_unref(s->vdev); /* the child property holds it */
     }
+}
+
+static void virtio_pci_finalize(Object *obj)
+{
+    object_unref(((VirtioPci *)obj)->vdev);
 }
 
 void virtio_pci_init_transitional(Object *obj)
@@ -556,7 +560,8 @@ static const VirtioPciClass virtio_pci_class = {
 };
 QOM_DEFINE(VirtioPci, virtio_pci, .name = "virtio-pci",
            .parent = &pci_device_type, .class = &virtio_pci_class,
-           .init = virtio_pci_init, .abstract = true);
+           .init = virtio_pci_init,
+           .finalize = virtio_pci_finalize, .abstract = true);
 
 static char *virtio_pci_bus_path(Device *dev)
 {

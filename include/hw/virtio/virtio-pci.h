@@ -23,7 +23,7 @@ typedef struct VirtioPciVector {
 
 typedef struct VirtioPci {
     PciDevice pci;
-    VirtioDevice *vdev; /* child */
+    VirtioDevice *vdev; /* child; owned */
     Bus *bus;
 
     /* properties */
