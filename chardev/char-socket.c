@@ -13,6 +13,10 @@
 #include "io/socket.h"
 #include "util/error.h"
 #include "util/thread-pool.h"
+#include "util/trace.h"
+
+TRACE_POINT(chr_socket_connected);
+TRACE_POINT(chr_socket_closed);
 
 QOM_DECLARE(CharSocket, char_socket)
 struct CharSocket {
@@ -46,6 +50,7 @@ static void socket_gone(Chardev *chr)
     if (!conn) {
         return;
     }
+    trace(chr_socket_closed, "chardev %s", chr->id);
     char_io_stop(&s->io);
     mutex_lock(&chr->lock);
     s->conn = NULL;
@@ -92,6 +97,7 @@ static void socket_established(CharSocket *s, int fd)
             return;
         }
     }
+    trace(chr_socket_connected, "chardev %s fd %d", chr->id, fd);
     loop_fd_del(s->listen_watch);
     s->listen_watch = NULL;
     s->warned = false;

@@ -6,7 +6,9 @@
 #include "util/osdep.h"
 
 #include "monitor/monitor-internal.h"
-#include "util/error.h"
+#include "util/trace.h"
+
+TRACE_POINT(monitor_protocol_event_emit);
 
 #define LIMIT_NS INT64_C(1000000000)
 
@@ -127,6 +129,7 @@ static void emit(QapiEventSink *sink, const QapiEventInfo *info, QDict *data)
     struct QmpEvents *e = container_of(sink, struct QmpEvents, sink);
     const char *key = NULL;
 
+    trace(monitor_protocol_event_emit, "event %s", info->name);
     mutex_lock(&e->lock);
     if (limit_of(info->name, data, &key)) {
         emit_limited_locked(e, info, key, data);

@@ -14,6 +14,11 @@
 #include "monitor/qmp-commands.h"
 #include "util/coroutine.h"
 #include "util/error.h"
+#include "util/trace.h"
+
+TRACE_POINT(monitor_qmp_cmd_in_band);
+TRACE_POINT(monitor_qmp_cmd_out_of_band);
+TRACE_POINT(monitor_qmp_respond);
 
 typedef struct QmpItem {
     struct QmpItem *next;
@@ -70,6 +75,7 @@ static QmpDispatch qmp_dispatch_of(QmpMonitor *s)
 /* Send what is in @w unless the client that asked has gone. */
 static void qmp_send(QmpMonitor *s, JsonWriter *w, unsigned session)
 {
+    trace(monitor_qmp_respond, "mon %p %s", s, w->buf);
     json_append(w, "\r\n", 2);
     mutex_lock(&s->mon.lock);
     if (s->open && s->session == session) {
@@ -183,12 +189,16 @@ static bool qmp_run_one(Monitor *mon)
     if (err || !qmp_request_parse(&s->req, &d, item->value, &err)) {
         qmp_write_error(&s->reply, err, err == item->err ? NULL : s->req.id);
         qmp_finish(s, true);
-    } else if (s->req.cmd->flags & QMP_COROUTINE) {
+        g_free(item);
+        return true;
+    }
+    trace(monitor_qmp_cmd_in_band, "mon %p %s", s, s->req.cmd->name);
+    g_free(item);
+    if (s->req.cmd->flags & QMP_COROUTINE) {
         coroutine_enter(coroutine_new(qmp_run_in_coroutine, s));
     } else {
         qmp_run_now(s);
     }
-    g_free(item);
     return true;
 }
 
@@ -205,6 +215,7 @@ static void qmp_run_oob(QmpMonitor *s, QObject *value)
     if (!qmp_request_parse(&req, &d, value, &err)) {
         qmp_write_error(&w, err, req.id);
     } else {
+        trace(monitor_qmp_cmd_out_of_band, "mon %p %s", s, req.cmd->name);
         have = qmp_request_run(&req, &d, &w);
     }
     if (have) {

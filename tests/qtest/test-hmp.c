@@ -80,6 +80,26 @@ static void test_every_info_answers(void)
     g_assert_cmpint(n, >, 15);
 }
 
+static void test_trace_points_are_switched(void)
+{
+    g_autoptr(QTest) q = qtest_start("-machine none -D /dev/null");
+    g_autofree char *text = NULL;
+
+    expect(q, "info trace-events monitor_qmp_resp*",
+           "monitor_qmp_respond : state 0\n");
+    qtest_qmp_ok(q, "{'execute': 'trace-event-set-state', "
+                    "'arguments': {'name': 'monitor_*', 'enable': true}}");
+    expect(q, "info trace-events monitor_qmp_respond",
+           "monitor_qmp_respond : state 1\n");
+    expect(q, "trace-event monitor_qmp_respond off", "");
+    expect(q, "info trace-events monitor_qmp_respond",
+           "monitor_qmp_respond : state 0\n");
+    text = qtest_qmp_error(q, "GenericError",
+                           "{'execute': 'trace-event-get-state', "
+                           "'arguments': {'name': 'none'}}");
+    g_assert_cmpstr(text, ==, "unknown event \"none\"");
+}
+
 static void test_quit_ends_the_program(void)
 {
     g_autoptr(QTest) q = qtest_start("-machine none");
@@ -94,6 +114,7 @@ int main(int argc, char **argv)
     g_test_add_func("/hmp/memory", test_memory_and_ports_are_shown);
     g_test_add_func("/hmp/state", test_state_is_shown);
     g_test_add_func("/hmp/info", test_every_info_answers);
+    g_test_add_func("/hmp/trace", test_trace_points_are_switched);
     g_test_add_func("/hmp/quit", test_quit_ends_the_program);
     return g_test_run();
 }
