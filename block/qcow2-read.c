@@ -144,7 +144,7 @@ static int coroutine_fn read_mapped(BlockNode *n, const QcMap *map,
             return node_preadv(n->backing->node, offset, map->bytes, iov,
                                iov_offset, 0);
         }
-        /* fall through */
+        FALLTHROUGH;
     default:
         iov_memset(iov, iov_offset, 0, map->bytes);
         return 0;

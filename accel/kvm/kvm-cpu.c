@@ -289,7 +289,7 @@ static int take_parked(KvmAccel *s, uint64_t id)
     return -1;
 }
 
-static bool wait_ready(Cpu *cpu, Error **errp)
+static bool NO_THREAD_SAFETY wait_ready(Cpu *cpu, Error **errp)
 {
     KvmCpu *k = kvm_cpu(cpu);
 
@@ -359,7 +359,7 @@ bool kvm_cpus_ready(KvmAccel *s, Error **errp)
     return true;
 }
 
-void kvm_cpu_end(Cpu *cpu)
+void NO_THREAD_SAFETY kvm_cpu_end(Cpu *cpu)
 {
     KvmCpu *k = kvm_cpu(cpu);
 

@@ -194,7 +194,7 @@ static bool section_slot(KvmAccel *s, const MemSection *sec, KvmSlot *slot)
            (!slot->readonly || s->readonly_mem);
 }
 
-static void memory_begin(MemListener *l)
+static void NO_THREAD_SAFETY memory_begin(MemListener *l)
 {
     mutex_lock(&of_memory(l)->slots.lock);
 }
@@ -262,7 +262,7 @@ static void memory_log_sync(MemListener *l, const MemSection *sec)
     mutex_unlock(&s->slots.lock);
 }
 
-static void memory_commit(MemListener *l)
+static void NO_THREAD_SAFETY memory_commit(MemListener *l)
 {
     KvmAccel *s = of_memory(l);
     int ret = 0;

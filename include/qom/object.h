@@ -93,7 +93,7 @@ void *object_cast(void *obj, const ObjectType *type);
  * after: "Bus *bus = bus_cast(obj)". */
 #define QOM_DECLARE_CAST(T, typ, fn)                                           \
     extern const ObjectType typ;                                               \
-    static inline T *fn(void *obj)                                             \
+    static inline G_GNUC_UNUSED T *fn(void *obj)                               \
     {                                                                          \
         return object_cast(obj, &typ);                                         \
     }                                                                          \

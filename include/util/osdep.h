@@ -65,7 +65,12 @@ static inline bool is_power_of_2(uint64_t v)
 #define ACQUIRES(...)     TSA(acquire_capability(__VA_ARGS__))
 #define RELEASES(...)     TSA(release_capability(__VA_ARGS__))
 #define GUARDED_BY(x)     TSA(guarded_by(x))
+/* For functions that give a caller's lock up and take it again, or lock for
+ * their caller, which the analysis cannot follow. */
 #define NO_THREAD_SAFETY  TSA(no_thread_safety_analysis)
+
+/* In place of a break. */
+#define FALLTHROUGH __attribute__((fallthrough))
 
 /* File descriptors that close themselves: autofd int fd = open(...); */
 static inline void autofd_cleanup(int *fd)

@@ -75,7 +75,7 @@ void cpu_stop_current(void)
     for (guint i_ = 0; i_ < (vm)->cpus->len; i_++)                             \
         for (Cpu *cpu = g_ptr_array_index((vm)->cpus, i_); cpu; cpu = NULL)
 
-void cpus_pause(Vm *vm)
+void NO_THREAD_SAFETY cpus_pause(Vm *vm)
 {
     assert(!current_cpu);
     FOREACH_CPU(vm, cpu) {
@@ -102,7 +102,9 @@ void cpus_resume(Vm *vm)
     }
 }
 
-void cpu_run_on(Cpu *cpu, void (*fn)(Cpu *cpu, void *opaque), void *opaque)
+void NO_THREAD_SAFETY cpu_run_on(Cpu *cpu,
+                                 void (*fn)(Cpu *cpu, void *opaque),
+                                 void *opaque)
 {
     struct CpuWork work = { .fn = fn, .opaque = opaque }, **tail = &cpu->work;
 
@@ -151,7 +153,7 @@ void cpu_thread_end(Cpu *cpu)
     current_cpu = NULL;
 }
 
-bool cpu_wait_runnable(Cpu *cpu)
+bool NO_THREAD_SAFETY cpu_wait_runnable(Cpu *cpu)
 {
     for (;;) {
         __atomic_store_n(&cpu->exit_request, 0, __ATOMIC_SEQ_CST);
@@ -170,7 +172,7 @@ bool cpu_wait_runnable(Cpu *cpu)
     }
 }
 
-void cpu_thread_join(Cpu *cpu)
+void NO_THREAD_SAFETY cpu_thread_join(Cpu *cpu)
 {
     Vm *vm = cpu->vm;
 

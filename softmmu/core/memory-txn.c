@@ -10,7 +10,7 @@
 #include "softmmu/vm.h"
 #include "util/rcu.h"
 
-static void reclaim_views(void *opaque)
+static void NO_THREAD_SAFETY reclaim_views(void *opaque)
 {
     VmMemory *mem = opaque;
     FlatView *v = mem->retired;

@@ -29,17 +29,17 @@ bool vm_locked(const Vm *vm)
     return locked_vm == vm;
 }
 
-static void vm_before_wait(void *opaque)
+static void NO_THREAD_SAFETY vm_before_wait(void *opaque)
 {
     vm_unlock(opaque);
 }
 
-static void vm_after_wait(void *opaque)
+static void NO_THREAD_SAFETY vm_after_wait(void *opaque)
 {
     vm_lock(opaque);
 }
 
-Vm *vm_new(const char *target, Error **errp)
+Vm *NO_THREAD_SAFETY vm_new(const char *target, Error **errp)
 {
     Vm *vm = g_new0(Vm, 1);
 
@@ -72,7 +72,7 @@ Vm *vm_new(const char *target, Error **errp)
     return vm;
 }
 
-void vm_free(Vm *vm)
+void NO_THREAD_SAFETY vm_free(Vm *vm)
 {
     vm_requests_cleanup(vm);
     object_unref(vm->root);

@@ -75,7 +75,7 @@ typedef struct Fixture {
     Probe probe;
 } Fixture;
 
-static void setup(Fixture *f, gconstpointer ops)
+static void NO_THREAD_SAFETY setup(Fixture *f, gconstpointer ops)
 {
     memset(f, 0, sizeof(*f));
     vm_lock(&test_vm);
@@ -89,7 +89,7 @@ static void setup(Fixture *f, gconstpointer ops)
     }
 }
 
-static void teardown(Fixture *f, gconstpointer ops)
+static void NO_THREAD_SAFETY teardown(Fixture *f, gconstpointer ops)
 {
     address_space_free(f->as);
     mem_region_cleanup(&f->io);
@@ -178,7 +178,7 @@ static void test_device_access_is_not_cut(Fixture *f, gconstpointer ops)
     mem_region_cleanup(&other);
 }
 
-static void test_callbacks_get_the_lock(Fixture *f, gconstpointer ops)
+static void NO_THREAD_SAFETY test_callbacks_get_the_lock(Fixture *f, gconstpointer ops)
 {
     g_assert_cmphex(load(f, 0x1000, 4), ==, 0x03020100);
     vm_unlock(&test_vm);
@@ -412,7 +412,7 @@ static void model_make(Model *m, unsigned i)
                 g_test_rand_int_range(0, 0x40) * 16, size);
             break;
         }
-        /* fall through */
+        FALLTHROUGH;
     default:
         mem_region_init_io(mr, NULL, &ops_plain, m, "io", size);
     }

@@ -90,7 +90,7 @@ static void test_timedwait_times_out(void)
     cond_destroy(&s.cond);
 }
 
-static void test_trylock_of_a_held_mutex_fails(void)
+static void NO_THREAD_SAFETY test_trylock_of_a_held_mutex_fails(void)
 {
     Mutex m = MUTEX_INIT;
 
