@@ -108,7 +108,8 @@ static const GroupDef groups[] = {
     { "memory", memory_params },   { "accel", NULL },
     { "trace", trace_params },     { "mon", mon_params },
     { "global", global_params },   { "rtc", rtc_params },
-    { "net", NULL },               { "nic", NULL },
+    { "numa", NULL },              { "net", NULL },
+    { "nic", NULL },
     { "netdev", NULL },            { "device", NULL },
     { "chardev", chardev_params }, { "drive", drive_params },
 };

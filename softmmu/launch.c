@@ -12,6 +12,7 @@
 #include "block/block-options.h"
 #include "chardev/char.h"
 #include "hw/core/machine.h"
+#include "hw/core/numa.h"
 #include "hw/firmware/smbios.h"
 #include "hw/nvram/fw_cfg.h"
 #include "net/net.h"
@@ -417,10 +418,19 @@ static bool launch_qtest(Launch *l, Vm *vm, Error **errp)
                               errp);
 }
 
+static bool do_numa(Launch *l, Vm *vm, const char *text, Error **errp)
+{
+    g_autoptr(NumaOptions) options =
+        qapi_parse_option(&qapi_type_NumaOptions, text, "type", errp);
+
+    return options && numa_add(vm->machine, options, errp);
+}
+
 static bool launch_machine(Launch *l, Vm *vm, Error **errp)
 {
     return accel_options_apply(l, vm, errp) &&
            each(l, vm, OPT_SMBIOS, do_smbios, errp) &&
+           each(l, vm, OPT_NUMA, do_numa, errp) &&
            machine_build(vm->machine, errp) &&
            each(l, vm, OPT_FW_CFG, do_fw_cfg, errp) &&
            debugcons_launch(l, vm, errp) && nics_launch(l, vm, errp) &&

@@ -24,6 +24,10 @@ static const OptionDef defs[] = {
       "size of RAM, and room to add to it" },
     { "mem-path", OPT_MEM_PATH, "path", "back RAM by files there" },
     { "mem-prealloc", OPT_MEM_PREALLOC, NULL, "allocate RAM at start" },
+    { "numa", OPT_NUMA,
+      "node[,memdev=id][,cpus=first[-last]][,nodeid=n]"
+      "|dist,src=n,dst=n,val=distance|cpu,node-id=n[,socket-id=n...]",
+      "NUMA nodes, their memory, CPUs and distances" },
     { "name", OPT_NAME, "[guest=]name[,process=name][,debug-threads=on|off]",
       "the guest's name; names of the process and its threads" },
     { "uuid", OPT_UUID, "uuid", "the machine's UUID" },

@@ -18,6 +18,7 @@ typedef enum OptionId {
     OPT_M,
     OPT_MEM_PATH,
     OPT_MEM_PREALLOC,
+    OPT_NUMA,
     OPT_NAME,
     OPT_UUID,
     OPT_BOOT,

@@ -4,6 +4,7 @@
 
 #include "hw/core/core-internal.h"
 #include "hw/core/machine.h"
+#include "hw/core/numa.h"
 #include "softmmu/user-object.h"
 #include "softmmu/vm.h"
 #include "util/error.h"
@@ -262,6 +263,7 @@ static void machine_finalize(Object *obj)
     qobject_unref(m->cpu_opts);
     g_free(m->cpu_type);
     object_unref(m->memory_backend_obj);
+    numa_free(m->numa);
     g_ptr_array_free(m->done_fns, TRUE);
 }
 
@@ -409,6 +411,10 @@ static bool machine_create_ram(Machine *m, Error **errp)
     if (!machine_class(m)->default_ram_id || !m->ram_size) {
         return true;
     }
+    if (m->numa) {
+        m->ram = numa_make_ram(m, errp);
+        return m->ram;
+    }
     if (m->memory_backend_id) {
         backend = user_object_find(m->vm, m->memory_backend_id);
         if (!backend || !type_is_a_name(backend->type, "memory-backend")) {
@@ -425,7 +431,25 @@ static bool machine_create_ram(Machine *m, Error **errp)
         }
     }
     m->memory_backend_obj = object_ref(backend);
+    if (!mem_backend_set_mapped(mem_backend_cast(backend), true, errp)) {
+        return false;
+    }
+    m->ram = mem_backend_region(mem_backend_cast(backend));
     return true;
+}
+
+void machine_make_cpu_slots(Machine *m)
+{
+    const MachineClass *mc = machine_class(m);
+
+    if (!mc->cpu_slot || m->cpu_slots) {
+        return;
+    }
+    m->n_cpu_slots = m->smp.max_cpus;
+    m->cpu_slots = g_new0(CpuSlot, m->n_cpu_slots);
+    for (unsigned i = 0; i < m->n_cpu_slots; i++) {
+        mc->cpu_slot(m, i, &m->cpu_slots[i]);
+    }
 }
 
 bool machine_build(Machine *m, Error **errp)
@@ -435,14 +459,8 @@ bool machine_build(Machine *m, Error **errp)
     if (mc->check_options && !mc->check_options(m, errp)) {
         return false;
     }
-    if (mc->cpu_slot) {
-        m->n_cpu_slots = m->smp.max_cpus;
-        m->cpu_slots = g_new0(CpuSlot, m->n_cpu_slots);
-        for (unsigned i = 0; i < m->n_cpu_slots; i++) {
-            mc->cpu_slot(m, i, &m->cpu_slots[i]);
-        }
-    }
-    if (!machine_create_ram(m, errp)) {
+    machine_make_cpu_slots(m);
+    if (!numa_complete(m, errp) || !machine_create_ram(m, errp)) {
         return false;
     }
     vm_reset_register(m->vm, machine_reset, m);

@@ -5,7 +5,6 @@
  */
 #include "util/osdep.h"
 
-#include "backends/memory.h"
 #include "hw/i386/pc.h"
 #include "softmmu/vm.h"
 #include "util/error.h"
@@ -55,17 +54,11 @@ bool pc_memory_init(PcMachine *pc, Error **errp)
     Machine *m = &pc->parent;
     MemRegion *system = m->vm->system_memory;
     Object *owner = &m->obj;
-    MemBackend *backend;
 
     if (!split_ram(pc, errp)) {
         return false;
     }
     place_device_memory(pc);
-    backend = mem_backend_cast(m->memory_backend_obj);
-    if (!mem_backend_set_mapped(backend, true, errp)) {
-        return false;
-    }
-    m->ram = mem_backend_region(backend);
     mem_region_init_alias(&pc->ram_low, owner, "ram-below-4g", m->ram, 0,
                           pc->below_4g);
     mem_region_add(system, 0, &pc->ram_low);

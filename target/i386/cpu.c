@@ -208,7 +208,14 @@ bool x86_cpu_pre_plug(Machine *m, Device *dev, Error **errp)
         return error_set(errp, "CPU[%u] with APIC ID %" PRIu64 " exists",
                          (unsigned)(slot - m->cpu_slots), slot->arch_id);
     }
+    if (slot->props.has_node_id && cpu->node_id >= 0 &&
+        cpu->node_id != slot->props.node_id) {
+        return error_set(errp, "invalid node-id, must be %" PRId64,
+                         slot->props.node_id);
+    }
     cpu->apic_id = slot->arch_id;
+    cpu->node_id = slot->props.has_node_id ? slot->props.node_id
+                                           : cpu->node_id;
     cpu->socket_id = slot->props.socket_id;
     cpu->die_id = slot->props.die_id;
     cpu->core_id = slot->props.core_id;

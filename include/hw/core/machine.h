@@ -49,7 +49,7 @@ struct Machine {
     unsigned n_cpu_slots;
     bool ready; /* machine_done ran */
     GPtrArray *done_fns; /* private */
-    struct NumaState *numa;
+    struct NumaState *numa; /* -numa; hw/core/numa.h; or NULL */
 };
 
 typedef struct MachineClass {
@@ -87,6 +87,8 @@ static inline const MachineClass *machine_class(const Machine *m)
  * then, with the accelerator open, everything in it. */
 Machine *machine_new(Vm *vm, const ObjectType *type);
 bool machine_build(Machine *machine, Error **errp);
+/* Fill in cpu_slots by -smp, unless that was done. */
+void machine_make_cpu_slots(Machine *machine);
 bool machine_set_topology(Machine *m, const SMPConfiguration *c, Error **errp);
 
 /* Machine type by name or alias for @target; NULL with a hint in *errp. */
