@@ -32,6 +32,8 @@ enum {
 /* mp_state as KVM numbers it. */
 enum { MP_RUNNABLE = 0, MP_UNINITIALIZED = 1 };
 
+#define MTRR_VALID 0x800
+
 #define CR0_ET UINT64_C(0x10)
 #define CR0_CD_NW UINT64_C(0x60000000)
 
@@ -106,21 +108,25 @@ static void reset_msrs(X86Cpu *cpu)
     r->poll_control = 1; /* the host polls */
 }
 
-/* What firmware would have done for a 64-bit kernel. */
-static void firmware_msrs(X86Cpu *cpu)
+/* What firmware would have done on every CPU. */
+static void firmware_msrs(X86Cpu *cpu, const X86BootState *boot)
 {
     X86Regs *r = &cpu->regs;
-    uint64_t mmio = cpu->boot->mmio_base;
+    uint64_t mmio = boot->mmio_base;
 
     r->mtrr_deftype = 0xc06; /* on, fixed ones on, write-back */
     for (unsigned i = 0; i < ARRAY_SIZE(r->mtrr_fixed); i++) {
         /* a0000h-bffffh is for devices. */
         r->mtrr_fixed[i] = i == 2 ? 0 : UINT64_C(0x0606060606060606);
     }
-    if (mmio) {
-        r->mtrr_var[0] = mmio; /* uncached */
-        r->mtrr_var[1] = (~(4 * GiB - mmio - 1) & (BIT(cpu->phys_bits) - 1)) |
-                         0x800;
+    /* Uncached, in naturally aligned pieces. */
+    for (unsigned i = 0; mmio && mmio < 4 * GiB && i < MTRR_VARIABLE; i++) {
+        uint64_t size = mmio & -mmio;
+
+        r->mtrr_var[2 * i] = mmio;
+        r->mtrr_var[2 * i + 1] =
+            (~(size - 1) & (BIT(cpu->phys_bits) - 1)) | MTRR_VALID;
+        mmio += size;
     }
     if (x86_has(cpu, FEAT_1_ECX, F1_ECX_VMX)) {
         r->feature_control = 5; /* locked, VMX */
@@ -158,14 +164,23 @@ static void enter_kernel(X86Cpu *cpu)
     r->cs = boot_segment(&s->cs);
     r->ds = r->es = r->ss = r->fs = r->gs = boot_segment(&s->ds);
     r->tr = boot_segment(&s->tr);
-    firmware_msrs(cpu);
     lapic_put(cpu, APIC_LVT_LINT0, APIC_MODE_EXTINT);
     lapic_put(cpu, APIC_LVT_LINT1, APIC_MODE_NMI);
     lapic_put(cpu, APIC_SPIV, 0x1ff); /* enabled */
 }
 
+/* How the boot processor enters the kernel, or NULL. */
+static const X86BootState *boot_of(const X86Cpu *cpu)
+{
+    const GPtrArray *cpus = cpu->parent.cpu.vm->cpus;
+    Cpu *bsp = cpus->len ? g_ptr_array_index(cpus, 0) : NULL;
+
+    return bsp ? x86_of(bsp)->boot : NULL;
+}
+
 void x86_cpu_reset_regs(X86Cpu *cpu)
 {
+    const X86BootState *boot = boot_of(cpu);
     X86Regs *r = &cpu->regs;
     uint8_t *xsave = r->xsave;
 
@@ -183,24 +198,31 @@ void x86_cpu_reset_regs(X86Cpu *cpu)
     reset_msrs(cpu);
     reset_lapic(cpu);
     r->mp_state = x86_cpu_is_bsp(cpu) ? MP_RUNNABLE : MP_UNINITIALIZED;
-    if (cpu->boot && x86_cpu_is_bsp(cpu)) {
+    if (boot) {
+        firmware_msrs(cpu, boot);
+    }
+    if (boot && x86_cpu_is_bsp(cpu)) {
         enter_kernel(cpu);
     }
 }
 
 void x86_set_boot_state(Vm *vm, const X86BootState *s)
 {
-    Cpu *c = vm->cpus->len ? g_ptr_array_index(vm->cpus, 0) : NULL;
-    X86Cpu *cpu;
+    Cpu *bsp = vm->cpus->len ? g_ptr_array_index(vm->cpus, 0) : NULL;
 
-    if (!c) {
+    if (!bsp) {
         return;
     }
-    cpu = x86_of(c);
-    g_clear_pointer(&cpu->boot, g_free);
+    g_clear_pointer(&x86_of(bsp)->boot, g_free);
     if (s) {
-        cpu->boot = g_memdup2(s, sizeof(*s));
+        x86_of(bsp)->boot = g_memdup2(s, sizeof(*s));
     }
-    x86_cpu_reset_regs(cpu);
-    c->dirty = MAX(c->dirty, CPU_DIRTY_RESET);
+    for (unsigned i = 0; i < vm->cpus->len; i++) {
+        Cpu *c = g_ptr_array_index(vm->cpus, i);
+
+        if (c) {
+            x86_cpu_reset_regs(x86_of(c));
+            c->dirty = MAX(c->dirty, CPU_DIRTY_RESET);
+        }
+    }
 }

@@ -131,6 +131,7 @@ static void set_entry_state(PcBoot *b)
     }
     state.rsi = e.rsi;
     state.rbx = e.rbx;
+    state.mmio_base = MAX(2 * GiB, ALIGN_UP(b->c.low_ram, 256 * MiB));
     x86_set_boot_state(b->vm, &state);
 }
 

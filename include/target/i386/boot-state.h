@@ -21,7 +21,7 @@ typedef struct X86BootState {
     uint64_t gdt_base;
     uint16_t gdt_limit;
     /* MMIO from here to 4 GiB, for the MTRRs that firmware would set; 0:
-     * none. A power of two below 4 GiB. */
+     * none. Better a round number. */
     uint64_t mmio_base;
     /* The IDT is empty: any exception before the kernel's own is fatal. */
     X86BootSegment cs, ds /* also es, ss, fs, gs */, tr;
