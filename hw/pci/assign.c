@@ -139,10 +139,10 @@ static void plan_bars(BusPlan *p, PciDevice *d)
 
 /* Room for what is plugged later: what the user asked for, else 2 MiB each of
  * memory where the slot can take something. */
-static uint64_t wanted(const PciDevice *bridge, int kind)
+static uint64_t wanted(const PciBridge *br, int kind)
 {
-    PciBridgeReserve r = get_reserve(bridge);
-    bool slot = pcie_slot_can_hotplug(bridge);
+    PciBridgeReserve r = get_reserve(&br->pci);
+    bool slot = br->bus->hotplug_enabled;
 
     switch (kind) {
     case RES_IO:
@@ -173,7 +173,7 @@ static void plan_bridge(BusPlan *p, PciBridge *br)
     g_ptr_array_add(p->children, child);
     for (int k = 0; k < RES_KINDS; k++) {
         uint64_t unit = k == RES_IO ? 4 * KiB : MiB;
-        uint64_t size = MAX(child->size[k], wanted(&br->pci, k));
+        uint64_t size = MAX(child->size[k], wanted(br, k));
         Item item = { .d = &br->pci, .bar = -1, .behind = child };
 
         child->size[k] = ALIGN_UP(size, unit);

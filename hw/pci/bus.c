@@ -7,7 +7,6 @@
 
 #include "hw/pci/pci-internal.h"
 #include "hw/pci/pcie.h"
-#include "hw/core/machine.h"
 #include "softmmu/vm.h"
 #include "util/error.h"
 
@@ -70,32 +69,26 @@ static char *pci_bus_fw_path(Device *dev)
 /* Hot-plugging needs a slot controller, which only a bridge with one has. */
 static bool pci_bus_can_hotplug(Bus *b, Error **errp)
 {
-    PciBus *bus = pci_bus(b);
-    PciDevice *bridge = pci_bus_bridge(bus);
-
-    if (bridge && pcie_slot_can_hotplug(bridge)) {
-        return true;
-    }
-    return error_set(errp, "Bus '%s' does not support hotplugging", b->name);
+    return pci_bus(b)->hotplug_enabled ||
+           error_set(errp, "Bus '%s' does not support hotplugging", b->name);
 }
 
 static bool pci_bus_plug(Bus *b, Device *dev, Error **errp)
 {
-    PciDevice *bridge = pci_bus_bridge(pci_bus(b));
+    PciBus *bus = pci_bus(b);
 
-    if (bridge && pcie_is_port(bridge)) {
-        pcie_slot_plugged(bridge, pci_device(dev));
+    if (bus->hotplug) {
+        bus->hotplug->plugged(bus, pci_device(dev));
     }
     return true;
 }
 
 static bool pci_bus_unplug_request(Bus *b, Device *dev, Error **errp)
 {
-    if (!pci_bus_can_hotplug(b, errp)) {
-        return false;
-    }
-    return pcie_slot_unplug_request(pci_bus_bridge(pci_bus(b)),
-                                    pci_device(dev), errp);
+    PciBus *bus = pci_bus(b);
+
+    return pci_bus_can_hotplug(b, errp) &&
+           bus->hotplug->unplug_request(bus, pci_device(dev), errp);
 }
 
 static const BusClass pci_bus_class = {
@@ -211,12 +204,10 @@ int pci_bus_place(PciBus *bus, const PciDevice *d, Error **errp)
 bool pci_bus_check(Bus *b, Device *dev, Error **errp)
 {
     PciBus *bus = pci_bus(b);
-    const PciDevice *d = pci_device(dev);
+    PciDevice *d = pci_device(dev);
 
-    PciDevice *bridge = pci_bus_bridge(bus);
-
-    if (dev->vm->machine && dev->vm->machine->ready && bridge &&
-        pcie_is_port(bridge) && !pcie_slot_check_plug(bridge, errp)) {
+    if (bus->hotplug && bus->hotplug->check &&
+        !bus->hotplug->check(bus, d, errp)) {
         return false;
     }
     return pci_bus_place(bus, d, errp) >= 0;

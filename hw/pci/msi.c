@@ -64,7 +64,7 @@ bool msi_init(PciDevice *d, uint8_t offset, unsigned vectors, bool addr64,
     d->msi_vectors = vectors;
     pci_set_word(d->config + at + PCI_MSI_FLAGS, flags);
     pci_set_word(d->wmask + at + PCI_MSI_FLAGS,
-                 PCI_MSI_FLAGS_QSIZE | PCI_MSI_FLAGS_ENABLE);
+                 PCI_MSI_FLAGS_ENABLE | (log2 ? PCI_MSI_FLAGS_QSIZE : 0));
     pci_set_long(d->wmask + at + PCI_MSI_ADDRESS_LO, 0xfffffffc);
     if (addr64) {
         pci_set_long(d->wmask + at + PCI_MSI_ADDRESS_HI, 0xffffffff);

@@ -68,7 +68,6 @@ static bool add_shpc(PciBridgeDev *s, Error **errp)
 static bool add_slot_id(PciBridgeDev *s, Error **errp)
 {
     PciDevice *d = &s->br.pci;
-    unsigned slots = has_shpc(s) ? SHPC_SLOTS : 0;
     uint8_t at;
 
     if (!s->chassis_nr) {
@@ -80,7 +79,7 @@ static bool add_slot_id(PciBridgeDev *s, Error **errp)
     if (!at) {
         return false;
     }
-    d->config[at + 2] = PCI_SID_ESR_FIC | slots;
+    d->config[at + 2] = PCI_SID_ESR_FIC; /* counts no expansion slots */
     d->config[at + 3] = s->chassis_nr;
     /* A chassis number is the guest's to set. */
     d->wmask[at + 3] = 0xff;
@@ -164,7 +163,12 @@ static void pci_bridge_dev_config_write(PciDevice *d, uint32_t addr,
 
 static bool pci_bridge_dev_post_load(void *state, int version, Error **errp)
 {
-    pci_bridge_loaded(state);
+    PciBridgeDev *s = state;
+
+    pci_bridge_loaded(&s->br);
+    if (s->shpc) {
+        shpc_loaded(s->shpc);
+    }
     return true;
 }
 

@@ -32,10 +32,5 @@ char *pci_class_fw_name(const PciDevice *d);
 
 /* pcie.c */
 void pcie_config_written(PciDevice *d, uint32_t addr, unsigned len);
-/* pcie-slot.c */
-bool pcie_slot_can_hotplug(const PciDevice *port);
-bool pcie_slot_check_plug(PciDevice *port, Error **errp);
-void pcie_slot_plugged(PciDevice *port, PciDevice *d);
-bool pcie_slot_unplug_request(PciDevice *port, PciDevice *d, Error **errp);
 
 #endif

@@ -43,37 +43,6 @@ static PciBus *slot_bus(PciDevice *port)
     return pci_bridge(port)->bus;
 }
 
-void pcie_slot_init(PciDevice *port, uint16_t number, bool hotplug,
-                    bool power_controller)
-{
-    uint8_t at = port->exp_cap;
-    uint32_t cap = (uint32_t)number << 19 | PCI_EXP_SLTCAP_EIP |
-                   PCI_EXP_SLTCAP_PIP | PCI_EXP_SLTCAP_AIP |
-                   PCI_EXP_SLTCAP_ABP;
-    uint16_t writable = INDICATORS | PCI_EXP_SLTCTL_HPIE | EVENTS |
-                        PCI_EXP_SLTCTL_EIC;
-
-    if (hotplug) {
-        cap |= PCI_EXP_SLTCAP_HPS | PCI_EXP_SLTCAP_HPC;
-    }
-    if (power_controller) {
-        cap |= PCI_EXP_SLTCAP_PCP;
-        writable |= PCI_EXP_SLTCTL_PCC;
-    }
-    change(port, PCI_EXP_FLAGS, 0, PCI_EXP_FLAGS_SLOT);
-    pci_set_long(reg(port, PCI_EXP_SLTCAP), cap);
-    pci_set_word(port->wmask + at + PCI_EXP_SLTCTL, writable);
-    pci_set_word(port->w1cmask + at + PCI_EXP_SLTSTA,
-                 PCI_EXP_SLTSTA_ABP | PCI_EXP_SLTSTA_PDC | PCI_EXP_SLTSTA_CC);
-    /* What is plugged, and the interlock, are state. */
-    pci_set_word(port->cmask + at + PCI_EXP_SLTSTA, 0);
-}
-
-bool pcie_slot_can_hotplug(const PciDevice *port)
-{
-    return pcie_is_port(port) && (slot_caps(port) & PCI_EXP_SLTCAP_HPC);
-}
-
 /* Events --------------------------------------------------------------------------- */
 
 static bool event_wanted(const PciDevice *port)
@@ -173,12 +142,10 @@ static void set_present(PciDevice *port, bool present)
     }
 }
 
-bool pcie_slot_check_plug(PciDevice *port, Error **errp)
+static bool check_plug(PciBus *bus, PciDevice *d, Error **errp)
 {
-    if (!pcie_slot_can_hotplug(port)) {
-        return error_set(errp, "Bus '%s' does not support hotplugging",
-                         slot_bus(port)->bus.name);
-    }
+    PciDevice *port = pci_bus_bridge(bus);
+
     if (get(port, PCI_EXP_SLTSTA) & PCI_EXP_SLTSTA_EIS) {
         return error_set(errp, "slot of '%s' is electromechanically locked",
                          port->dev.id ? port->dev.id : port->name);
@@ -188,8 +155,10 @@ bool pcie_slot_check_plug(PciDevice *port, Error **errp)
 
 /* Other functions may come before function 0, whose arrival makes the slot
  * present. */
-void pcie_slot_plugged(PciDevice *port, PciDevice *d)
+static void plugged(PciBus *bus, PciDevice *d)
 {
+    PciDevice *port = pci_bus_bridge(bus);
+
     if (PCI_DEVFN_FUNC(d->devfn)) {
         return;
     }
@@ -221,12 +190,13 @@ static bool slot_is_off(uint16_t control)
            (control & PCI_EXP_SLTCTL_PIC) == PCI_EXP_SLTCTL_PWR_IND_OFF;
 }
 
-bool pcie_slot_unplug_request(PciDevice *port, PciDevice *d, Error **errp)
+static bool unplug_request(PciBus *bus, PciDevice *d, Error **errp)
 {
+    PciDevice *port = pci_bus_bridge(bus);
     uint16_t control = get(port, PCI_EXP_SLTCTL);
     const char *name = d->dev.id ? d->dev.id : d->name;
 
-    if (!pcie_slot_check_plug(port, errp)) {
+    if (!check_plug(bus, d, errp)) {
         return false;
     }
     if (d->dev.unplug_pending &&
@@ -296,4 +266,38 @@ void pcie_slot_reset(PciDevice *port)
                PCI_EXP_SLTSTA_ABP, 0);
     update_power(port);
     pci_set_irq(port, 0);
+}
+
+static const PciHotplugOps slot_hotplug = {
+    .check = check_plug,
+    .plugged = plugged,
+    .unplug_request = unplug_request,
+};
+
+void pcie_slot_init(PciDevice *port, uint16_t number, bool hotplug,
+                    bool power_controller)
+{
+    uint8_t at = port->exp_cap;
+    uint32_t cap = (uint32_t)number << 19 | PCI_EXP_SLTCAP_EIP |
+                   PCI_EXP_SLTCAP_PIP | PCI_EXP_SLTCAP_AIP |
+                   PCI_EXP_SLTCAP_ABP;
+    uint16_t writable = INDICATORS | PCI_EXP_SLTCTL_HPIE | EVENTS |
+                        PCI_EXP_SLTCTL_EIC;
+
+    if (hotplug) {
+        cap |= PCI_EXP_SLTCAP_HPS | PCI_EXP_SLTCAP_HPC;
+    }
+    if (power_controller) {
+        cap |= PCI_EXP_SLTCAP_PCP;
+        writable |= PCI_EXP_SLTCTL_PCC;
+    }
+    change(port, PCI_EXP_FLAGS, 0, PCI_EXP_FLAGS_SLOT);
+    pci_set_long(reg(port, PCI_EXP_SLTCAP), cap);
+    pci_set_word(port->wmask + at + PCI_EXP_SLTCTL, writable);
+    pci_set_word(port->w1cmask + at + PCI_EXP_SLTSTA,
+                 PCI_EXP_SLTSTA_ABP | PCI_EXP_SLTSTA_PDC | PCI_EXP_SLTSTA_CC);
+    /* What is plugged, and the interlock, are state. */
+    pci_set_word(port->cmask + at + PCI_EXP_SLTSTA, 0);
+    slot_bus(port)->hotplug = &slot_hotplug;
+    slot_bus(port)->hotplug_enabled = hotplug;
 }

@@ -132,6 +132,16 @@ typedef struct PciIrqOps {
     PciIntxRoute (*route)(void *opaque, int line); /* or NULL: unknown */
 } PciIrqOps;
 
+/* What plugs into the slots of a bus: its bridge's hot-plug controller. */
+typedef struct PciHotplugOps {
+    /* Before a device is placed; d->addr may be -1. Optional. */
+    bool (*check)(PciBus *bus, PciDevice *d, Error **errp);
+    /* It is realized; d->dev.hotplugged says whether the guest runs. */
+    void (*plugged)(PciBus *bus, PciDevice *d);
+    /* Ask the guest, or device_unplug() at once. */
+    bool (*unplug_request)(PciBus *bus, PciDevice *d, Error **errp);
+} PciHotplugOps;
+
 struct PciBus {
     Bus bus;
     PciDevice *devices[256];
@@ -147,6 +157,9 @@ struct PciBus {
     /* What devices that may not master the bus see: nothing. Root buses. */
     MemRegion no_memory;
     AddressSpace *no_dma;
+    const PciHotplugOps *hotplug; /* or NULL */
+    void *hotplug_opaque;
+    bool hotplug_enabled; /* while the guest runs */
     GPtrArray *child_buses; /* PciBus * of bridges on this bus */
 };
 
