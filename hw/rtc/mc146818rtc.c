@@ -171,13 +171,22 @@ static uint8_t read_c(Rtc *s)
     return c;
 }
 
+static bool forget_missed(Device *dev, void *opaque)
+{
+    Rtc *s = object_dynamic_cast(dev, &rtc_type);
+
+    if (s) {
+        s->coalesced = 0;
+    }
+    return true;
+}
+
 bool qmp_rtc_reset_reinjection(Vm *vm, Error **errp)
 {
-    Object *dev =
-        vm->machine ? object_resolve_type(vm->root, "", &rtc_type, NULL) : NULL;
+    IsaBus *bus = vm->machine ? isa_find_bus(vm) : NULL;
 
-    if (dev) {
-        rtc(dev)->coalesced = 0;
+    if (bus) {
+        bus_foreach(&bus->bus, forget_missed, NULL);
     }
     return true;
 }
