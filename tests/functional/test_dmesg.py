@@ -50,8 +50,8 @@ def kernel_log(binary, name):
         return [plain(line) for line in lines]
 
 
-# Dumps of registers and code below a warning; the warning itself is judged.
-DUMP = re.compile(r'(Code|RIP|RSP|R[A-Z0-9]{2}|EFLAGS|FS|CS|CR\S+|PKRU|CPU): ')
+# What stands below a warning: machine, registers, code. The warning is judged.
+DUMP = re.compile(r'(Hardware name|Code|RIP|RSP|R[A-Z0-9]{2}|EFLAGS|FS|CS|CR\S+|PKRU|CPU): ')
 
 
 def warnings(log):
