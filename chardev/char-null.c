@@ -4,11 +4,6 @@
 
 #include "chardev/char-internal.h"
 
-QOM_DECLARE(CharNull, char_null)
-struct CharNull {
-    Chardev parent;
-};
-
 static bool null_open(Chardev *chr, const ChardevBackend *backend, Error **errp)
 {
     return true;
@@ -20,5 +15,5 @@ static const ChardevClass null_class = {
     .parse = char_parse_plain,
     .open = null_open,
 };
-QOM_DEFINE(CharNull, char_null, .name = "chardev-null",
+QOM_DEFINE(Chardev, char_null, .name = "chardev-null",
            .parent = &chardev_type, .class = &null_class);

@@ -151,6 +151,7 @@ static void test_abstract_socket_needs_no_file(void)
     addr.u.q_unix.path = name;
     server = socket_listen(&addr, 1, NULL, error_abort);
     client = socket_connect(&addr, NULL, error_abort);
+    g_assert_cmpint(client, >=, 0);
     local = socket_local(server);
     g_assert_true(local->u.q_unix.abstract);
     g_assert_cmpstr(local->u.q_unix.path, ==, name);
