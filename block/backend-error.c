@@ -48,17 +48,17 @@ static void blk_send_error_event(BlockBackend *blk, bool is_read, int error,
     };
     BlockNode *n = blk_node(blk);
 
-    qapi_event_send_block_io_error(
-        block_events(blk->graph), blk->name, n ? n->name : NULL,
-        is_read ? IO_OPERATION_TYPE_READ : IO_OPERATION_TYPE_WRITE,
-        qapi_action[action], blk->iostatus_enabled, error == ENOSPC,
-        g_strerror(error));
+    qapi_event_send_block_io_error(block_events(blk->graph), blk->name,
+                                   n ? n->name : NULL,
+                                   is_read ? IO_OPERATION_TYPE_READ
+                                           : IO_OPERATION_TYPE_WRITE,
+                                   qapi_action[action], blk->iostatus_enabled,
+                                   error == ENOSPC, g_strerror(error));
 }
 
 BlkErrorAction blk_error(BlockBackend *blk, bool is_read, int error)
 {
-    BlkErrorAction action = blk_error_action(blk_on_error(blk, is_read),
-                                             error);
+    BlkErrorAction action = blk_error_action(blk_on_error(blk, is_read), error);
     int none = 0;
 
     if (action == BLK_ACTION_STOP) {
@@ -85,20 +85,19 @@ void blk_iostatus_reset(BlockBackend *blk)
     __atomic_store_n(&blk->iostatus, 0, __ATOMIC_RELAXED);
 }
 
-/* Statistics -------------------------------------------------------------------- */
+/* Statistics
+ * -------------------------------------------------------------------- */
 
 void blk_acct_invalid(BlockBackend *blk, BlkAcctType type)
 {
-    __atomic_fetch_add(
-        &blk->acct[thread_slot() % CO_GATE_SLOTS].invalid[type], 1,
-        __ATOMIC_RELAXED);
+    __atomic_fetch_add(&blk->acct[thread_slot() % CO_GATE_SLOTS].invalid[type],
+                       1, __ATOMIC_RELAXED);
 }
 
 void blk_acct_merged(BlockBackend *blk, BlkAcctType type, unsigned n)
 {
-    __atomic_fetch_add(
-        &blk->acct[thread_slot() % CO_GATE_SLOTS].merged[type], n,
-        __ATOMIC_RELAXED);
+    __atomic_fetch_add(&blk->acct[thread_slot() % CO_GATE_SLOTS].merged[type],
+                       n, __ATOMIC_RELAXED);
 }
 
 void blk_acct_sum(const BlockBackend *blk, BlkAcctSlot *sum)
@@ -116,7 +115,7 @@ void blk_acct_sum(const BlockBackend *blk, BlkAcctSlot *sum)
                 __atomic_load_n(&s->invalid[t], __ATOMIC_RELAXED);
             sum->merged[t] += __atomic_load_n(&s->merged[t], __ATOMIC_RELAXED);
         }
-        sum->last_ns = MAX(sum->last_ns,
-                           __atomic_load_n(&s->last_ns, __ATOMIC_RELAXED));
+        sum->last_ns =
+            MAX(sum->last_ns, __atomic_load_n(&s->last_ns, __ATOMIC_RELAXED));
     }
 }

@@ -31,8 +31,8 @@ typedef struct Req {
 } Req;
 
 static const BlkAcctType acct_type[] = {
-    [REQ_READ] = BLK_ACCT_READ,     [REQ_WRITE] = BLK_ACCT_WRITE,
-    [REQ_ZEROES] = BLK_ACCT_WRITE,  [REQ_DISCARD] = BLK_ACCT_UNMAP,
+    [REQ_READ] = BLK_ACCT_READ,    [REQ_WRITE] = BLK_ACCT_WRITE,
+    [REQ_ZEROES] = BLK_ACCT_WRITE, [REQ_DISCARD] = BLK_ACCT_UNMAP,
     [REQ_FLUSH] = BLK_ACCT_FLUSH,
 };
 
@@ -119,7 +119,8 @@ static void req_submit(Req *r)
     coroutine_enter(coroutine_new(req_entry, r));
 }
 
-/* Asynchronous ---------------------------------------------------------------- */
+/* Asynchronous ----------------------------------------------------------------
+ */
 
 void blk_aio_preadv(BlockBackend *blk, int64_t offset, const IoVec *iov,
                     unsigned flags, BlkDone *done, void *opaque)
@@ -160,7 +161,8 @@ void blk_aio_flush(BlockBackend *blk, BlkDone *done, void *opaque)
     req_submit(&r);
 }
 
-/* From coroutines --------------------------------------------------------------- */
+/* From coroutines
+ * --------------------------------------------------------------- */
 
 int coroutine_fn blk_co_preadv(BlockBackend *blk, int64_t offset,
                                const IoVec *iov, unsigned flags)
@@ -186,8 +188,8 @@ int coroutine_fn blk_co_pread(BlockBackend *blk, int64_t offset, int64_t bytes,
     return blk_co_preadv(blk, offset, &v, flags);
 }
 
-int coroutine_fn blk_co_pwrite(BlockBackend *blk, int64_t offset,
-                               int64_t bytes, const void *buf, unsigned flags)
+int coroutine_fn blk_co_pwrite(BlockBackend *blk, int64_t offset, int64_t bytes,
+                               const void *buf, unsigned flags)
 {
     IoVec v = IOVEC_BUF(buf, bytes);
 
@@ -231,7 +233,8 @@ bool coroutine_fn blk_co_truncate(BlockBackend *blk, int64_t size, bool exact,
     return ok;
 }
 
-/* Blocking ---------------------------------------------------------------------- */
+/* Blocking
+ * ---------------------------------------------------------------------- */
 
 typedef struct SyncReq {
     const Req *r;
@@ -255,8 +258,9 @@ static int req_sync(const Req *r)
 
 int blk_pread(BlockBackend *blk, int64_t offset, int64_t bytes, void *buf)
 {
-    Req r = { blk, REQ_READ, 0, offset, bytes, IOVEC_BUF(buf, bytes), NULL,
-              NULL };
+    Req r = {
+        blk, REQ_READ, 0, offset, bytes, IOVEC_BUF(buf, bytes), NULL, NULL
+    };
 
     return req_sync(&r);
 }
@@ -264,7 +268,7 @@ int blk_pread(BlockBackend *blk, int64_t offset, int64_t bytes, void *buf)
 int blk_pwrite(BlockBackend *blk, int64_t offset, int64_t bytes,
                const void *buf, unsigned flags)
 {
-    Req r = { blk, REQ_WRITE, flags, offset, bytes, IOVEC_BUF(buf, bytes),
+    Req r = { blk,  REQ_WRITE, flags, offset, bytes, IOVEC_BUF(buf, bytes),
               NULL, NULL };
 
     return req_sync(&r);

@@ -9,7 +9,8 @@
 #include "block/drive.h"
 #include "util/error.h"
 
-/* Life ------------------------------------------------------------------------ */
+/* Life ------------------------------------------------------------------------
+ */
 
 static void blk_resized_task(void *opaque)
 {
@@ -60,8 +61,8 @@ bool blk_insert_node(BlockBackend *blk, BlockNode *node, Error **errp)
 {
     assert(!blk->root);
     blk->root = edge_attach(node, NULL, blk, "root",
-                            BLOCK_ROLE_FILTERED | BLOCK_ROLE_PRIMARY,
-                            blk->perm, blk->shared, errp);
+                            BLOCK_ROLE_FILTERED | BLOCK_ROLE_PRIMARY, blk->perm,
+                            blk->shared, errp);
     return blk->root;
 }
 
@@ -111,19 +112,21 @@ BlockBackend *blk_find(BlockGraph *graph, const char *name)
     return NULL;
 }
 
-/* Devices --------------------------------------------------------------------- */
+/* Devices ---------------------------------------------------------------------
+ */
 
 static bool blk_is_free(BlockBackend *blk, const char *name, Error **errp)
 {
     if (blk->dev) {
-        return error_set(errp, "Drive '%s' is already in use by another block "
-                         "device", name);
+        return error_set(errp,
+                         "Drive '%s' is already in use by another block "
+                         "device",
+                         name);
     }
     return true;
 }
 
-BlockBackend *blk_for_device(BlockGraph *graph, const char *drive,
-                             Error **errp)
+BlockBackend *blk_for_device(BlockGraph *graph, const char *drive, Error **errp)
 {
     BlockBackend *blk = blk_find(graph, drive);
     BlockNode *n;
@@ -133,8 +136,7 @@ BlockBackend *blk_for_device(BlockGraph *graph, const char *drive,
     }
     n = node_find(graph, drive);
     if (!n) {
-        error_set(errp, "Property 'drive' can't find value '%s'",
-                  drive);
+        error_set(errp, "Property 'drive' can't find value '%s'", drive);
         return NULL;
     }
     /* Permissions come with blk_apply_disk_perm(). */
@@ -190,8 +192,8 @@ bool blk_apply_disk_perm(BlockBackend *blk, bool read_only, bool share_rw,
                          Error **errp)
 {
     uint64_t perm = BLK_PERM_READ;
-    uint64_t shared = BLK_PERM_READ | BLK_PERM_WRITE_UNCHANGED |
-                      BLK_PERM_RESIZE;
+    uint64_t shared =
+        BLK_PERM_READ | BLK_PERM_WRITE_UNCHANGED | BLK_PERM_RESIZE;
 
     if (!read_only) {
         if (!blk_supports_write_perm(blk)) {
@@ -212,7 +214,8 @@ void blk_notify_resized(BlockBackend *blk)
     }
 }
 
-/* Properties ------------------------------------------------------------------- */
+/* Properties
+ * ------------------------------------------------------------------- */
 
 int64_t blk_getlength(BlockBackend *blk)
 {
@@ -269,7 +272,8 @@ bool blk_probe_blocksizes(BlockBackend *blk, uint32_t *logical,
     return n && n->drv->size->blocksizes(n, logical, physical);
 }
 
-/* Draining --------------------------------------------------------------------- */
+/* Draining
+ * --------------------------------------------------------------------- */
 
 unsigned blk_in_flight(const BlockBackend *blk)
 {

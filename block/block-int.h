@@ -20,9 +20,9 @@ typedef struct BlkAcctSlot {
 struct BlockBackend {
     BlockGraph *graph;
     unsigned refs;
-    char *name;        /* of -drive, or "" */
+    char *name;         /* of -drive, or "" */
     bool monitor_owned; /* -drive; one of refs */
-    BlockEdge *root;   /* NULL: no medium */
+    BlockEdge *root;    /* NULL: no medium */
     uint64_t perm, shared;
     bool write_cache;
     bool want_read_only; /* -drive readonly=on */
@@ -68,7 +68,6 @@ BlockEdge *edge_attach(BlockNode *node, BlockNode *parent, BlockBackend *blk,
 void edge_detach(BlockEdge *e);
 bool edge_set_perm(BlockEdge *e, uint64_t perm, uint64_t shared, Error **errp);
 /* What the users of @n together want and allow. */
-void node_cumulative_perm(const BlockNode *n, uint64_t *perm,
-                          uint64_t *shared);
+void node_cumulative_perm(const BlockNode *n, uint64_t *perm, uint64_t *shared);
 
 #endif

@@ -14,11 +14,16 @@
 #include "util/error.h"
 
 static const char *const if_names[] = {
-    [DRIVE_IF_DEFAULT] = "",      [DRIVE_IF_NONE] = "none",
-    [DRIVE_IF_VIRTIO] = "virtio", [DRIVE_IF_PFLASH] = "pflash",
-    [DRIVE_IF_IDE] = "ide",       [DRIVE_IF_SCSI] = "scsi",
-    [DRIVE_IF_FLOPPY] = "floppy", [DRIVE_IF_SD] = "sd",
-    [DRIVE_IF_MTD] = "mtd",       [DRIVE_IF_XEN] = "xen",
+    [DRIVE_IF_DEFAULT] = "",
+    [DRIVE_IF_NONE] = "none",
+    [DRIVE_IF_VIRTIO] = "virtio",
+    [DRIVE_IF_PFLASH] = "pflash",
+    [DRIVE_IF_IDE] = "ide",
+    [DRIVE_IF_SCSI] = "scsi",
+    [DRIVE_IF_FLOPPY] = "floppy",
+    [DRIVE_IF_SD] = "sd",
+    [DRIVE_IF_MTD] = "mtd",
+    [DRIVE_IF_XEN] = "xen",
     NULL, /* for hints */
 };
 
@@ -48,7 +53,8 @@ bool drive_cache_mode(const char *mode, bool *writeback, bool *direct,
     return false;
 }
 
-/* Taking options out of the dict ---------------------------------------------------- */
+/* Taking options out of the dict
+ * ---------------------------------------------------- */
 
 /* The last value of @key, taken out; to be freed. NULL: absent. */
 static char *take_str(QDict *d, const char *key)
@@ -140,7 +146,8 @@ static bool take_interface(QDict *d, DriveInfo *info, Error **errp)
     return true;
 }
 
-/* Image options: rename what -drive calls otherwise than the schema ---------------- */
+/* Image options: rename what -drive calls otherwise than the schema
+ * ---------------- */
 
 static void put_bool(QDict *d, const char *key, bool v)
 {
@@ -250,7 +257,9 @@ static bool translate_image(QDict *d, DriveInfo *info, bool *writeback,
     return true;
 }
 
-/* Adding ------------------------------------------------------------------------------- */
+/* Adding
+ * -------------------------------------------------------------------------------
+ */
 
 static bool choose_id(BlockGraph *g, DriveInfo *info, char *id, Error **errp)
 {
@@ -261,13 +270,14 @@ static bool choose_id(BlockGraph *g, DriveInfo *info, char *id, Error **errp)
 
         do {
             g_free(id);
-            id = info->index >= 0 || n
-                     ? g_strdup_printf("%s%s%u",
-                                       info->type ? if_names[info->type] : "ide",
-                                       info->cdrom ? "-cd" : "", n)
-                     : g_strdup_printf("%s%s0",
-                                       info->type ? if_names[info->type] : "ide",
-                                       info->cdrom ? "-cd" : "");
+            id =
+                info->index >= 0 || n
+                    ? g_strdup_printf("%s%s%u",
+                                      info->type ? if_names[info->type] : "ide",
+                                      info->cdrom ? "-cd" : "", n)
+                    : g_strdup_printf("%s%s0",
+                                      info->type ? if_names[info->type] : "ide",
+                                      info->cdrom ? "-cd" : "");
             n++;
         } while (blk_find(g, id) || node_find(g, id));
     } else if (!block_name_ok(id)) {
@@ -279,8 +289,10 @@ static bool choose_id(BlockGraph *g, DriveInfo *info, char *id, Error **errp)
         g_free(id);
         return false;
     } else if (node_find(g, id)) {
-        error_set(errp, "Device name '%s' conflicts with an existing node "
-                  "name", id);
+        error_set(errp,
+                  "Device name '%s' conflicts with an existing node "
+                  "name",
+                  id);
         g_free(id);
         return false;
     }
@@ -299,8 +311,7 @@ static bool open_image(BlockGraph *g, DriveInfo *info, QDict *flat,
     if (!nested) {
         return false;
     }
-    n = block_open_filename(g, file, NULL, qobject_to_dict(nested), NULL,
-                            errp);
+    n = block_open_filename(g, file, NULL, qobject_to_dict(nested), NULL, errp);
     if (!n) {
         return error_prefix(errp, "%s", file ? file : "drive");
     }
@@ -364,8 +375,8 @@ DriveInfo *drive_add(BlockGraph *g, const char *optarg, Error **errp)
     return d ? drive_add_dict(g, d, errp) : NULL;
 }
 
-DriveInfo *drive_add_file(BlockGraph *g, const char *filename,
-                          const char *more, Error **errp)
+DriveInfo *drive_add_file(BlockGraph *g, const char *filename, const char *more,
+                          Error **errp)
 {
     g_autoptr(QDict) d = keyval_parse_flat(more, NULL, true, NULL, errp);
 
@@ -401,7 +412,9 @@ DriveInfo *drive_next(BlockGraph *g, DriveIf type, DriveInfo *prev)
     return NULL;
 }
 
-/* -blockdev ------------------------------------------------------------------------------ */
+/* -blockdev
+ * ------------------------------------------------------------------------------
+ */
 
 bool blockdev_add(BlockGraph *g, const BlockdevOptions *opts, Error **errp)
 {
@@ -409,7 +422,7 @@ bool blockdev_add(BlockGraph *g, const BlockdevOptions *opts, Error **errp)
 
     if (!opts->node_name) {
         return error_set(errp, "'node-name' must be specified for the root "
-                         "node");
+                               "node");
     }
     n = block_open(g, opts, NULL, errp);
     if (!n) {

@@ -13,8 +13,8 @@ extern const BlockDriver block_driver_file, block_driver_host_device,
 
 /* @opts' flags over those that the parent hands down. */
 bool block_flags_from_options(const BlockdevOptions *o,
-                              const BlockOpenFlags *inherit,
-                              BlockOpenFlags *f, Error **errp);
+                              const BlockOpenFlags *inherit, BlockOpenFlags *f,
+                              Error **errp);
 /* The backing file that an image's header names; @format NULL: probe. */
 BlockEdge *coroutine_fn node_open_backing(BlockNode *n, const char *filename,
                                           const char *format, Error **errp);

@@ -26,7 +26,8 @@ typedef struct FileRw {
     unsigned max_batch;
 } FileRw;
 
-/* Worker threads ---------------------------------------------------------------- */
+/* Worker threads
+ * ---------------------------------------------------------------- */
 
 static int rw_worker(void *opaque)
 {
@@ -37,13 +38,14 @@ static int rw_worker(void *opaque)
         ret = RETRY_ON_EINTR(pwritev2(rw->fd, rw->iov.iov, rw->iov.niov,
                                       rw->offset, rw->dsync ? RWF_DSYNC : 0));
     } else {
-        ret = RETRY_ON_EINTR(preadv(rw->fd, rw->iov.iov, rw->iov.niov,
-                                    rw->offset));
+        ret = RETRY_ON_EINTR(
+            preadv(rw->fd, rw->iov.iov, rw->iov.niov, rw->offset));
     }
     return ret < 0 ? -errno : ret;
 }
 
-/* io_uring ------------------------------------------------------------------------ */
+/* io_uring
+ * ------------------------------------------------------------------------ */
 
 #ifdef CONFIG_LINUX_IO_URING
 typedef struct FileUring {
@@ -75,8 +77,7 @@ static void prep_rw(struct io_uring_sqe *sqe, const FileRw *rw)
         io_uring_prep_writev2(sqe, rw->fd, rw->iov.iov, rw->iov.niov,
                               rw->offset, flags);
     } else {
-        io_uring_prep_readv(sqe, rw->fd, rw->iov.iov, rw->iov.niov,
-                            rw->offset);
+        io_uring_prep_readv(sqe, rw->fd, rw->iov.iov, rw->iov.niov, rw->offset);
     }
 }
 
@@ -139,7 +140,8 @@ static int coroutine_fn rw_once(FileAio aio, const FileRw *rw)
     return ret;
 }
 
-/* Requests -------------------------------------------------------------------------- */
+/* Requests
+ * -------------------------------------------------------------------------- */
 
 static int coroutine_fn rw_all(FileState *s, FileRw *rw, const IoVec *iov,
                                size_t iov_offset, int64_t bytes,
@@ -202,9 +204,9 @@ static int coroutine_fn file_rw(BlockNode *n, FileRw *rw, const IoVec *iov,
     return ret;
 }
 
-static int coroutine_fn file_preadv(BlockNode *n, int64_t offset,
-                                    int64_t bytes, const IoVec *iov,
-                                    size_t iov_offset, unsigned flags)
+static int coroutine_fn file_preadv(BlockNode *n, int64_t offset, int64_t bytes,
+                                    const IoVec *iov, size_t iov_offset,
+                                    unsigned flags)
 {
     FileRw rw = { .offset = offset };
 
@@ -215,7 +217,8 @@ static int coroutine_fn file_pwritev(BlockNode *n, int64_t offset,
                                      int64_t bytes, const IoVec *iov,
                                      size_t iov_offset, unsigned flags)
 {
-    FileRw rw = { .offset = offset, .write = true,
+    FileRw rw = { .offset = offset,
+                  .write = true,
                   .dsync = (flags & BLK_REQ_FUA) && !n->flags.no_flush };
 
     return file_rw(n, &rw, iov, iov_offset, bytes);

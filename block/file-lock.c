@@ -19,8 +19,9 @@
 
 static int lock_byte(int fd, off_t byte, short type)
 {
-    struct flock fl = { .l_type = type, .l_whence = SEEK_SET, .l_start = byte,
-                        .l_len = 1 };
+    struct flock fl = {
+        .l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1
+    };
 
     return fcntl(fd, F_OFD_SETLK, &fl) < 0 ? -errno : 0;
 }
@@ -28,16 +29,19 @@ static int lock_byte(int fd, off_t byte, short type)
 /* Does another open file description hold a lock on @byte? */
 static bool lock_taken(int fd, off_t byte)
 {
-    struct flock fl = { .l_type = F_WRLCK, .l_whence = SEEK_SET,
-                        .l_start = byte, .l_len = 1 };
+    struct flock fl = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1
+    };
 
     return fcntl(fd, F_OFD_GETLK, &fl) == 0 && fl.l_type != F_UNLCK;
 }
 
 bool file_lock_supported(int fd)
 {
-    struct flock fl = { .l_type = F_WRLCK, .l_whence = SEEK_SET,
-                        .l_start = LOCK_PERM_BASE, .l_len = 1 };
+    struct flock fl = { .l_type = F_WRLCK,
+                        .l_whence = SEEK_SET,
+                        .l_start = LOCK_PERM_BASE,
+                        .l_len = 1 };
 
     return fcntl(fd, F_OFD_GETLK, &fl) == 0;
 }
@@ -46,7 +50,7 @@ bool file_lock_supported(int fd)
 static int lock_bits(int fd, off_t base, uint64_t have, uint64_t want)
 {
     for (int i = 0; BIT(i) <= BLK_PERM_ALL; i++) {
-        bool old = have & BIT(i), new = want & BIT(i);
+        bool old = have & BIT(i), new = want &BIT(i);
 
         if (old != new) {
             int ret = lock_byte(fd, base + i, new ? F_RDLCK : F_UNLCK);
@@ -71,10 +75,10 @@ static bool lock_check(FileState *s, uint64_t perm, uint64_t unshared,
                        Error **errp)
 {
     for (int i = 0; BIT(i) <= BLK_PERM_ALL; i++) {
-        bool blocked = (perm & BIT(i)) &&
-                       lock_taken(s->lock_fd, LOCK_UNSHARED_BASE + i);
-        bool in_use = (unshared & BIT(i)) &&
-                      lock_taken(s->lock_fd, LOCK_PERM_BASE + i);
+        bool blocked =
+            (perm & BIT(i)) && lock_taken(s->lock_fd, LOCK_UNSHARED_BASE + i);
+        bool in_use =
+            (unshared & BIT(i)) && lock_taken(s->lock_fd, LOCK_PERM_BASE + i);
 
         if (blocked || in_use) {
             g_autofree char *name = block_perm_names(BIT(i));

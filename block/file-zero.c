@@ -25,7 +25,8 @@ static int do_fallocate(int fd, int mode, int64_t offset, int64_t bytes)
     return RETRY_ON_EINTR(fallocate(fd, mode, offset, bytes)) < 0 ? -errno : 0;
 }
 
-/* Zeroes ------------------------------------------------------------------------- */
+/* Zeroes
+ * ------------------------------------------------------------------------- */
 
 static int zero_by_hole(FileRange *r)
 {
@@ -57,8 +58,7 @@ static int zero_worker(void *opaque)
         r->s->can_punch = false;
     }
     if (r->s->can_zero_range) {
-        ret = do_fallocate(r->s->fd, FALLOC_FL_ZERO_RANGE, r->offset,
-                           r->bytes);
+        ret = do_fallocate(r->s->fd, FALLOC_FL_ZERO_RANGE, r->offset, r->bytes);
         if (!not_supported(ret)) {
             return ret;
         }
@@ -72,11 +72,13 @@ static int zero_worker(void *opaque)
     return not_supported(ret) ? -ENOTSUP : ret;
 }
 
-int coroutine_fn file_pwrite_zeroes(BlockNode *n, int64_t offset,
-                                    int64_t bytes, unsigned flags)
+int coroutine_fn file_pwrite_zeroes(BlockNode *n, int64_t offset, int64_t bytes,
+                                    unsigned flags)
 {
     FileState *s = n->state;
-    FileRange r = { .s = s, .offset = offset, .bytes = bytes,
+    FileRange r = { .s = s,
+                    .offset = offset,
+                    .bytes = bytes,
                     .length = node_length(n),
                     .unmap = flags & BLK_REQ_MAY_UNMAP };
     int ret;
@@ -91,7 +93,8 @@ int coroutine_fn file_pwrite_zeroes(BlockNode *n, int64_t offset,
     return ret;
 }
 
-/* Discard ------------------------------------------------------------------------ */
+/* Discard
+ * ------------------------------------------------------------------------ */
 
 static int discard_worker(void *opaque)
 {
@@ -118,8 +121,8 @@ int coroutine_fn file_pdiscard(BlockNode *n, int64_t offset, int64_t bytes)
     FileState *s = n->state;
     FileRange r = { .s = s, .offset = offset, .bytes = bytes };
 
-    int ret = s->can_discard ? thread_pool_run_co(discard_worker, &r)
-                             : -ENOTSUP;
+    int ret =
+        s->can_discard ? thread_pool_run_co(discard_worker, &r) : -ENOTSUP;
 
     if (ret >= 0) {
         __atomic_fetch_add(&s->discards_ok, 1, __ATOMIC_RELAXED);
@@ -130,7 +133,8 @@ int coroutine_fn file_pdiscard(BlockNode *n, int64_t offset, int64_t bytes)
     return ret;
 }
 
-/* Holes -------------------------------------------------------------------------- */
+/* Holes
+ * -------------------------------------------------------------------------- */
 
 typedef struct FileHole {
     int fd;
@@ -157,9 +161,8 @@ static int hole_worker(void *opaque)
     return h->hole < 0 ? -errno : 0;
 }
 
-int coroutine_fn file_block_status(BlockNode *n, bool want_zero,
-                                   int64_t offset, int64_t bytes,
-                                   int64_t *pnum, int64_t *map,
+int coroutine_fn file_block_status(BlockNode *n, bool want_zero, int64_t offset,
+                                   int64_t bytes, int64_t *pnum, int64_t *map,
                                    BlockNode **file)
 {
     FileState *s = n->state;

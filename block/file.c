@@ -16,7 +16,8 @@
 #include "qapi/qapi-types-block-core.h"
 #include "util/error.h"
 
-/* Opening ---------------------------------------------------------------------- */
+/* Opening
+ * ---------------------------------------------------------------------- */
 
 static int file_open_flags(const BlockOpenFlags *flags, bool read_only)
 {
@@ -73,23 +74,23 @@ static bool file_choose_aio(BlockNode *n, const BlockdevOptionsFile *o,
 #else
     if (o->has_aio && o->aio == BLOCKDEV_AIO_OPTIONS_IO_URING) {
         return error_set(errp, "aio=io_uring was specified, but is not "
-                         "supported in this build.");
+                               "supported in this build.");
     }
 #endif
     if (o->has_aio && o->aio == BLOCKDEV_AIO_OPTIONS_NATIVE) {
         if (!n->flags.direct) {
             return error_set(errp, "aio=native was specified, but it requires "
-                             "cache.direct=on, which was not specified.");
+                                   "cache.direct=on, which was not specified.");
         }
 #ifdef CONFIG_LINUX_AIO
         if (!laio_available()) {
             return error_set(errp, "aio=native: the kernel has no room for "
-                             "more Linux AIO contexts (fs.aio-max-nr)");
+                                   "more Linux AIO contexts (fs.aio-max-nr)");
         }
         s->aio = FILE_AIO_NATIVE;
 #else
         return error_set(errp, "aio=native was specified, but is not "
-                         "supported in this build.");
+                               "supported in this build.");
 #endif
     }
     return true;
@@ -120,8 +121,10 @@ static bool file_setup_locks(BlockNode *n, const BlockdevOptionsFile *o,
     }
     if (!file_lock_supported(s->fd)) {
         return locking == ON_OFF_AUTO_AUTO ||
-               error_set(errp, "File lock requested but the file system of "
-                         "'%s' has no open file description locks", s->path);
+               error_set(errp,
+                         "File lock requested but the file system of "
+                         "'%s' has no open file description locks",
+                         s->path);
     }
     s->lock_fd = file_reopen_fd(s->fd);
     if (s->lock_fd < 0) {
@@ -158,8 +161,10 @@ static bool file_open_fd(BlockNode *n, Error **errp)
         n->flags.read_only = true; /* nobody can write */
     }
     if (s->fd == -EINVAL && n->flags.direct) {
-        return error_set(errp, "Could not open '%s': file system may not "
-                         "support O_DIRECT", s->path);
+        return error_set(errp,
+                         "Could not open '%s': file system may not "
+                         "support O_DIRECT",
+                         s->path);
     }
     if (s->fd < 0) {
         return error_errno(errp, -s->fd, "Could not open '%s'", s->path);
@@ -219,7 +224,8 @@ static void coroutine_fn file_close(BlockNode *n)
     g_free(s->path);
 }
 
-/* Limits ----------------------------------------------------------------------- */
+/* Limits
+ * ----------------------------------------------------------------------- */
 
 static bool dio_probe(int fd, size_t align, void *buf)
 {
@@ -284,8 +290,7 @@ static void file_refresh_limits(BlockNode *n)
     }
 }
 
-static bool file_blocksizes(BlockNode *n, uint32_t *logical,
-                            uint32_t *physical)
+static bool file_blocksizes(BlockNode *n, uint32_t *logical, uint32_t *physical)
 {
     FileState *s = n->state;
     int size;
@@ -300,14 +305,15 @@ static bool file_blocksizes(BlockNode *n, uint32_t *logical,
     return true;
 }
 
-/* Permissions -------------------------------------------------------------------- */
+/* Permissions
+ * -------------------------------------------------------------------- */
 
 /* With auto-read-only the descriptor follows what the users want. */
 static bool file_prepare_access(BlockNode *n, uint64_t perm, Error **errp)
 {
     FileState *s = n->state;
-    bool read_only = !(perm & (BLK_PERM_WRITE | BLK_PERM_WRITE_UNCHANGED |
-                               BLK_PERM_RESIZE));
+    bool read_only =
+        !(perm & (BLK_PERM_WRITE | BLK_PERM_WRITE_UNCHANGED | BLK_PERM_RESIZE));
 
     if (!n->flags.auto_read_only || n->flags.read_only ||
         read_only == n->read_only || s->new_fd >= 0) {
@@ -358,14 +364,15 @@ static void file_perm_abort(BlockNode *n)
     }
 }
 
-/* Reopen ---------------------------------------------------------------------- */
+/* Reopen ----------------------------------------------------------------------
+ */
 
 static bool coroutine_fn file_reopen(BlockNode *n, const BlockOpenFlags *flags,
                                      Error **errp)
 {
     FileState *s = n->state;
-    bool read_only = flags->read_only ||
-                     (flags->auto_read_only && n->read_only);
+    bool read_only =
+        flags->read_only || (flags->auto_read_only && n->read_only);
     int fd;
 
     if (s->aio == FILE_AIO_NATIVE && !flags->direct) {
@@ -381,7 +388,8 @@ static bool coroutine_fn file_reopen(BlockNode *n, const BlockOpenFlags *flags,
     return true;
 }
 
-/* Size ------------------------------------------------------------------------- */
+/* Size
+ * ------------------------------------------------------------------------- */
 
 static bool coroutine_fn file_truncate(BlockNode *n, int64_t size, bool exact,
                                        Error **errp)
@@ -394,8 +402,7 @@ static bool coroutine_fn file_truncate(BlockNode *n, int64_t size, bool exact,
         if (have != size && exact) {
             return error_set(errp, "Cannot resize device files");
         }
-        return size <= have ||
-               error_set(errp, "Cannot grow device files");
+        return size <= have || error_set(errp, "Cannot grow device files");
     }
     if (ftruncate(s->fd, size) < 0) {
         return error_errno(errp, errno, "Could not resize file '%s'", s->path);
@@ -414,7 +421,8 @@ static int64_t file_allocated(BlockNode *n)
     return (int64_t)st.st_blocks * 512;
 }
 
-/* Statistics -------------------------------------------------------------------- */
+/* Statistics
+ * -------------------------------------------------------------------- */
 
 static BlockStatsSpecific *file_stats(const BlockNode *n)
 {

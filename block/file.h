@@ -5,22 +5,26 @@
 
 #include "block/block-node.h"
 
-typedef enum FileAio { FILE_AIO_THREADS, FILE_AIO_NATIVE, FILE_AIO_URING } FileAio;
+typedef enum FileAio {
+    FILE_AIO_THREADS,
+    FILE_AIO_NATIVE,
+    FILE_AIO_URING
+} FileAio;
 
 typedef struct FileState {
     int fd;      /* number is const after open; see file_replace_fd() */
     int lock_fd; /* the locks live on this open file description; or -1 */
     char *path;
     FileAio aio;
-    bool device;     /* host_device: a block device */
+    bool device; /* host_device: a block device */
     bool use_locks;
     bool drop_cache;
     unsigned max_batch;
     /* Control code */
-    int open_flags;  /* of fd */
+    int open_flags;                        /* of fd */
     uint64_t locked_perm, locked_unshared; /* bits of the locks we hold */
     uint64_t want_perm, want_unshared;     /* between prepare and commit */
-    int new_fd;      /* between prepare and commit; or -1 */
+    int new_fd; /* between prepare and commit; or -1 */
     bool new_read_only;
     /* Atomic hints: cleared when the host said that it cannot. */
     bool can_discard, can_zero_range, can_punch;
@@ -39,12 +43,11 @@ void file_lock_abort(FileState *s);
 /* file-io.c */
 extern const BlockIoOps file_io_ops;
 /* file-zero.c: zeroes, discard, holes */
-int coroutine_fn file_pwrite_zeroes(BlockNode *n, int64_t offset,
-                                    int64_t bytes, unsigned flags);
+int coroutine_fn file_pwrite_zeroes(BlockNode *n, int64_t offset, int64_t bytes,
+                                    unsigned flags);
 int coroutine_fn file_pdiscard(BlockNode *n, int64_t offset, int64_t bytes);
-int coroutine_fn file_block_status(BlockNode *n, bool want_zero,
-                                   int64_t offset, int64_t bytes,
-                                   int64_t *pnum, int64_t *map,
+int coroutine_fn file_block_status(BlockNode *n, bool want_zero, int64_t offset,
+                                   int64_t bytes, int64_t *pnum, int64_t *map,
                                    BlockNode **file);
 
 #ifdef CONFIG_LINUX_AIO

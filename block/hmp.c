@@ -8,8 +8,8 @@
 
 static void print_size(Hmp *hmp, const char *what, int64_t bytes, bool exact)
 {
-    static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB",
-                                         "PiB", "EiB" };
+    static const char *const units[] = { "B",   "KiB", "MiB", "GiB",
+                                         "TiB", "PiB", "EiB" };
     double v = bytes;
     size_t u = 0;
 
@@ -58,8 +58,8 @@ static void print_inserted(Hmp *hmp, const BlockDeviceInfo *d, bool verbose)
                d->cache->direct ? ", direct" : "",
                d->cache->no_flush ? ", ignore flushes" : "");
     if (d->backing_file) {
-        hmp_printf(hmp, "    Backing file:     %s (chain depth: %" PRId64
-                   ")\n", d->backing_file, d->backing_file_depth);
+        hmp_printf(hmp, "    Backing file:     %s (chain depth: %" PRId64 ")\n",
+                   d->backing_file, d->backing_file_depth);
     }
     if (d->detect_zeroes != BLOCKDEV_DETECT_ZEROES_OPTIONS_OFF) {
         hmp_printf(hmp, "    Detect zeroes:    %s\n",
@@ -93,9 +93,10 @@ static void print_device(Hmp *hmp, const BlockInfo *b, bool verbose)
             hmp_printf(hmp, " (%s)", d->node_name);
         }
     } else {
-        hmp_printf(hmp, "%s", d && d->node_name ? d->node_name
-                              : b->qdev         ? b->qdev
-                                                : "<anonymous>");
+        hmp_printf(hmp, "%s",
+                   d && d->node_name ? d->node_name
+                   : b->qdev         ? b->qdev
+                                     : "<anonymous>");
     }
     if (d) {
         print_title(hmp, d);
@@ -172,17 +173,17 @@ static bool info_blockstats(Hmp *hmp, const QDict *args, Error **errp)
     QAPI_LIST_FOREACH(list, e) {
         const BlockDeviceStats *s = e->value->stats;
 
-        hmp_printf(hmp, "%s: rd_bytes=%" PRId64 " wr_bytes=%" PRId64
+        hmp_printf(hmp,
+                   "%s: rd_bytes=%" PRId64 " wr_bytes=%" PRId64
                    " rd_operations=%" PRId64 " wr_operations=%" PRId64
                    " flush_operations=%" PRId64 " wr_total_time_ns=%" PRId64
                    " rd_total_time_ns=%" PRId64 " flush_total_time_ns=%" PRId64
                    " rd_merged=%" PRId64 " wr_merged=%" PRId64
                    " idle_time_ns=%" PRId64 "\n",
-                   e->value->device, s->rd_bytes, s->wr_bytes,
-                   s->rd_operations, s->wr_operations, s->flush_operations,
-                   s->wr_total_time_ns, s->rd_total_time_ns,
-                   s->flush_total_time_ns, s->rd_merged, s->wr_merged,
-                   s->idle_time_ns);
+                   e->value->device, s->rd_bytes, s->wr_bytes, s->rd_operations,
+                   s->wr_operations, s->flush_operations, s->wr_total_time_ns,
+                   s->rd_total_time_ns, s->flush_total_time_ns, s->rd_merged,
+                   s->wr_merged, s->idle_time_ns);
     }
     return true;
 }
@@ -195,10 +196,10 @@ static bool block_resize(Hmp *hmp, const QDict *args, Error **errp)
 
 static const HmpCommand block_commands[] = {
     { .name = "info block",
-      .args = (const HmpArg[]) { { "n", HMP_FLAG, true },
-                                 { "v", HMP_FLAG, true },
-                                 { "device", HMP_WORD, true },
-                                 {} },
+      .args = (const HmpArg[]){ { "n", HMP_FLAG, true },
+                                { "v", HMP_FLAG, true },
+                                { "device", HMP_WORD, true },
+                                {} },
       .params = "[-n] [-v] [device]",
       .help = "show info of one block device or all block devices "
               "(-n: show named nodes; -v: show details)",
@@ -209,9 +210,9 @@ static const HmpCommand block_commands[] = {
       .needs = "query-blockstats",
       .run = info_blockstats },
     { .name = "block_resize",
-      .args = (const HmpArg[]) { { "device", HMP_WORD, false },
-                                 { "size", HMP_SIZE, false },
-                                 {} },
+      .args = (const HmpArg[]){ { "device", HMP_WORD, false },
+                                { "size", HMP_SIZE, false },
+                                {} },
       .params = "device size",
       .help = "resize a block image",
       .needs = "block_resize",

@@ -48,9 +48,8 @@ static int64_t node_clip(const BlockNode *n, const IoVec *iov,
     return bytes;
 }
 
-static bool node_needs_bounce(const BlockNode *n, int64_t offset,
-                              int64_t bytes, const IoVec *iov,
-                              size_t iov_offset)
+static bool node_needs_bounce(const BlockNode *n, int64_t offset, int64_t bytes,
+                              const IoVec *iov, size_t iov_offset)
 {
     int64_t align = n->limits.request_alignment;
 
@@ -62,7 +61,8 @@ static bool node_needs_bounce(const BlockNode *n, int64_t offset,
             !iov_is_aligned(iov, n->limits.mem_alignment));
 }
 
-/* Reads ---------------------------------------------------------------------- */
+/* Reads ----------------------------------------------------------------------
+ */
 
 static int coroutine_fn node_read_direct(BlockNode *n, int64_t offset,
                                          int64_t bytes, const IoVec *iov,
@@ -89,8 +89,7 @@ static int coroutine_fn node_read_bounced(BlockNode *n, int64_t offset,
                                           size_t iov_offset, unsigned flags)
 {
     int64_t align = n->limits.request_alignment;
-    int64_t size = MIN(ALIGN_UP(bytes + align, align),
-                       MAX(BOUNCE_MAX, align));
+    int64_t size = MIN(ALIGN_UP(bytes + align, align), MAX(BOUNCE_MAX, align));
     char *buf = node_alloc(n, size);
     int ret = 0;
 
@@ -149,7 +148,8 @@ int coroutine_fn node_pread(BlockNode *n, int64_t offset, int64_t bytes,
     return node_preadv(n, offset, bytes, &v, 0, 0);
 }
 
-/* Writes --------------------------------------------------------------------- */
+/* Writes ---------------------------------------------------------------------
+ */
 
 void node_raise_length(BlockNode *n, int64_t end)
 {
@@ -199,8 +199,8 @@ static int coroutine_fn node_write_bounced(BlockNode *n, int64_t offset,
                                            int64_t bytes, const IoVec *iov,
                                            size_t iov_offset, unsigned flags)
 {
-    int64_t size = MIN(bytes, MAX(BOUNCE_MAX,
-                                  (int64_t)n->limits.request_alignment));
+    int64_t size =
+        MIN(bytes, MAX(BOUNCE_MAX, (int64_t)n->limits.request_alignment));
     char *buf = node_alloc(n, size);
     int ret = 0;
 
@@ -346,13 +346,14 @@ int coroutine_fn node_pwrite(BlockNode *n, int64_t offset, int64_t bytes,
     return node_pwritev(n, offset, bytes, &v, 0, flags);
 }
 
-/* Zeroes and discard ----------------------------------------------------------- */
+/* Zeroes and discard
+ * ----------------------------------------------------------- */
 
 static int coroutine_fn node_write_zero_buffer(BlockNode *n, int64_t offset,
                                                int64_t bytes, unsigned flags)
 {
-    int64_t size = MIN(bytes, MAX(BOUNCE_MAX,
-                                  (int64_t)n->limits.request_alignment));
+    int64_t size =
+        MIN(bytes, MAX(BOUNCE_MAX, (int64_t)n->limits.request_alignment));
     char *buf = node_alloc(n, size);
     int ret = 0;
 
@@ -399,8 +400,9 @@ static int coroutine_fn node_zero_aligned(BlockNode *n, int64_t offset,
         if (ret >= 0) {
             node_written(n, offset + step);
         } else if (ret == -ENOTSUP && !(flags & BLK_REQ_NO_FALLBACK)) {
-            ret = node_write_zero_buffer(
-                n, offset, step, flags & (BLK_REQ_FUA | BLK_REQ_UNCHANGED));
+            ret = node_write_zero_buffer(n, offset, step,
+                                         flags &
+                                             (BLK_REQ_FUA | BLK_REQ_UNCHANGED));
         }
         offset += step;
         bytes -= step;
@@ -408,8 +410,8 @@ static int coroutine_fn node_zero_aligned(BlockNode *n, int64_t offset,
     return ret;
 }
 
-int coroutine_fn node_pwrite_zeroes(BlockNode *n, int64_t offset,
-                                    int64_t bytes, unsigned flags)
+int coroutine_fn node_pwrite_zeroes(BlockNode *n, int64_t offset, int64_t bytes,
+                                    unsigned flags)
 {
     int ret = node_check_range(offset, bytes);
     Parts p;
@@ -445,10 +447,10 @@ int coroutine_fn node_pwrite_zeroes(BlockNode *n, int64_t offset,
 
 int coroutine_fn node_pdiscard(BlockNode *n, int64_t offset, int64_t bytes)
 {
-    int64_t align = MAX(n->limits.discard_alignment,
-                        n->limits.request_alignment);
-    int64_t max = n->limits.max_discard ? n->limits.max_discard
-                                        : BLK_MAX_LENGTH;
+    int64_t align =
+        MAX(n->limits.discard_alignment, n->limits.request_alignment);
+    int64_t max =
+        n->limits.max_discard ? n->limits.max_discard : BLK_MAX_LENGTH;
     int ret = node_check_range(offset, bytes);
     int64_t end = offset + bytes;
 
@@ -481,7 +483,8 @@ int coroutine_fn node_pdiscard(BlockNode *n, int64_t offset, int64_t bytes)
     return 0;
 }
 
-/* Flush ------------------------------------------------------------------------- */
+/* Flush
+ * ------------------------------------------------------------------------- */
 
 static int coroutine_fn node_flush_now(BlockNode *n)
 {
@@ -516,11 +519,12 @@ int coroutine_fn node_flush(BlockNode *n)
     return ret;
 }
 
-/* Status and size ------------------------------------------------------------------ */
+/* Status and size
+ * ------------------------------------------------------------------ */
 
 /* Where the data is in *file: what does that node know about it? */
-static int coroutine_fn node_status_below(BlockNode *n, bool want_zero,
-                                          int ret, int64_t *pnum, int64_t *map,
+static int coroutine_fn node_status_below(BlockNode *n, bool want_zero, int ret,
+                                          int64_t *pnum, int64_t *map,
                                           BlockNode **file)
 {
     BlockNode *sub_file;
@@ -544,9 +548,8 @@ static int coroutine_fn node_status_below(BlockNode *n, bool want_zero,
     return ret | (sub & BLK_STATUS_ZERO);
 }
 
-int coroutine_fn node_block_status(BlockNode *n, bool want_zero,
-                                   int64_t offset, int64_t bytes,
-                                   int64_t *pnum, int64_t *map,
+int coroutine_fn node_block_status(BlockNode *n, bool want_zero, int64_t offset,
+                                   int64_t bytes, int64_t *pnum, int64_t *map,
                                    BlockNode **file)
 {
     int64_t length = node_length(n);

@@ -62,7 +62,8 @@ void block_graph_free(BlockGraph *g)
     g_free(g);
 }
 
-/* Coroutines from control code ---------------------------------------------- */
+/* Coroutines from control code ----------------------------------------------
+ */
 
 typedef struct RunState {
     CoroutineFn *fn;
@@ -93,7 +94,8 @@ void block_run(CoroutineFn *fn, void *opaque)
     }
 }
 
-/* Names --------------------------------------------------------------------- */
+/* Names ---------------------------------------------------------------------
+ */
 
 bool block_name_ok(const char *name)
 {
@@ -113,8 +115,8 @@ BlockNode *node_find(BlockGraph *g, const char *name)
     return g_hash_table_lookup(g->names, name);
 }
 
-BlockNode *node_lookup(BlockGraph *g, const char *device,
-                       const char *node_name, Error **errp)
+BlockNode *node_lookup(BlockGraph *g, const char *device, const char *node_name,
+                       Error **errp)
 {
     BlockBackend *blk = device ? blk_find(g, device) : NULL;
     BlockNode *n = NULL;
@@ -165,7 +167,8 @@ static bool node_choose_name(BlockNode *n, const char *name, Error **errp)
     return true;
 }
 
-/* Life ------------------------------------------------------------------------ */
+/* Life ------------------------------------------------------------------------
+ */
 
 BlockNode *node_new(BlockGraph *g, const BlockDriver *drv, const char *name,
                     Error **errp)
@@ -268,8 +271,8 @@ void node_refresh_limits(BlockNode *n)
     for (BlockEdge *e = n->children; e; e = e->next) {
         const BlockLimits *c = &e->node->limits;
 
-        if (e->role & (BLOCK_ROLE_DATA | BLOCK_ROLE_FILTERED |
-                       BLOCK_ROLE_COW)) {
+        if (e->role &
+            (BLOCK_ROLE_DATA | BLOCK_ROLE_FILTERED | BLOCK_ROLE_COW)) {
             l->mem_alignment = max_u32(l->mem_alignment, c->mem_alignment);
             l->opt_transfer = max_u32(l->opt_transfer, c->opt_transfer);
             l->max_iov = min_limit(l->max_iov, c->max_iov);
@@ -295,7 +298,8 @@ void node_set_length(BlockNode *n, int64_t length)
     }
 }
 
-/* Draining ---------------------------------------------------------------------- */
+/* Draining
+ * ---------------------------------------------------------------------- */
 
 static void collect_users(BlockNode *n, GPtrArray *users)
 {

@@ -44,9 +44,9 @@ static int coroutine_fn null_wait(BlockNode *n)
     return 0;
 }
 
-static int coroutine_fn null_preadv(BlockNode *n, int64_t offset,
-                                    int64_t bytes, const IoVec *iov,
-                                    size_t iov_offset, unsigned flags)
+static int coroutine_fn null_preadv(BlockNode *n, int64_t offset, int64_t bytes,
+                                    const IoVec *iov, size_t iov_offset,
+                                    unsigned flags)
 {
     NullState *s = n->state;
 

@@ -16,12 +16,8 @@
 #include "util/error.h"
 
 const BlockDriver *const block_drivers[] = {
-    &block_driver_file,
-    &block_driver_host_device,
-    &block_driver_null_co,
-    &block_driver_qcow2,
-    &block_driver_raw,
-    NULL,
+    &block_driver_file,  &block_driver_host_device, &block_driver_null_co,
+    &block_driver_qcow2, &block_driver_raw,         NULL,
 };
 
 const BlockDriver *block_driver_find(const char *name)
@@ -44,25 +40,26 @@ static const BlockDriver *driver_of(BlockdevDriver driver)
     return NULL;
 }
 
-/* Flags ------------------------------------------------------------------------ */
+/* Flags
+ * ------------------------------------------------------------------------ */
 
 static bool flags_check(const BlockOpenFlags *f, BlockDetectZeroes dz,
                         Error **errp)
 {
     if (f->force_share && !f->read_only) {
         return error_set(errp, "force-share=on can only be used with "
-                         "read-only images");
+                               "read-only images");
     }
     if (dz == BLOCK_DETECT_ZEROES_UNMAP && !f->unmap) {
         return error_set(errp, "setting detect-zeroes to unmap is not allowed "
-                         "without setting discard operation to unmap");
+                               "without setting discard operation to unmap");
     }
     return true;
 }
 
 bool block_flags_from_options(const BlockdevOptions *o,
-                              const BlockOpenFlags *inherit,
-                              BlockOpenFlags *f, Error **errp)
+                              const BlockOpenFlags *inherit, BlockOpenFlags *f,
+                              Error **errp)
 {
     *f = inherit ? *inherit : (BlockOpenFlags){ 0 };
     if (o->has_read_only) {
@@ -101,7 +98,8 @@ static BlockOpenFlags flags_for_child(const BlockNode *n, unsigned role)
     return f;
 }
 
-/* Open ------------------------------------------------------------------------- */
+/* Open
+ * ------------------------------------------------------------------------- */
 
 typedef struct OpenJob {
     BlockNode *n;
@@ -230,14 +228,15 @@ BlockEdge *coroutine_fn node_open_backing(BlockNode *n, const char *filename,
                                           const char *format, Error **errp)
 {
     BlockOpenFlags flags = flags_for_child(n, BLOCK_ROLE_COW);
-    BlockNode *child = block_open_filename(n->graph, filename, format, NULL,
-                                           &flags, errp);
+    BlockNode *child =
+        block_open_filename(n->graph, filename, format, NULL, &flags, errp);
 
     return child ? node_attach_child(n, child, "backing", BLOCK_ROLE_COW, errp)
                  : NULL;
 }
 
-/* File names ------------------------------------------------------------------- */
+/* File names
+ * ------------------------------------------------------------------- */
 
 bool block_path_has_protocol(const char *path)
 {
@@ -280,8 +279,8 @@ static QDict *protocol_options(const char *filename, Error **errp)
     if (g_str_has_prefix(filename, "file:")) {
         path += strlen("file:");
     } else if (block_path_has_protocol(filename)) {
-        error_set(errp, "Unknown protocol '%.*s'",
-                  (int)strcspn(filename, ":"), filename);
+        error_set(errp, "Unknown protocol '%.*s'", (int)strcspn(filename, ":"),
+                  filename);
         return NULL;
     }
     qdict_put_str(d, "driver",
@@ -291,7 +290,8 @@ static QDict *protocol_options(const char *filename, Error **errp)
     return g_steal_pointer(&d);
 }
 
-/* Probing ---------------------------------------------------------------------- */
+/* Probing
+ * ---------------------------------------------------------------------- */
 
 typedef struct ProbeJob {
     BlockNode *n;
@@ -329,8 +329,10 @@ static const BlockDriver *probe_node(BlockNode *n, Error **errp)
 
     block_run(probe_entry, &job);
     if (job.ret < 0) {
-        error_errno(errp, -job.ret, "Could not read image '%s' for "
-                    "determining its format", n->filename);
+        error_errno(errp, -job.ret,
+                    "Could not read image '%s' for "
+                    "determining its format",
+                    n->filename);
         return NULL;
     }
     return block_probe_buffer(job.buf, sizeof(job.buf));
@@ -343,8 +345,12 @@ static const BlockDriver *probe_node(BlockNode *n, Error **errp)
 static void convert_sizes(QDict *d)
 {
     static const char *const keys[] = {
-        "offset", "size", "cache-size", "l2-cache-size",
-        "l2-cache-entry-size", "refcount-cache-size",
+        "offset",
+        "size",
+        "cache-size",
+        "l2-cache-size",
+        "l2-cache-entry-size",
+        "refcount-cache-size",
     };
     uint64_t size;
 
@@ -380,8 +386,8 @@ static bool flags_of_dict(const QDict *top, const BlockOpenFlags *inherit,
                           BlockOpenFlags *flags, Error **errp)
 {
     static const char *const generic[] = {
-        "discard", "cache", "read-only", "auto-read-only", "force-share",
-        "detect-zeroes",
+        "discard",        "cache",       "read-only",
+        "auto-read-only", "force-share", "detect-zeroes",
     };
     g_autoptr(QDict) d = qdict_new();
     g_autoptr(BlockdevOptions) opts = NULL;
@@ -454,7 +460,7 @@ static bool options_add_file(QDict *top, const char *filename, Error **errp)
     }
     if (qdict_has(top, "file") && !file) {
         return error_set(errp, "Cannot specify both a file name and a "
-                         "reference to a node");
+                               "reference to a node");
     }
     if (!file) {
         qdict_put(top, "file", g_steal_pointer(&proto));
@@ -468,9 +474,9 @@ BlockNode *block_open_filename(BlockGraph *g, const char *filename,
                                const char *format, const QDict *options,
                                const BlockOpenFlags *inherit, Error **errp)
 {
-    g_autoptr(QDict) top = options
-        ? qobject_to_dict(qobject_clone(QOBJECT(options)))
-        : qdict_new();
+    g_autoptr(QDict) top =
+        options ? qobject_to_dict(qobject_clone(QOBJECT(options)))
+                : qdict_new();
 
     if (format) {
         if (!block_driver_find(format)) {

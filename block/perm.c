@@ -93,7 +93,8 @@ void node_default_perm(BlockNode *n, const BlockEdge *e, uint64_t perm,
     }
 }
 
-/* Check ------------------------------------------------------------------------ */
+/* Check
+ * ------------------------------------------------------------------------ */
 
 static bool check_pair(const BlockEdge *a, const BlockEdge *b, Error **errp)
 {
@@ -107,15 +108,16 @@ static bool check_pair(const BlockEdge *a, const BlockEdge *b, Error **errp)
     user = edge_user(b);
     return error_set(errp,
                      "Conflicts with use by %s as '%s', which does not allow "
-                     "'%s' on node '%s'", user, b->name, perms, a->node->name);
+                     "'%s' on node '%s'",
+                     user, b->name, perms, a->node->name);
 }
 
 static bool check_users(const BlockNode *n, Error **errp)
 {
     for (guint i = 0; i < n->parents->len; i++) {
         for (guint j = 0; j < n->parents->len; j++) {
-            if (i != j && !check_pair(n->parents->pdata[i],
-                                      n->parents->pdata[j], errp)) {
+            if (i != j &&
+                !check_pair(n->parents->pdata[i], n->parents->pdata[j], errp)) {
                 return false;
             }
         }
@@ -147,8 +149,8 @@ static bool change_child(PermChange *c, BlockNode *n, BlockEdge *e,
 
 static bool change_node(PermChange *c, BlockNode *n, Error **errp)
 {
-    const uint64_t write = BLK_PERM_WRITE | BLK_PERM_WRITE_UNCHANGED |
-                           BLK_PERM_RESIZE;
+    const uint64_t write =
+        BLK_PERM_WRITE | BLK_PERM_WRITE_UNCHANGED | BLK_PERM_RESIZE;
     uint64_t perm, shared;
 
     if (!check_users(n, errp)) {
@@ -156,8 +158,7 @@ static bool change_node(PermChange *c, BlockNode *n, Error **errp)
     }
     node_cumulative_perm(n, &perm, &shared);
     if ((perm & write) && n->read_only &&
-        (n->flags.read_only || !n->flags.auto_read_only ||
-         !n->drv->protocol)) {
+        (n->flags.read_only || !n->flags.auto_read_only || !n->drv->protocol)) {
         return error_set(errp, "Block node is read-only");
     }
     if (n->drv->perm && n->drv->perm->prepare) {
@@ -186,8 +187,8 @@ static void change_finish(PermChange *c, bool ok)
     }
     for (guint i = 0; i < c->prepared->len; i++) {
         BlockNode *n = c->prepared->pdata[i];
-        void (*fn)(BlockNode *) = ok ? n->drv->perm->commit
-                                     : n->drv->perm->abort;
+        void (*fn)(BlockNode *) =
+            ok ? n->drv->perm->commit : n->drv->perm->abort;
 
         if (fn) {
             fn(n);
@@ -221,7 +222,8 @@ bool edge_set_perm(BlockEdge *e, uint64_t perm, uint64_t shared, Error **errp)
     return true;
 }
 
-/* Edges ------------------------------------------------------------------------ */
+/* Edges
+ * ------------------------------------------------------------------------ */
 
 static void edge_link(BlockEdge *e)
 {
@@ -270,8 +272,12 @@ BlockEdge *edge_attach(BlockNode *node, BlockNode *parent, BlockBackend *blk,
 {
     BlockEdge *e = g_new0(BlockEdge, 1);
 
-    *e = (BlockEdge){ .node = node_ref(node), .parent = parent, .blk = blk,
-                      .name = g_strdup(name), .role = role, .perm = perm,
+    *e = (BlockEdge){ .node = node_ref(node),
+                      .parent = parent,
+                      .blk = blk,
+                      .name = g_strdup(name),
+                      .role = role,
+                      .perm = perm,
                       .shared = shared };
     edge_link(e);
     if (!node_refresh_perms(node, errp)) {
@@ -301,8 +307,10 @@ BlockEdge *node_attach_child(BlockNode *n, BlockNode *node, const char *name,
     uint64_t perm, shared;
 
     if (node->depth >= BLOCK_MAX_DEPTH) {
-        error_set(errp, "Node '%s' is the end of a chain of %u nodes, which "
-                  "is too long", node->name, node->depth);
+        error_set(errp,
+                  "Node '%s' is the end of a chain of %u nodes, which "
+                  "is too long",
+                  node->name, node->depth);
         node_unref(node);
         return NULL;
     }

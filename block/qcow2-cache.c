@@ -228,7 +228,8 @@ void qc_cache_dirty(QcCache *c, QcTable *t)
     mutex_unlock(&c->lock);
 }
 
-/* Writing out ------------------------------------------------------------------ */
+/* Writing out
+ * ------------------------------------------------------------------ */
 
 static int coroutine_fn flush_before(QcCache *c)
 {

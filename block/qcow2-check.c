@@ -45,7 +45,8 @@ static bool count_reserve(Count *c, uint64_t n)
 static void count_range(Count *c, uint64_t offset, uint64_t bytes)
 {
     uint64_t end = DIV_ROUND_UP((uint64_t)node_length(c->s->n->file->node),
-                                (uint64_t)c->s->cluster_size) + BEYOND_END;
+                                (uint64_t)c->s->cluster_size) +
+                   BEYOND_END;
     uint64_t first = offset >> c->s->cluster_bits, last;
 
     if (!bytes) {
@@ -126,7 +127,8 @@ static int coroutine_fn count_l1(Count *c, uint64_t offset, const uint64_t *l1,
     return ret;
 }
 
-/* Snapshots ------------------------------------------------------------------------- */
+/* Snapshots
+ * ------------------------------------------------------------------------- */
 
 typedef struct __attribute__((packed)) RawSnapshot {
     uint64_t l1_offset;
@@ -177,7 +179,8 @@ static int coroutine_fn count_snapshots(Count *c)
             return ret;
         }
         at += ALIGN_UP(sizeof(raw) + be32toh(raw.extra_size) +
-                           be16toh(raw.id_size) + be16toh(raw.name_size), 8);
+                           be16toh(raw.id_size) + be16toh(raw.name_size),
+                       8);
         if (at - s->h.snapshots_offset > 64 * MiB) {
             c->result->corruptions++;
             break;
@@ -187,7 +190,8 @@ static int coroutine_fn count_snapshots(Count *c)
     return 0;
 }
 
-/* Everything -------------------------------------------------------------------------- */
+/* Everything
+ * -------------------------------------------------------------------------- */
 
 static int coroutine_fn count_all(Count *c)
 {
@@ -234,8 +238,7 @@ static int coroutine_fn compare_one(Count *c, uint64_t i, bool leaks, bool fix)
         ret = qc_refcount_change(s, i << s->cluster_bits, 1, low, false);
     }
     if (ret >= 0) {
-        *(leaks ? &c->result->leaks_fixed
-                : &c->result->corruptions_fixed) += 1;
+        *(leaks ? &c->result->leaks_fixed : &c->result->corruptions_fixed) += 1;
     }
     return ret;
 }
@@ -271,8 +274,7 @@ bool coroutine_fn qc_check(QcowState *s, bool fix, QcCheck *result,
     int ret;
 
     memset(result, 0, sizeof(*result));
-    result->total_clusters = DIV_ROUND_UP(s->h.size,
-                                          (uint64_t)s->cluster_size);
+    result->total_clusters = DIV_ROUND_UP(s->h.size, (uint64_t)s->cluster_size);
     ret = qc_cache_flush(s->l2c);
     if (ret >= 0) {
         ret = qc_cache_flush(s->rbc);

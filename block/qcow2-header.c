@@ -95,7 +95,8 @@ static void header_to_raw(const QcHeader *h, RawHeader *r)
     };
 }
 
-/* Checks ------------------------------------------------------------------------ */
+/* Checks
+ * ------------------------------------------------------------------------ */
 
 static bool check_table(const QcHeader *h, uint64_t offset, uint64_t bytes,
                         uint64_t max, const char *what, Error **errp)
@@ -113,28 +114,33 @@ static bool check_table(const QcHeader *h, uint64_t offset, uint64_t bytes,
 
 static bool check_features(const QcHeader *h, Error **errp)
 {
-    uint64_t unknown = h->incompat &
-                       ~(uint64_t)(QC_INCOMPAT_DIRTY | QC_INCOMPAT_CORRUPT |
-                                   QC_INCOMPAT_COMPRESSION);
+    uint64_t unknown =
+        h->incompat & ~(uint64_t)(QC_INCOMPAT_DIRTY | QC_INCOMPAT_CORRUPT |
+                                  QC_INCOMPAT_COMPRESSION);
 
     if (h->crypt_method) {
-        return error_set(errp, "encrypted qcow2 images (method %u) are not "
-                         "supported", h->crypt_method);
+        return error_set(errp,
+                         "encrypted qcow2 images (method %u) are not "
+                         "supported",
+                         h->crypt_method);
     }
     if (unknown & QC_INCOMPAT_DATA_FILE) {
         return error_set(errp, "qcow2 images with an external data file are "
-                         "not supported");
+                               "not supported");
     }
     if (unknown & QC_INCOMPAT_EXTL2) {
         return error_set(errp, "qcow2 images with extended L2 entries are not "
-                         "supported");
+                               "supported");
     }
     if (unknown) {
-        return error_set(errp, "Unsupported qcow2 feature(s): incompatible "
-                         "bits 0x%" PRIx64, unknown);
+        return error_set(errp,
+                         "Unsupported qcow2 feature(s): incompatible "
+                         "bits 0x%" PRIx64,
+                         unknown);
     }
     if (!(h->incompat & QC_INCOMPAT_COMPRESSION) != !h->compression) {
-        return error_set(errp, "qcow2: compression type %u does not agree "
+        return error_set(errp,
+                         "qcow2: compression type %u does not agree "
                          "with the header's incompatible feature bit",
                          h->compression);
     }
@@ -166,7 +172,7 @@ static bool check_sizes(const QcHeader *h, Error **errp)
     }
     if (!h->reftable_clusters) {
         return error_set(errp, "Image does not contain a reference count "
-                         "table");
+                               "table");
     }
     if (!check_table(h, h->reftable_offset,
                      (uint64_t)h->reftable_clusters << h->cluster_bits,
@@ -199,18 +205,18 @@ static bool check_header(const QcHeader *h, Error **errp)
     }
     if (h->refcount_order > 6) {
         return error_set(errp, "Reference count entry width too large; may "
-                         "not exceed 64 bits");
+                               "not exceed 64 bits");
     }
     if (h->backing_offset &&
-        (h->backing_size > 1023 ||
-         h->backing_offset > BIT(h->cluster_bits) ||
+        (h->backing_size > 1023 || h->backing_offset > BIT(h->cluster_bits) ||
          h->backing_size > BIT(h->cluster_bits) - h->backing_offset)) {
         return error_set(errp, "Invalid backing file name");
     }
     return check_features(h, errp) && check_sizes(h, errp);
 }
 
-/* Extensions ---------------------------------------------------------------------- */
+/* Extensions
+ * ---------------------------------------------------------------------- */
 
 typedef struct ExtHeader {
     uint32_t type, len;
@@ -234,8 +240,10 @@ static bool take_extension(QcowState *s, uint32_t type, const char *data,
         return true; /* written anew */
     case QC_EXT_CRYPTO:
     case QC_EXT_DATA_FILE:
-        return error_set(errp, "qcow2 header extension 0x%08x without its "
-                         "feature bit", type);
+        return error_set(errp,
+                         "qcow2 header extension 0x%08x without its "
+                         "feature bit",
+                         type);
     default:
         g_byte_array_append(s->extensions, (guint8 *)raw, 8);
         g_byte_array_append(s->extensions, (const guint8 *)data, len);
@@ -248,8 +256,8 @@ static bool take_extension(QcowState *s, uint32_t type, const char *data,
 static bool read_extensions(QcowState *s, const char *cluster, Error **errp)
 {
     uint64_t pos = s->h.header_length;
-    uint64_t end = s->h.backing_offset ? s->h.backing_offset
-                                       : (uint64_t)s->cluster_size;
+    uint64_t end =
+        s->h.backing_offset ? s->h.backing_offset : (uint64_t)s->cluster_size;
 
     while (pos + 8 <= end) {
         ExtHeader ext;
@@ -272,7 +280,9 @@ static bool read_extensions(QcowState *s, const char *cluster, Error **errp)
     return true;
 }
 
-/* Read --------------------------------------------------------------------------- */
+/* Read
+ * ---------------------------------------------------------------------------
+ */
 
 static bool coroutine_fn read_first_cluster(QcowState *s, Error **errp)
 {
@@ -287,8 +297,8 @@ static bool coroutine_fn read_first_cluster(QcowState *s, Error **errp)
         return false;
     }
     if (s->h.backing_offset && s->h.backing_size) {
-        s->backing_name = g_strndup(buf + s->h.backing_offset,
-                                    s->h.backing_size);
+        s->backing_name =
+            g_strndup(buf + s->h.backing_offset, s->h.backing_size);
     }
     return true;
 }
@@ -319,7 +329,8 @@ bool coroutine_fn qc_header_read(QcowState *s, Error **errp)
     return read_first_cluster(s, errp);
 }
 
-/* Write -------------------------------------------------------------------------- */
+/* Write
+ * -------------------------------------------------------------------------- */
 
 static void append_extension(GByteArray *out, uint32_t type, const void *data,
                              uint32_t len)

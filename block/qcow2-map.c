@@ -37,16 +37,16 @@ static uint64_t l1_load(const QcowState *s, uint64_t index)
 }
 
 static int coroutine_fn slice_get(QcowState *s, uint64_t l1_entry,
-                                  int64_t offset, bool locked,
-                                  QcTable **slice)
+                                  int64_t offset, bool locked, QcTable **slice)
 {
     uint64_t table = l1_entry & QC_OFFSET_MASK;
     unsigned first = l2_index(s, offset) & ~(unsigned)(BIT(s->slice_bits) - 1);
 
     if (table & (s->cluster_size - 1)) {
-        return qc_corrupt(s, true, table, "L2 table offset %#" PRIx64
-                          " unaligned (L1 index: %#" PRIx64 ")", table,
-                          l1_index(s, offset));
+        return qc_corrupt(s, true, table,
+                          "L2 table offset %#" PRIx64
+                          " unaligned (L1 index: %#" PRIx64 ")",
+                          table, l1_index(s, offset));
     }
     return qc_cache_get(s->l2c, table + (uint64_t)first * 8, false, locked,
                         slice);
@@ -61,8 +61,10 @@ static int coroutine_fn check_entry(QcowState *s, uint64_t entry,
     if (!(host & (s->cluster_size - 1))) {
         return 0;
     }
-    return qc_corrupt(s, true, host, "Cluster allocation offset %#" PRIx64
-                      " unaligned (guest offset: %#" PRIx64 ")", host, offset);
+    return qc_corrupt(s, true, host,
+                      "Cluster allocation offset %#" PRIx64
+                      " unaligned (guest offset: %#" PRIx64 ")",
+                      host, offset);
 }
 
 /* How many entries from @index on continue the first one. */
@@ -97,9 +99,9 @@ int coroutine_fn qc_map(QcowState *s, int64_t offset, int64_t bytes,
     int64_t into = qc_into_cluster(s, offset);
     unsigned index = l2_index(s, offset) & (BIT(s->slice_bits) - 1);
     unsigned left = BIT(s->slice_bits) - index;
-    unsigned want = MIN((uint64_t)left,
-                        DIV_ROUND_UP((uint64_t)(into + bytes),
-                                     (uint64_t)s->cluster_size));
+    unsigned want =
+        MIN((uint64_t)left,
+            DIV_ROUND_UP((uint64_t)(into + bytes), (uint64_t)s->cluster_size));
     QcTable *t;
     uint64_t entry;
     int ret;
@@ -120,26 +122,27 @@ int coroutine_fn qc_map(QcowState *s, int64_t offset, int64_t bytes,
                     .copied = entry & QC_COPIED,
                     .host = (entry & QC_OFFSET_MASK) + into };
     map->bytes = MIN(bytes, (int64_t)count_alike(s, t, index, want, entry) *
-                                    s->cluster_size - into);
+                                    s->cluster_size -
+                                into);
     qc_cache_put(s->l2c, t);
     if (map->type == QC_TYPE_COMPRESSED) {
         map->host = entry;
         map->copied = false;
-    } else if (map->type == QC_TYPE_NORMAL ||
-               map->type == QC_TYPE_ZERO_ALLOC) {
+    } else if (map->type == QC_TYPE_NORMAL || map->type == QC_TYPE_ZERO_ALLOC) {
         ret = check_entry(s, entry, offset);
     }
     return ret;
 }
 
-/* Changing L2 tables ------------------------------------------------------------ */
+/* Changing L2 tables
+ * ------------------------------------------------------------ */
 
 static int coroutine_fn l1_write_entry(QcowState *s, uint64_t index,
                                        uint64_t entry)
 {
     uint64_t raw = htobe64(entry);
-    int ret = node_pwrite(s->n->file->node, s->h.l1_offset + index * 8, 8,
-                          &raw, 0);
+    int ret =
+        node_pwrite(s->n->file->node, s->h.l1_offset + index * 8, 8, &raw, 0);
 
     if (ret >= 0) {
         __atomic_store_n(&s->l1[index], entry, __ATOMIC_RELEASE);
@@ -183,8 +186,10 @@ static int coroutine_fn l2_new(QcowState *s, uint64_t index)
     int ret;
 
     if (old & (s->cluster_size - 1)) {
-        return qc_corrupt(s, true, old, "L2 table offset %#" PRIx64
-                          " unaligned (L1 index: %#" PRIx64 ")", old, index);
+        return qc_corrupt(s, true, old,
+                          "L2 table offset %#" PRIx64
+                          " unaligned (L1 index: %#" PRIx64 ")",
+                          old, index);
     }
     offset = qc_alloc(s, s->cluster_size, true, &got);
     if (offset < 0) {

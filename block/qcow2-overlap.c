@@ -55,8 +55,7 @@ static const char *overlapping_tables(const QcowState *s, uint64_t offset,
     return NULL;
 }
 
-int coroutine_fn qc_check_overlap(QcowState *s, uint64_t offset,
-                                  uint64_t bytes)
+int coroutine_fn qc_check_overlap(QcowState *s, uint64_t offset, uint64_t bytes)
 {
     const char *what;
 
@@ -67,8 +66,10 @@ int coroutine_fn qc_check_overlap(QcowState *s, uint64_t offset,
     if (likely(!what)) {
         return 0;
     }
-    return qc_corrupt(s, true, offset, "Preventing invalid write on metadata "
-                      "(overlaps with %s)", what);
+    return qc_corrupt(s, true, offset,
+                      "Preventing invalid write on metadata "
+                      "(overlaps with %s)",
+                      what);
 }
 
 int coroutine_fn qc_check_alloc(QcowState *s, uint64_t offset, uint64_t bytes)
@@ -78,8 +79,10 @@ int coroutine_fn qc_check_alloc(QcowState *s, uint64_t offset, uint64_t bytes)
     if (likely(!what)) {
         return qc_check_overlap(s, offset, bytes);
     }
-    return qc_corrupt(s, true, offset, "Preventing invalid allocation of %s "
-                      "at offset %#" PRIx64, what, offset);
+    return qc_corrupt(s, true, offset,
+                      "Preventing invalid allocation of %s "
+                      "at offset %#" PRIx64,
+                      what, offset);
 }
 
 int coroutine_fn qc_corrupt(QcowState *s, bool fatal, int64_t offset,
@@ -99,16 +102,17 @@ int coroutine_fn qc_corrupt(QcowState *s, bool fatal, int64_t offset,
     va_end(ap);
     if (fatal) {
         error_report("qcow2: Marking image as corrupt: %s; further corruption "
-                     "events will be suppressed", msg);
+                     "events will be suppressed",
+                     msg);
         __atomic_store_n(&s->corrupt, true, __ATOMIC_RELAXED);
         qc_set_incompat(s, QC_INCOMPAT_CORRUPT, true);
     } else {
         error_report("qcow2: Image is corrupt: %s; further non-fatal "
-                     "corruption events will be suppressed", msg);
+                     "corruption events will be suppressed",
+                     msg);
     }
     qapi_event_send_block_image_corrupted(block_events(s->n->graph), "",
                                           s->n->named ? s->n->name : NULL, msg,
-                                          offset >= 0, offset, false, 0,
-                                          fatal);
+                                          offset >= 0, offset, false, 0, fatal);
     return -EIO;
 }

@@ -9,7 +9,8 @@
 
 #include "block/qcow2.h"
 
-/* Compressed clusters ------------------------------------------------------------- */
+/* Compressed clusters
+ * ------------------------------------------------------------- */
 
 uint64_t qc_compressed_extent(const QcowState *s, uint64_t entry,
                               uint64_t *offset)
@@ -24,8 +25,10 @@ uint64_t qc_compressed_extent(const QcowState *s, uint64_t entry,
 static bool inflate_cluster(void *out, size_t out_len, const void *in,
                             size_t in_len)
 {
-    z_stream z = { .next_in = (Bytef *)in, .avail_in = in_len,
-                   .next_out = out, .avail_out = out_len };
+    z_stream z = { .next_in = (Bytef *)in,
+                   .avail_in = in_len,
+                   .next_out = out,
+                   .avail_out = out_len };
     int ret;
 
     /* A raw stream with a window of 4 KiB. */
@@ -124,7 +127,9 @@ static int coroutine_fn read_part_compressed(QcowState *s, uint64_t entry,
     return ret;
 }
 
-/* Reads ------------------------------------------------------------------------------ */
+/* Reads
+ * ------------------------------------------------------------------------------
+ */
 
 static int coroutine_fn read_mapped(BlockNode *n, const QcMap *map,
                                     int64_t offset, const IoVec *iov,
@@ -176,7 +181,9 @@ int coroutine_fn qc_preadv(BlockNode *n, int64_t offset, int64_t bytes,
     return ret;
 }
 
-/* Status --------------------------------------------------------------------------- */
+/* Status
+ * ---------------------------------------------------------------------------
+ */
 
 static int status_of(BlockNode *n, const QcMap *map, int64_t *host,
                      BlockNode **file)

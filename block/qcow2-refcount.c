@@ -13,7 +13,8 @@
 #include "block/qcow2.h"
 #include "util/error.h"
 
-/* Entries of any width -------------------------------------------------------------- */
+/* Entries of any width
+ * -------------------------------------------------------------- */
 
 uint64_t qc_refcount_peek(const void *block, unsigned order, uint64_t index)
 {
@@ -71,7 +72,9 @@ static uint64_t refcount_max(const QcowState *s)
                                     : BIT(1u << s->h.refcount_order) - 1;
 }
 
-/* Table ---------------------------------------------------------------------------- */
+/* Table
+ * ----------------------------------------------------------------------------
+ */
 
 bool coroutine_fn qc_reftable_read(QcowState *s, Error **errp)
 {
@@ -83,8 +86,8 @@ bool coroutine_fn qc_reftable_read(QcowState *s, Error **errp)
         return error_set(errp, "no memory for the reference count table");
     }
     s->reftable_size = bytes / 8;
-    ret = node_pread(s->n->file->node, s->h.reftable_offset, bytes,
-                     s->reftable);
+    ret =
+        node_pread(s->n->file->node, s->h.reftable_offset, bytes, s->reftable);
     if (ret < 0) {
         return error_errno(errp, -ret, "Could not read reference count table");
     }
@@ -110,7 +113,8 @@ static int coroutine_fn refblock_get(QcowState *s, uint64_t index, QcTable **t)
     if (entry & (s->cluster_size - 1)) {
         return qc_corrupt(s, true, entry,
                           "Refblock offset %#" PRIx64 " unaligned (reftable "
-                          "index: %#" PRIx64 ")", entry, index);
+                          "index: %#" PRIx64 ")",
+                          entry, index);
     }
     return qc_cache_get(s->rbc, entry, false, true, t);
 }
@@ -124,14 +128,14 @@ int coroutine_fn qc_refcount_get(QcowState *s, uint64_t cluster,
 
     *count = 0;
     if (ret >= 0 && t) {
-        *count = qc_refcount_peek(t->data, s->h.refcount_order,
-                                  cluster & mask);
+        *count = qc_refcount_peek(t->data, s->h.refcount_order, cluster & mask);
         qc_cache_put(s->rbc, t);
     }
     return ret;
 }
 
-/* Searching ------------------------------------------------------------------------- */
+/* Searching
+ * ------------------------------------------------------------------------- */
 
 /*
  * The first @n free clusters in a row at or after s->free_index; counts are
@@ -181,7 +185,8 @@ static int64_t coroutine_fn find_free(QcowState *s, uint64_t n, bool exact,
     return run;
 }
 
-/* New blocks ------------------------------------------------------------------------- */
+/* New blocks
+ * ------------------------------------------------------------------------- */
 
 static int coroutine_fn reftable_write_entry(QcowState *s, uint64_t index)
 {
@@ -236,7 +241,7 @@ static int coroutine_fn refblock_new(QcowState *s, uint64_t index)
 /* Where a bigger table goes: blocks first, then the table, all of them beyond
  * what the old table describes. */
 typedef struct TableLayout {
-    uint64_t area;   /* first cluster */
+    uint64_t area;                /* first cluster */
     uint64_t first_block, blocks; /* table entries of the area's own blocks */
     uint64_t table_clusters;
 } TableLayout;
@@ -244,8 +249,8 @@ typedef struct TableLayout {
 static bool layout_table(const QcowState *s, uint64_t index, TableLayout *l)
 {
     uint64_t described = (uint64_t)s->reftable_size << s->refblock_bits;
-    uint64_t entries = MAX(index + 1, s->reftable_size +
-                                          s->reftable_size / 2 + 1);
+    uint64_t entries =
+        MAX(index + 1, s->reftable_size + s->reftable_size / 2 + 1);
 
     l->area = MAX(described, s->free_index);
     l->first_block = l->area >> s->refblock_bits;
@@ -253,10 +258,10 @@ static bool layout_table(const QcowState *s, uint64_t index, TableLayout *l)
     for (;;) {
         uint64_t last;
 
-        l->table_clusters = DIV_ROUND_UP(entries * 8,
-                                         (uint64_t)s->cluster_size);
-        last = (l->area + l->blocks + l->table_clusters - 1) >>
-               s->refblock_bits;
+        l->table_clusters =
+            DIV_ROUND_UP(entries * 8, (uint64_t)s->cluster_size);
+        last =
+            (l->area + l->blocks + l->table_clusters - 1) >> s->refblock_bits;
         if (last < l->first_block + l->blocks && last < entries) {
             break;
         }
@@ -264,8 +269,8 @@ static bool layout_table(const QcowState *s, uint64_t index, TableLayout *l)
         entries = MAX(entries, last + 1);
     }
     return l->table_clusters << s->cluster_bits <= QC_MAX_REFTABLE_BYTES &&
-           (l->area + l->blocks + l->table_clusters) <=
-               QC_MAX_HOST_OFFSET >> s->cluster_bits;
+           (l->area + l->blocks + l->table_clusters) <= QC_MAX_HOST_OFFSET >>
+               s->cluster_bits;
 }
 
 static int coroutine_fn write_own_blocks(QcowState *s, const TableLayout *l,
@@ -352,8 +357,7 @@ static int coroutine_fn reftable_grow(QcowState *s, uint64_t index)
     s->reftable_size = size;
     s->h.reftable_offset = (l.area + l.blocks) << s->cluster_bits;
     s->h.reftable_clusters = l.table_clusters;
-    s->free_index = MAX(s->free_index,
-                        l.area + l.blocks + l.table_clusters);
+    s->free_index = MAX(s->free_index, l.area + l.blocks + l.table_clusters);
     qc_free(s, old_offset, old_bytes, false);
     return 0;
 }
@@ -378,7 +382,9 @@ static int coroutine_fn refblock_for_change(QcowState *s, uint64_t cluster,
     }
 }
 
-/* Changing --------------------------------------------------------------------------- */
+/* Changing
+ * ---------------------------------------------------------------------------
+ */
 
 static int coroutine_fn change_one(QcowState *s, uint64_t cluster,
                                    bool increase, bool *freed)
@@ -409,8 +415,7 @@ static int coroutine_fn change_one(QcowState *s, uint64_t cluster,
 }
 
 int coroutine_fn qc_refcount_change(QcowState *s, uint64_t offset,
-                                    uint64_t bytes, bool increase,
-                                    bool discard)
+                                    uint64_t bytes, bool increase, bool discard)
 {
     uint64_t first = offset >> s->cluster_bits;
     uint64_t last = (offset + bytes - 1) >> s->cluster_bits;

@@ -119,8 +119,7 @@ static int coroutine_fn shrink(BlockNode *n, int64_t old, int64_t size)
     if (ret >= 0 && from < old) {
         ret = s->h.version < 3 && n->backing
                   ? -ENOTSUP
-                  : qc_pdiscard(n, from, ALIGN_UP(old, s->cluster_size) -
-                                             from);
+                  : qc_pdiscard(n, from, ALIGN_UP(old, s->cluster_size) - from);
     }
     return ret;
 }

@@ -14,7 +14,8 @@
  * the time that the lock is held. */
 #define ALLOC_MAX ((int64_t)(4 * MiB))
 
-/* In-flight allocations ----------------------------------------------------------- */
+/* In-flight allocations
+ * ----------------------------------------------------------- */
 
 static QcAlloc *find_alloc_locked(QcowState *s, int64_t start, int64_t end)
 {
@@ -72,7 +73,8 @@ static void alloc_end(QcowState *s, QcAlloc *a)
     mutex_unlock(&s->alloc_lock);
 }
 
-/* One allocating write ------------------------------------------------------------ */
+/* One allocating write
+ * ------------------------------------------------------------ */
 
 typedef struct AllocWrite {
     QcowState *s;
@@ -80,10 +82,10 @@ typedef struct AllocWrite {
     const IoVec *iov;
     size_t iov_offset;
     unsigned flags;
-    QcAlloc alloc;   /* the clusters around it */
-    int64_t host;    /* of the first of them */
-    bool fresh;      /* the file ends before: unwritten parts read as zeroes */
-    bool reuse;      /* clusters that were there already (zero, allocated) */
+    QcAlloc alloc;    /* the clusters around it */
+    int64_t host;     /* of the first of them */
+    bool fresh;       /* the file ends before: unwritten parts read as zeroes */
+    bool reuse;       /* clusters that were there already (zero, allocated) */
     bool zero_around; /* nothing but zeroes was there */
 } AllocWrite;
 
@@ -189,7 +191,9 @@ static int coroutine_fn alloc_clusters(AllocWrite *w)
     return 1;
 }
 
-/* Data ------------------------------------------------------------------------------ */
+/* Data
+ * ------------------------------------------------------------------------------
+ */
 
 /* Old content for what lies around the guest's part. */
 static int coroutine_fn read_around(AllocWrite *w, int64_t from, int64_t to,
@@ -256,7 +260,9 @@ static int coroutine_fn write_data(AllocWrite *w)
                         w->iov, w->iov_offset, w->flags);
 }
 
-/* Linking ---------------------------------------------------------------------------- */
+/* Linking
+ * ----------------------------------------------------------------------------
+ */
 
 /* Old clusters that the new ones replace. */
 typedef struct OldClusters {
@@ -268,8 +274,7 @@ static int coroutine_fn link_clusters(AllocWrite *w, OldClusters *old)
 {
     QcowState *s = w->s;
     unsigned n = w->alloc.bytes >> s->cluster_bits, index;
-    bool copied = w->offset != w->alloc.guest ||
-                  w->bytes != w->alloc.bytes;
+    bool copied = w->offset != w->alloc.guest || w->bytes != w->alloc.bytes;
     QcTable *slice;
     int ret = qc_l2_for_write(s, w->alloc.guest, &slice, &index);
 
@@ -368,7 +373,9 @@ static int64_t coroutine_fn write_allocating(AllocWrite *w)
     return ret < 0 ? ret : w->bytes;
 }
 
-/* Writes -------------------------------------------------------------------------------- */
+/* Writes
+ * --------------------------------------------------------------------------------
+ */
 
 /* The same, for clusters of our own. */
 static int64_t coroutine_fn write_in_place(QcowState *s, int64_t offset,
@@ -393,8 +400,7 @@ static int64_t coroutine_fn write_in_place(QcowState *s, int64_t offset,
 }
 
 int coroutine_fn qc_pwritev(BlockNode *n, int64_t offset, int64_t bytes,
-                            const IoVec *iov, size_t iov_offset,
-                            unsigned flags)
+                            const IoVec *iov, size_t iov_offset, unsigned flags)
 {
     QcowState *s = n->state;
     /* Metadata makes a durable write: a flush at the end. */
@@ -409,8 +415,11 @@ int coroutine_fn qc_pwritev(BlockNode *n, int64_t offset, int64_t bytes,
                                       allocated ? down : flags);
 
         if (!done) {
-            AllocWrite w = { .s = s, .offset = offset, .bytes = bytes,
-                             .iov = iov, .iov_offset = iov_offset,
+            AllocWrite w = { .s = s,
+                             .offset = offset,
+                             .bytes = bytes,
+                             .iov = iov,
+                             .iov_offset = iov_offset,
                              .flags = down };
 
             done = write_allocating(&w);

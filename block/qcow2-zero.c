@@ -52,8 +52,8 @@ static uint64_t cleared_entry(const QcowState *s, uint64_t entry,
     bool need_zero = s->n->backing || mode != CLEAR_DISCARD;
 
     *gone = false;
-    if (mode == CLEAR_ZERO && (type == QC_TYPE_NORMAL ||
-                               type == QC_TYPE_ZERO_ALLOC)) {
+    if (mode == CLEAR_ZERO &&
+        (type == QC_TYPE_NORMAL || type == QC_TYPE_ZERO_ALLOC)) {
         return entry | QC_ZERO;
     }
     /* Nothing there, and nothing shines through: keep it so. */

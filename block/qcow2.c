@@ -17,7 +17,9 @@
 #define MIN_L2_ENTRIES        4
 #define DEFAULT_CLEAN_SECONDS 600
 
-/* Caches ----------------------------------------------------------------------------- */
+/* Caches
+ * -----------------------------------------------------------------------------
+ */
 
 typedef struct CacheSizes {
     int64_t l2, refcount, slice;
@@ -33,8 +35,8 @@ static bool check_given_sizes(const BlockdevOptionsQcow2 *o, Error **errp)
     if (o->has_cache_size && o->has_l2_cache_size &&
         o->has_refcount_cache_size) {
         return error_set(errp, "cache-size, l2-cache-size and "
-                         "refcount-cache-size may not be set at the same "
-                         "time");
+                               "refcount-cache-size may not be set at the same "
+                               "time");
     }
     if (o->has_cache_size && o->has_l2_cache_size &&
         o->l2_cache_size > o->cache_size) {
@@ -43,7 +45,7 @@ static bool check_given_sizes(const BlockdevOptionsQcow2 *o, Error **errp)
     if (o->has_cache_size && o->has_refcount_cache_size &&
         o->refcount_cache_size > o->cache_size) {
         return error_set(errp, "refcount-cache-size may not exceed "
-                         "cache-size");
+                               "cache-size");
     }
     return true;
 }
@@ -53,8 +55,9 @@ static bool cache_sizes(QcowState *s, const BlockdevOptionsQcow2 *o,
 {
     int64_t min_refcount = MIN_REFCOUNT_ENTRIES * s->cluster_size;
     /* All L2 entries of the image. */
-    int64_t full = ALIGN_UP(DIV_ROUND_UP(s->h.size, (uint64_t)s->cluster_size)
-                                * 8, (uint64_t)s->cluster_size);
+    int64_t full =
+        ALIGN_UP(DIV_ROUND_UP(s->h.size, (uint64_t)s->cluster_size) * 8,
+                 (uint64_t)s->cluster_size);
     int64_t slice = MIN(s->cluster_size, DEFAULT_SLICE);
 
     if (!check_given_sizes(o, errp)) {
@@ -63,7 +66,8 @@ static bool cache_sizes(QcowState *s, const BlockdevOptionsQcow2 *o,
     c->slice = o->has_l2_cache_entry_size ? o->l2_cache_entry_size : slice;
     if (c->slice < 512 || c->slice > s->cluster_size ||
         !is_power_of_2(c->slice)) {
-        return error_set(errp, "L2 cache entry size must be a power of two "
+        return error_set(errp,
+                         "L2 cache entry size must be a power of two "
                          "between 512 and the cluster size (%" PRId64 ")",
                          s->cluster_size);
     }
@@ -101,9 +105,10 @@ static bool open_caches(QcowState *s, const BlockdevOptionsQcow2 *o,
     s->slice_bits = __builtin_ctzll(c.slice) - 3;
     s->l2c = qc_cache_new(s, c.slice, MAX(c.l2 / c.slice, MIN_L2_ENTRIES),
                           "L2 table");
-    s->rbc = qc_cache_new(s, s->cluster_size,
-                          MAX(c.refcount / s->cluster_size,
-                              MIN_REFCOUNT_ENTRIES), "refcount block");
+    s->rbc =
+        qc_cache_new(s, s->cluster_size,
+                     MAX(c.refcount / s->cluster_size, MIN_REFCOUNT_ENTRIES),
+                     "refcount block");
     return true;
 }
 
@@ -133,7 +138,9 @@ static bool start_cleaning(QcowState *s, const BlockdevOptionsQcow2 *o,
     return true;
 }
 
-/* Open ------------------------------------------------------------------------------ */
+/* Open
+ * ------------------------------------------------------------------------------
+ */
 
 static bool coroutine_fn read_l1(QcowState *s, Error **errp)
 {
@@ -158,7 +165,7 @@ static bool check_state(QcowState *s, Error **errp)
 {
     if ((s->h.incompat & QC_INCOMPAT_CORRUPT) && !s->n->read_only) {
         return error_set(errp, "qcow2: Image is corrupt; cannot be opened "
-                         "read/write");
+                               "read/write");
     }
     return true;
 }
@@ -189,8 +196,7 @@ static bool coroutine_fn open_backing(BlockNode *n,
     }
     path = block_path_combine(n->file->node->filename, s->backing_name);
     n->backing = node_open_backing(n, path, s->backing_format, errp);
-    return n->backing ||
-           error_prefix(errp, "Could not open backing file");
+    return n->backing || error_prefix(errp, "Could not open backing file");
 }
 
 /* What a writer must do first: repair, and clear what it does not keep up. */
@@ -216,8 +222,7 @@ static bool coroutine_fn prepare_for_writing(QcowState *s, Error **errp)
         }
         ret = qc_set_incompat(s, QC_INCOMPAT_DIRTY, false);
     }
-    return ret >= 0 ||
-           error_errno(errp, -ret, "Could not repair dirty image");
+    return ret >= 0 || error_errno(errp, -ret, "Could not repair dirty image");
 }
 
 static bool apply_options(QcowState *s, const BlockdevOptionsQcow2 *o,
@@ -227,12 +232,12 @@ static bool apply_options(QcowState *s, const BlockdevOptionsQcow2 *o,
                                     : s->h.compat & QC_COMPAT_LAZY;
     if (s->lazy && s->h.version < 3) {
         return error_set(errp, "Lazy refcounts require a qcow2 image with at "
-                         "least qemu 1.1 compatibility level");
+                               "least qemu 1.1 compatibility level");
     }
     s->discard_request = o->has_pass_discard_request ? o->pass_discard_request
                                                      : s->n->flags.unmap;
-    s->discard_snapshot = !o->has_pass_discard_snapshot ||
-                          o->pass_discard_snapshot;
+    s->discard_snapshot =
+        !o->has_pass_discard_snapshot || o->pass_discard_snapshot;
     s->discard_other = o->has_pass_discard_other && o->pass_discard_other;
     return true;
 }
@@ -254,8 +259,7 @@ static void free_state(QcowState *s)
     g_free(s->reftable);
 }
 
-static bool coroutine_fn open_image(BlockNode *n,
-                                    const BlockdevOptionsQcow2 *o,
+static bool coroutine_fn open_image(BlockNode *n, const BlockdevOptionsQcow2 *o,
                                     Error **errp)
 {
     QcowState *s = n->state;
@@ -290,7 +294,8 @@ static bool coroutine_fn qcow2_open(BlockNode *n, const BlockdevOptions *opts,
     co_epoch_init(&s->epoch);
     n->file = node_open_child(n, "file", o->file,
                               BLOCK_ROLE_DATA | BLOCK_ROLE_METADATA |
-                                  BLOCK_ROLE_PRIMARY, errp);
+                                  BLOCK_ROLE_PRIMARY,
+                              errp);
     if (!n->file || !open_image(n, o, errp)) {
         free_state(s);
         return false;
@@ -300,7 +305,8 @@ static bool coroutine_fn qcow2_open(BlockNode *n, const BlockdevOptions *opts,
     return true;
 }
 
-/* Flush and close ---------------------------------------------------------------------- */
+/* Flush and close
+ * ---------------------------------------------------------------------- */
 
 static int coroutine_fn flush_locked(QcowState *s, bool all)
 {
@@ -346,7 +352,8 @@ static void coroutine_fn qcow2_close(BlockNode *n)
     co_mutex_unlock(&s->lock);
     if (ret < 0) {
         error_report("Lost persistent metadata of node '%s' while closing it: "
-                     "%s", n->name, g_strerror(-ret));
+                     "%s",
+                     n->name, g_strerror(-ret));
     }
     free_state(s);
 }
@@ -367,7 +374,8 @@ static int64_t coroutine_fn qcow2_getlength(BlockNode *n)
     return s->h.size;
 }
 
-/* Information -------------------------------------------------------------------------- */
+/* Information
+ * -------------------------------------------------------------------------- */
 
 static ImageInfoSpecific *specific_info(QcowState *s)
 {

@@ -37,18 +37,18 @@ enum {
 #define QC_EXT_BITMAPS        0x23852875u
 #define QC_EXT_DATA_FILE      0x44415441u
 
-#define QC_COPIED      BIT(63)
-#define QC_COMPRESSED  BIT(62)
-#define QC_ZERO        BIT(0)
-#define QC_OFFSET_MASK UINT64_C(0x00fffffffffffe00)
+#define QC_COPIED             BIT(63)
+#define QC_COMPRESSED         BIT(62)
+#define QC_ZERO               BIT(0)
+#define QC_OFFSET_MASK        UINT64_C(0x00fffffffffffe00)
 
 /* Limits of what we open; those of QEMU 7.2 as far as it shows them. */
-#define QC_MIN_CLUSTER_BITS  9
-#define QC_MAX_CLUSTER_BITS  21
-#define QC_MAX_L1_BYTES      (32 * MiB)
+#define QC_MIN_CLUSTER_BITS   9
+#define QC_MAX_CLUSTER_BITS   21
+#define QC_MAX_L1_BYTES       (32 * MiB)
 #define QC_MAX_REFTABLE_BYTES (8 * MiB)
-#define QC_MAX_SNAPSHOTS     65536u
-#define QC_MAX_HOST_OFFSET   (UINT64_C(1) << 56)
+#define QC_MAX_SNAPSHOTS      65536u
+#define QC_MAX_HOST_OFFSET    (UINT64_C(1) << 56)
 
 typedef struct QcHeader {
     uint32_t version;
@@ -69,7 +69,8 @@ typedef struct QcHeader {
     uint8_t compression; /* 0 deflate, 1 zstd */
 } QcHeader;
 
-/* Metadata cache --------------------------------------------------------------- */
+/* Metadata cache
+ * --------------------------------------------------------------- */
 
 typedef struct QcTable QcTable;
 typedef struct QcCache QcCache;
@@ -79,12 +80,12 @@ struct QcTable {
     uint64_t offset; /* in the file; 0: unused entry */
     unsigned refs;
     bool dirty, loading;
-    bool recent;  /* used since the search for room came by */
-    bool listed;  /* on the list of dirty tables */
+    bool recent;   /* used since the search for room came by */
+    bool listed;   /* on the list of dirty tables */
     uint64_t used; /* the cache's clock */
     QcTable *next; /* in the hash bucket */
     QcTable *next_dirty;
-    void *data;    /* NULL: never used or cleaned */
+    void *data; /* NULL: never used or cleaned */
 };
 
 typedef struct QcowState QcowState;
@@ -113,7 +114,8 @@ void qc_cache_forget(QcCache *c, uint64_t offset, uint64_t bytes);
 /* Give back memory of clean tables not used since the last call. Any time. */
 void qc_cache_clean(QcCache *c);
 
-/* State ------------------------------------------------------------------------- */
+/* State
+ * ------------------------------------------------------------------------- */
 
 typedef struct QcAlloc QcAlloc;
 
@@ -127,18 +129,19 @@ struct QcAlloc {
 
 struct QcowState {
     BlockNode *n;
-    QcHeader h; /* as on disk, host byte order; s->lock */
+    QcHeader h;             /* as on disk, host byte order; s->lock */
     GByteArray *extensions; /* those we do not know, as on disk */
     char *backing_name, *backing_format; /* NULL: none */
 
     unsigned cluster_bits;
     int64_t cluster_size;
-    unsigned l2_bits;     /* entries of an L2 table, log2 */
-    unsigned slice_bits;  /* entries of a cached piece of it, log2 */
+    unsigned l2_bits;       /* entries of an L2 table, log2 */
+    unsigned slice_bits;    /* entries of a cached piece of it, log2 */
     unsigned refblock_bits; /* entries of a refcount block, log2 */
 
     CoMutex lock;
-    uint64_t *l1; /* host byte order; entries written under lock, read any time */
+    uint64_t
+        *l1; /* host byte order; entries written under lock, read any time */
     uint64_t *reftable; /* host byte order; lock */
     uint32_t reftable_size;
     QcCache *l2c, *rbc;
@@ -184,9 +187,9 @@ typedef enum QcType {
 
 typedef struct QcMap {
     QcType type;
-    bool copied;     /* refcount is 1: can be written in place */
-    uint64_t host;   /* of the byte asked for; compressed: the L2 entry */
-    int64_t bytes;   /* that continue alike, at most those asked for */
+    bool copied;   /* refcount is 1: can be written in place */
+    uint64_t host; /* of the byte asked for; compressed: the L2 entry */
+    int64_t bytes; /* that continue alike, at most those asked for */
 } QcMap;
 
 QcType qc_entry_type(const QcowState *s, uint64_t entry);
@@ -200,8 +203,8 @@ int coroutine_fn qc_l2_for_write(QcowState *s, int64_t offset, QcTable **slice,
 
 static inline uint64_t qc_l2_load(const QcTable *t, unsigned index)
 {
-    return be64toh(__atomic_load_n((uint64_t *)t->data + index,
-                                   __ATOMIC_ACQUIRE));
+    return be64toh(
+        __atomic_load_n((uint64_t *)t->data + index, __ATOMIC_ACQUIRE));
 }
 
 static inline void qc_l2_store(QcTable *t, unsigned index, uint64_t entry)
@@ -243,8 +246,7 @@ int coroutine_fn qc_corrupt(QcowState *s, bool fatal, int64_t offset,
 
 /* qcow2-read.c */
 int coroutine_fn qc_preadv(BlockNode *n, int64_t offset, int64_t bytes,
-                           const IoVec *iov, size_t iov_offset,
-                           unsigned flags);
+                           const IoVec *iov, size_t iov_offset, unsigned flags);
 int coroutine_fn qc_block_status(BlockNode *n, bool want_zero, int64_t offset,
                                  int64_t bytes, int64_t *pnum, int64_t *map,
                                  BlockNode **file);

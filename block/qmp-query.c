@@ -8,7 +8,8 @@
 #include "softmmu/vm.h"
 #include "util/error.h"
 
-/* Images -------------------------------------------------------------------------- */
+/* Images
+ * -------------------------------------------------------------------------- */
 
 ImageInfo *block_image_info(BlockNode *n, bool chain)
 {
@@ -78,7 +79,8 @@ BlockDeviceInfoList *qmp_query_named_block_nodes(Vm *vm, bool has_flat,
     return list;
 }
 
-/* Devices -------------------------------------------------------------------------- */
+/* Devices
+ * -------------------------------------------------------------------------- */
 
 static bool is_shown(const BlockBackend *blk)
 {
@@ -93,10 +95,9 @@ static char *blk_qdev(const BlockBackend *blk)
 /* A status is of use only where errors stop the VM. */
 static bool has_iostatus(const BlockBackend *blk)
 {
-    return blk->iostatus_enabled &&
-           (blk->werror == BLK_ON_ERROR_ENOSPC ||
-            blk->werror == BLK_ON_ERROR_STOP ||
-            blk->rerror == BLK_ON_ERROR_STOP);
+    return blk->iostatus_enabled && (blk->werror == BLK_ON_ERROR_ENOSPC ||
+                                     blk->werror == BLK_ON_ERROR_STOP ||
+                                     blk->rerror == BLK_ON_ERROR_STOP);
 }
 
 static BlockInfo *blk_info(BlockBackend *blk)
@@ -110,9 +111,9 @@ static BlockInfo *blk_info(BlockBackend *blk)
     info->removable = blk->removable;
     if (has_iostatus(blk)) {
         info->has_io_status = true;
-        info->io_status = !status             ? BLOCK_DEVICE_IO_STATUS_OK
+        info->io_status = !status            ? BLOCK_DEVICE_IO_STATUS_OK
                           : status == ENOSPC ? BLOCK_DEVICE_IO_STATUS_NOSPACE
-                                              : BLOCK_DEVICE_IO_STATUS_FAILED;
+                                             : BLOCK_DEVICE_IO_STATUS_FAILED;
     }
     if (blk->root) {
         info->inserted = device_info(blk->root->node, blk, false);
@@ -133,7 +134,8 @@ BlockInfoList *qmp_query_block(Vm *vm, Error **errp)
     return list;
 }
 
-/* Counters ------------------------------------------------------------------------- */
+/* Counters
+ * ------------------------------------------------------------------------- */
 
 static BlockDeviceStats *blk_stats(const BlockBackend *blk)
 {

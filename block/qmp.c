@@ -34,7 +34,8 @@ bool qmp_blockdev_del(Vm *vm, const char *node_name, Error **errp)
     return true;
 }
 
-/* Reopen ------------------------------------------------------------------------ */
+/* Reopen
+ * ------------------------------------------------------------------------ */
 
 typedef struct Reopen {
     BlockNode *n;
@@ -53,8 +54,7 @@ static void coroutine_fn reopen_entry(void *opaque)
         r->ok = error_errno(r->errp, -ret, "Error flushing drive");
         return;
     }
-    r->ok = !r->n->drv->reopen ||
-            r->n->drv->reopen(r->n, &r->flags, r->errp);
+    r->ok = !r->n->drv->reopen || r->n->drv->reopen(r->n, &r->flags, r->errp);
 }
 
 /* The file of a format node stays the node it is. */
@@ -103,8 +103,10 @@ static bool reopen_children(const BlockNode *n, const BlockdevOptions *o,
                   ? n->backing != NULL
                   : b->type != QTYPE_QSTRING || !n->backing ||
                         strcmp(b->u.reference, n->backing->node->name))) {
-        return error_set(errp, "Cannot change the option 'backing' of node "
-                         "'%s'", n->name);
+        return error_set(errp,
+                         "Cannot change the option 'backing' of node "
+                         "'%s'",
+                         n->name);
     }
     return reopen_child_same(n, o->u.qcow2.file, errp);
 }
@@ -128,8 +130,10 @@ static bool reopen_one(BlockGraph *g, const BlockdevOptions *o, Error **errp)
         return false;
     }
     if (r.flags.direct != r.n->flags.direct && r.n->rmw) {
-        return error_set(errp, "Cannot change the option 'cache.direct' of "
-                         "node '%s'", r.n->name);
+        return error_set(errp,
+                         "Cannot change the option 'cache.direct' of "
+                         "node '%s'",
+                         r.n->name);
     }
     block_run(reopen_entry, &r);
     if (!r.ok) {
@@ -167,7 +171,8 @@ bool qmp_blockdev_reopen(Vm *vm, BlockdevOptionsList *options, Error **errp)
     return ok;
 }
 
-/* Resize ------------------------------------------------------------------------- */
+/* Resize
+ * ------------------------------------------------------------------------- */
 
 typedef struct Resize {
     BlockNode *n;

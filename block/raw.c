@@ -26,12 +26,14 @@ static bool raw_check_window(BlockNode *n, Error **errp)
     int64_t below = node_length(n->file->node);
 
     if (s->offset > below) {
-        return error_set(errp, "Offset (%" PRId64 ") cannot be greater than "
+        return error_set(errp,
+                         "Offset (%" PRId64 ") cannot be greater than "
                          "size of the containing file (%" PRId64 ")",
                          s->offset, below);
     }
     if (s->size > below - s->offset) {
-        return error_set(errp, "The sum of offset (%" PRId64 ") and size "
+        return error_set(errp,
+                         "The sum of offset (%" PRId64 ") and size "
                          "(%" PRId64 ") has to be smaller or equal to the "
                          "actual size of the containing file (%" PRId64 ")",
                          s->offset, s->size, below);
@@ -51,10 +53,11 @@ static bool coroutine_fn raw_open(BlockNode *n, const BlockdevOptions *opts,
     }
     s->offset = o->has_offset ? o->offset : 0;
     s->size = o->has_size ? o->size : -1;
-    n->file = node_open_child(n, "file", o->file,
-                              BLOCK_ROLE_PRIMARY |
-                                  (window ? BLOCK_ROLE_DATA
-                                          : BLOCK_ROLE_FILTERED), errp);
+    n->file =
+        node_open_child(n, "file", o->file,
+                        BLOCK_ROLE_PRIMARY |
+                            (window ? BLOCK_ROLE_DATA : BLOCK_ROLE_FILTERED),
+                        errp);
     if (!n->file || !raw_check_window(n, errp)) {
         return false;
     }
@@ -63,7 +66,8 @@ static bool coroutine_fn raw_open(BlockNode *n, const BlockdevOptions *opts,
                     "guessed raw. Detecting the format is dangerous for raw "
                     "images: writes to the first sector are restricted. "
                     "Specify the 'raw' format explicitly to remove the "
-                    "restriction.", n->file->node->filename);
+                    "restriction.",
+                    n->file->node->filename);
     }
     n->length = raw_getlength(n);
     n->zero_flags = n->file->node->zero_flags;
@@ -121,9 +125,9 @@ static int coroutine_fn raw_preadv(BlockNode *n, int64_t offset, int64_t bytes,
                        iov_offset, flags);
 }
 
-static int coroutine_fn raw_pwritev(BlockNode *n, int64_t offset,
-                                    int64_t bytes, const IoVec *iov,
-                                    size_t iov_offset, unsigned flags)
+static int coroutine_fn raw_pwritev(BlockNode *n, int64_t offset, int64_t bytes,
+                                    const IoVec *iov, size_t iov_offset,
+                                    unsigned flags)
 {
     RawState *s = n->state;
     int ret = raw_check(n, offset, bytes);

@@ -70,13 +70,15 @@ BlockGraph *block_vm_graph(Vm *vm)
     }
     b = g_new0(VmBlock, 1);
     b->vm = vm;
-    b->state = (VmStateListener){ .fn = vm_state_changed, .opaque = b,
+    b->state = (VmStateListener){ .fn = vm_state_changed,
+                                  .opaque = b,
                                   .priority = INT_MIN };
     b->exit = (VmExitListener){ .fn = close_all, .opaque = b };
     vm->block = block_graph_new(vm->loop);
     vm->block->hooks = (BlockHooks){ .stop_vm = stop_vm,
                                      .open_fdset = open_fdset,
-                                     .events = events, .opaque = b };
+                                     .events = events,
+                                     .opaque = b };
     vm_state_listener_add(vm, &b->state);
     vm_exit_listener_add(vm, &b->exit);
     return vm->block;

@@ -23,15 +23,16 @@ static bool add_virtio(Vm *vm, DriveInfo *d, Error **errp)
 }
 
 /* Interfaces that only a machine can have. */
-static bool check_claimed(Vm *vm, DriveIf type, const char *name,
-                          Error **errp)
+static bool check_claimed(Vm *vm, DriveIf type, const char *name, Error **errp)
 {
     DriveInfo *d = NULL;
 
     while ((d = drive_next(vm->block, type, d))) {
         if (!d->claimed) {
-            return error_set(errp, "machine type does not support if=%s "
-                             "(drive '%s')", name, blk_name(d->blk));
+            return error_set(errp,
+                             "machine type does not support if=%s "
+                             "(drive '%s')",
+                             name, blk_name(d->blk));
         }
     }
     return true;

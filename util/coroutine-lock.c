@@ -21,7 +21,8 @@ struct CoWaiter {
 
 static void waiter_init(CoWaiter *w, bool writer)
 {
-    *w = (CoWaiter){ .co = coroutine_self(), .loop = loop_current(),
+    *w = (CoWaiter){ .co = coroutine_self(),
+                     .loop = loop_current(),
                      .writer = writer };
     assert(w->co && w->loop);
 }

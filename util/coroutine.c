@@ -206,8 +206,8 @@ static void coroutine_prepare_stack(Coroutine *co)
     *--sp = NULL;
     *--sp = NULL; /* so that the stack is aligned when boot starts */
     *--sp = (void *)coroutine_boot;
-    *--sp = NULL;        /* rbp */
-    *--sp = co;          /* rbx */
+    *--sp = NULL; /* rbp */
+    *--sp = co;   /* rbx */
     for (int i = 0; i < 4; i++) {
         *--sp = NULL;
     }

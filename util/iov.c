@@ -16,21 +16,21 @@ size_t iov_total(const struct iovec *iov, int niov)
 
 /* Calls @step for each contiguous piece of [offset, offset + len); stops when
  * it returns false. Returns the bytes visited. */
-#define IOV_WALK(v, offset, len, ptr, n, body)                                 \
-    do {                                                                       \
-        size_t skip_ = (offset);                                               \
-        for (int i_ = 0; i_ < (v)->niov && done < (len); i_++) {               \
-            const struct iovec *e_ = &(v)->iov[i_];                            \
-            if (skip_ >= e_->iov_len) {                                        \
-                skip_ -= e_->iov_len;                                          \
-                continue;                                                      \
-            }                                                                  \
-            char *ptr = (char *)e_->iov_base + skip_;                          \
-            size_t n = MIN(e_->iov_len - skip_, (len) - done);                 \
-            skip_ = 0;                                                         \
-            body;                                                              \
-            done += n;                                                         \
-        }                                                                      \
+#define IOV_WALK(v, offset, len, ptr, n, body)                   \
+    do {                                                         \
+        size_t skip_ = (offset);                                 \
+        for (int i_ = 0; i_ < (v)->niov && done < (len); i_++) { \
+            const struct iovec *e_ = &(v)->iov[i_];              \
+            if (skip_ >= e_->iov_len) {                          \
+                skip_ -= e_->iov_len;                            \
+                continue;                                        \
+            }                                                    \
+            char *ptr = (char *)e_->iov_base + skip_;            \
+            size_t n = MIN(e_->iov_len - skip_, (len)-done);     \
+            skip_ = 0;                                           \
+            body;                                                \
+            done += n;                                           \
+        }                                                        \
     } while (0)
 
 size_t iov_to_buf(const IoVec *v, size_t offset, void *buf, size_t len)

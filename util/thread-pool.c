@@ -229,8 +229,11 @@ void thread_pool_submit(ThreadPoolFn *fn, void *opaque, ThreadPoolDone *done,
 {
     PoolItem *item = g_new0(PoolItem, 1);
 
-    *item = (PoolItem){ .fn = fn, .opaque = opaque, .done = done,
-                        .done_opaque = done_opaque, .allocated = true };
+    *item = (PoolItem){ .fn = fn,
+                        .opaque = opaque,
+                        .done = done,
+                        .done_opaque = done_opaque,
+                        .allocated = true };
     pool_submit(pool_of(loop_current()), item);
 }
 
@@ -243,7 +246,9 @@ int coroutine_fn thread_pool_run_co(ThreadPoolFn *fn, void *opaque)
 {
     /* On this stack: the item lives as long as we wait. The result is read
      * from it after pool_complete() copied the item out. */
-    PoolItem item = { .fn = fn, .opaque = opaque, .done = pool_wake_co,
+    PoolItem item = { .fn = fn,
+                      .opaque = opaque,
+                      .done = pool_wake_co,
                       .done_opaque = coroutine_self() };
 
     pool_submit(pool_of(loop_current()), &item);

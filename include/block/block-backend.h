@@ -18,7 +18,8 @@
 #include "util/coroutine.h"
 #include "util/iov.h"
 
-/* Life (control) ------------------------------------------------------------ */
+/* Life (control) ------------------------------------------------------------
+ */
 
 /* A backend without a node; one reference. */
 BlockBackend *blk_new(BlockGraph *graph, uint64_t perm, uint64_t shared);
@@ -69,7 +70,8 @@ Object *blk_dev(const BlockBackend *blk);
 bool blk_apply_disk_perm(BlockBackend *blk, bool read_only, bool share_rw,
                          Error **errp);
 
-/* Properties. Readable on any thread while attached. ------------------------- */
+/* Properties. Readable on any thread while attached. -------------------------
+ */
 
 int64_t blk_getlength(BlockBackend *blk); /* -ENOMEDIUM without a node */
 bool blk_is_available(const BlockBackend *blk);
@@ -85,7 +87,8 @@ void blk_set_write_cache(BlockBackend *blk, bool on);
 bool blk_probe_blocksizes(BlockBackend *blk, uint32_t *logical,
                           uint32_t *physical);
 
-/* Requests (any loop) --------------------------------------------------------- */
+/* Requests (any loop) ---------------------------------------------------------
+ */
 
 typedef void BlkDone(void *opaque, int ret);
 
@@ -113,8 +116,8 @@ int coroutine_fn blk_co_pwritev(BlockBackend *blk, int64_t offset,
                                 const IoVec *iov, unsigned flags);
 int coroutine_fn blk_co_pread(BlockBackend *blk, int64_t offset, int64_t bytes,
                               void *buf, unsigned flags);
-int coroutine_fn blk_co_pwrite(BlockBackend *blk, int64_t offset,
-                               int64_t bytes, const void *buf, unsigned flags);
+int coroutine_fn blk_co_pwrite(BlockBackend *blk, int64_t offset, int64_t bytes,
+                               const void *buf, unsigned flags);
 int coroutine_fn blk_co_pwrite_zeroes(BlockBackend *blk, int64_t offset,
                                       int64_t bytes, unsigned flags);
 int coroutine_fn blk_co_pdiscard(BlockBackend *blk, int64_t offset,
@@ -142,7 +145,8 @@ bool blk_truncate(BlockBackend *blk, int64_t size, bool exact, Error **errp);
 void blk_plug(void);
 void blk_unplug(void);
 
-/* Draining (control) ----------------------------------------------------------- */
+/* Draining (control)
+ * ----------------------------------------------------------- */
 
 /* Wait until no request of @blk is under way. New ones are held back between
  * begin and end, on whichever loop they come. Nestable. */
@@ -153,7 +157,8 @@ void blk_drain_all(BlockGraph *graph);
 void blk_flush_all(BlockGraph *graph);
 unsigned blk_in_flight(const BlockBackend *blk);
 
-/* Error policy ------------------------------------------------------------------ */
+/* Error policy
+ * ------------------------------------------------------------------ */
 
 typedef enum BlkErrorPolicy {
     BLK_ON_ERROR_REPORT,

@@ -25,10 +25,10 @@ enum {
 
 /* Request flags */
 enum {
-    BLK_REQ_FUA = 1,        /* on stable storage when it completes */
-    BLK_REQ_MAY_UNMAP = 2,  /* write zeroes: may deallocate */
+    BLK_REQ_FUA = 1,         /* on stable storage when it completes */
+    BLK_REQ_MAY_UNMAP = 2,   /* write zeroes: may deallocate */
     BLK_REQ_NO_FALLBACK = 4, /* write zeroes: -ENOTSUP rather than slow */
-    BLK_REQ_UNCHANGED = 8,  /* the write does not alter visible data */
+    BLK_REQ_UNCHANGED = 8,   /* the write does not alter visible data */
 };
 
 /* Largest request: leaves room for rounding in an int. */
@@ -51,10 +51,10 @@ typedef struct BlockLimits {
 
 /* block_status results */
 enum {
-    BLK_STATUS_DATA = 1,      /* reads from the image's data */
-    BLK_STATUS_ZERO = 2,      /* reads as zeroes */
-    BLK_STATUS_OFFSET = 4,    /* *map and *file tell where */
-    BLK_STATUS_RECURSE = 16,  /* ask *file about what is at *map */
+    BLK_STATUS_DATA = 1,       /* reads from the image's data */
+    BLK_STATUS_ZERO = 2,       /* reads as zeroes */
+    BLK_STATUS_OFFSET = 4,     /* *map and *file tell where */
+    BLK_STATUS_RECURSE = 16,   /* ask *file about what is at *map */
     BLK_STATUS_ALLOCATED = 32, /* this layer, not its backing, decides */
     BLK_STATUS_EOF = 64,
     BLK_STATUS_COMPRESSED = 128,

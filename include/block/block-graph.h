@@ -20,7 +20,7 @@ typedef struct BlockHooks {
 } BlockHooks;
 
 struct BlockGraph {
-    Loop *loop; /* of control code */
+    Loop *loop;        /* of control code */
     GHashTable *names; /* node-name to BlockNode * */
     GPtrArray *nodes;  /* BlockNode *, in order of opening */
     GPtrArray *blks;   /* BlockBackend *, in order of creation */
@@ -41,7 +41,8 @@ static inline QapiEventSink *block_events(const BlockGraph *g)
     return g->hooks.events ? g->hooks.events(g->hooks.opaque) : NULL;
 }
 
-/* Open nodes -------------------------------------------------------------------- */
+/* Open nodes
+ * -------------------------------------------------------------------- */
 
 /* Open what @opts describes, children first; one reference. @inherit: flags of
  * the parent it is defined in, or NULL at the top. */
@@ -60,8 +61,8 @@ void node_unref(BlockNode *n);
 
 BlockNode *node_find(BlockGraph *g, const char *name); /* or NULL */
 /* A node by node-name, or the root of a backend. */
-BlockNode *node_lookup(BlockGraph *g, const char *device,
-                       const char *node_name, Error **errp);
+BlockNode *node_lookup(BlockGraph *g, const char *device, const char *node_name,
+                       Error **errp);
 
 /* Is @n a legal node-name or backend id? */
 bool block_name_ok(const char *name);

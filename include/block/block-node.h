@@ -48,8 +48,8 @@ typedef enum BlockDetectZeroes {
 /* What options every node has, and what a parent hands down to a child that
  * is defined inside it. */
 typedef struct BlockOpenFlags {
-    bool direct;         /* cache.direct: no host page cache */
-    bool no_flush;       /* cache.no-flush: flushes do nothing */
+    bool direct;   /* cache.direct: no host page cache */
+    bool no_flush; /* cache.no-flush: flushes do nothing */
     bool read_only;
     bool auto_read_only; /* open read-only until someone must write */
     bool force_share;    /* take no image locks; read-only only */
@@ -59,34 +59,35 @@ typedef struct BlockOpenFlags {
 struct BlockNode {
     BlockGraph *graph;
     const BlockDriver *drv;
-    void *state; /* drv->state_size bytes */
-    char *name;  /* node-name, unique */
-    bool named;  /* by the user */
+    void *state;    /* drv->state_size bytes */
+    char *name;     /* node-name, unique */
+    bool named;     /* by the user */
     char *filename; /* for people; "" when there is none */
     BlockOpenFlags flags;
     BlockDetectZeroes detect_zeroes;
-    bool read_only;      /* may change with auto_read_only */
-    bool monitor_owned;  /* blockdev-add; one of refs */
-    bool probed;         /* nobody said that the format is this one */
+    bool read_only;     /* may change with auto_read_only */
+    bool monitor_owned; /* blockdev-add; one of refs */
+    bool probed;        /* nobody said that the format is this one */
     unsigned refs;
     unsigned depth; /* of the deepest child + 1 */
     BlockLimits limits;
-    uint32_t zero_flags; /* of BLK_REQ_*: pwrite_zeroes knows them */
-    BlockEdge *children; /* in order of opening */
+    uint32_t zero_flags;       /* of BLK_REQ_*: pwrite_zeroes knows them */
+    BlockEdge *children;       /* in order of opening */
     BlockEdge *file, *backing; /* also in children */
-    GPtrArray *parents; /* BlockEdge * */
+    GPtrArray *parents;        /* BlockEdge * */
     uint64_t write_threshold;
 
-    int64_t length;  /* atomic; bytes */
+    int64_t length;        /* atomic; bytes */
     int64_t highest_write; /* atomic; where the highest write ended */
-    int dirty;       /* atomic: written since the last flush began */
-    int flushing;    /* atomic: flushes under way */
-    CoGate *rmw;     /* aligned writers inside; closed by read-modify-write;
-                      * NULL when any offset and length are fine */
+    int dirty;             /* atomic: written since the last flush began */
+    int flushing;          /* atomic: flushes under way */
+    CoGate *rmw; /* aligned writers inside; closed by read-modify-write;
+                  * NULL when any offset and length are fine */
     CoMutex rmw_lock;
 };
 
-/* Drivers -------------------------------------------------------------------- */
+/* Drivers --------------------------------------------------------------------
+ */
 
 /* Data path. Offsets and lengths keep the node's limits; a vector holds at
  * least @bytes from @iov_offset on. 0 or -errno. */
@@ -128,8 +129,7 @@ typedef struct BlockPermOps {
                   uint64_t *child_shared);
     /* The node's users are about to want this; then exactly one of commit and
      * abort. All optional. */
-    bool (*prepare)(BlockNode *n, uint64_t perm, uint64_t shared,
-                    Error **errp);
+    bool (*prepare)(BlockNode *n, uint64_t perm, uint64_t shared, Error **errp);
     void (*commit)(BlockNode *n);
     void (*abort)(BlockNode *n);
 } BlockPermOps;
@@ -143,7 +143,7 @@ typedef struct BlockInfoOps {
 struct BlockDriver {
     const char *name;
     size_t state_size;
-    int driver; /* BlockdevDriver of the schema */
+    int driver;    /* BlockdevDriver of the schema */
     bool protocol; /* opens something of the host's */
     bool filter;
     /* How well the first bytes fit this format: 0 (not) to 100. */
@@ -181,7 +181,8 @@ void node_set_length(BlockNode *n, int64_t length);
 /* Any loop: the node is at least that long. */
 void node_raise_length(BlockNode *n, int64_t end);
 
-/* Requests (any loop) ----------------------------------------------------------- */
+/* Requests (any loop)
+ * ----------------------------------------------------------- */
 
 static inline int64_t node_length(const BlockNode *n)
 {
@@ -198,13 +199,12 @@ int coroutine_fn node_pread(BlockNode *n, int64_t offset, int64_t bytes,
                             void *buf);
 int coroutine_fn node_pwrite(BlockNode *n, int64_t offset, int64_t bytes,
                              const void *buf, unsigned flags);
-int coroutine_fn node_pwrite_zeroes(BlockNode *n, int64_t offset,
-                                    int64_t bytes, unsigned flags);
+int coroutine_fn node_pwrite_zeroes(BlockNode *n, int64_t offset, int64_t bytes,
+                                    unsigned flags);
 int coroutine_fn node_pdiscard(BlockNode *n, int64_t offset, int64_t bytes);
 int coroutine_fn node_flush(BlockNode *n);
-int coroutine_fn node_block_status(BlockNode *n, bool want_zero,
-                                   int64_t offset, int64_t bytes,
-                                   int64_t *pnum, int64_t *map,
+int coroutine_fn node_block_status(BlockNode *n, bool want_zero, int64_t offset,
+                                   int64_t bytes, int64_t *pnum, int64_t *map,
                                    BlockNode **file);
 bool coroutine_fn node_truncate(BlockNode *n, int64_t size, bool exact,
                                 Error **errp);

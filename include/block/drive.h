@@ -37,8 +37,8 @@ typedef struct DriveInfo {
  */
 DriveInfo *drive_add(BlockGraph *g, const char *optarg, Error **errp);
 /* -hda and the like: a file name with more options ("index=0,media=disk"). */
-DriveInfo *drive_add_file(BlockGraph *g, const char *filename,
-                          const char *more, Error **errp);
+DriveInfo *drive_add_file(BlockGraph *g, const char *filename, const char *more,
+                          Error **errp);
 DriveInfo *drive_info(BlockBackend *blk); /* NULL: not by -drive */
 /* The drives of @type in order of the command line: pass NULL first. */
 DriveInfo *drive_next(BlockGraph *g, DriveIf type, DriveInfo *prev);

@@ -12,8 +12,8 @@
 #include "util/coroutine.h"
 
 typedef struct CoEpoch {
-    int parity;  /* atomic: which counter newcomers use */
-    int waiting; /* atomic: someone is in co_epoch_wait() */
+    int parity;   /* atomic: which counter newcomers use */
+    int waiting;  /* atomic: someone is in co_epoch_wait() */
     CoMutex sync; /* one waiter at a time */
     Mutex lock;
     Coroutine *waiter; /* lock */

@@ -14,9 +14,9 @@
 #define CO_GATE_SLOTS 8
 
 typedef struct CoGate {
-    int closed;    /* atomic; number of closers */
+    int closed; /* atomic; number of closers */
     Mutex lock;
-    CoQueue queue; /* those before the gate; lock */
+    CoQueue queue;     /* those before the gate; lock */
     Coroutine *closer; /* waits in co_gate_close(); lock */
     Loop *closer_loop;
     LoopTask idle; /* posted when someone leaves a closed gate */

@@ -21,13 +21,14 @@ typedef struct IoVec {
 size_t iov_total(const struct iovec *iov, int niov);
 
 /* IoVec v = IOVEC_OF(array, n); */
-#define IOVEC_OF(array, n)                                                     \
+#define IOVEC_OF(array, n) \
     ((IoVec){ .iov = (array), .niov = (n), .size = iov_total((array), (n)) })
 /* A vector of one buffer, as long as the enclosing block lives. */
 #define IOVEC_BUF(buf, len)                                                    \
-    ((IoVec){ .iov = &(struct iovec){ .iov_base = (void *)(buf),               \
-                                      .iov_len = (len) },                      \
-              .niov = 1, .size = (len) })
+    ((IoVec){                                                                  \
+        .iov = &(struct iovec){ .iov_base = (void *)(buf), .iov_len = (len) }, \
+        .niov = 1,                                                             \
+        .size = (len) })
 
 size_t iov_to_buf(const IoVec *v, size_t offset, void *buf, size_t len);
 size_t iov_from_buf(const IoVec *v, size_t offset, const void *buf, size_t len);

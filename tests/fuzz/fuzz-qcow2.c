@@ -29,8 +29,8 @@ static void swallow(void *opaque, const char *text)
 static void step(BlockBackend *blk, const uint8_t *s)
 {
     int64_t length = blk_getlength(blk);
-    int64_t offset = (int64_t)((length >> 16) * (s[1] | s[2] << 8)) +
-                     (s[0] >> 3) * 700;
+    int64_t offset =
+        (int64_t)((length >> 16) * (s[1] | s[2] << 8)) + (s[0] >> 3) * 700;
     int64_t bytes = MIN(CHUNK, length - offset);
 
     if (bytes <= 0) {
@@ -57,8 +57,9 @@ static void step(BlockBackend *blk, const uint8_t *s)
     default: {
         autoerr Error *err = NULL;
 
-        blk_truncate(blk, ALIGN_DOWN(MIN(length, (int64_t)GiB), 512) +
-                              (s[1] << 9), false, &err);
+        blk_truncate(blk,
+                     ALIGN_DOWN(MIN(length, (int64_t)GiB), 512) + (s[1] << 9),
+                     false, &err);
     }
     }
 }
@@ -66,16 +67,18 @@ static void step(BlockBackend *blk, const uint8_t *s)
 static void run(BlockGraph *g, const char *option, const uint8_t *data)
 {
     autoerr Error *err = NULL;
-    g_autoptr(BlockdevOptions) opts = qapi_parse_option(
-        &qapi_type_BlockdevOptions, option, "driver", error_abort);
+    g_autoptr(BlockdevOptions) opts =
+        qapi_parse_option(&qapi_type_BlockdevOptions, option, "driver",
+                          error_abort);
     BlockNode *n = block_open(g, opts, NULL, &err);
     BlockBackend *blk;
 
     if (!n) {
         return;
     }
-    blk = blk_new(g, BLK_PERM_READ | (n->read_only ? 0 : BLK_PERM_WRITE |
-                                                         BLK_PERM_RESIZE),
+    blk = blk_new(g,
+                  BLK_PERM_READ |
+                      (n->read_only ? 0 : BLK_PERM_WRITE | BLK_PERM_RESIZE),
                   BLK_PERM_ALL);
     blk_insert_node(blk, n, error_abort);
     node_unref(n);

@@ -18,16 +18,18 @@ static BlockGraph *graph;
 
 static BlockNode *open_node(const char *option)
 {
-    g_autoptr(BlockdevOptions) opts = qapi_parse_option(
-        &qapi_type_BlockdevOptions, option, "driver", error_abort);
+    g_autoptr(BlockdevOptions) opts =
+        qapi_parse_option(&qapi_type_BlockdevOptions, option, "driver",
+                          error_abort);
 
     return block_open(graph, opts, NULL, error_abort);
 }
 
 static BlockBackend *open_blk(const char *option, uint64_t shared)
 {
-    BlockBackend *blk = blk_new(graph, BLK_PERM_READ | BLK_PERM_WRITE |
-                                           BLK_PERM_RESIZE, shared);
+    BlockBackend *blk =
+        blk_new(graph, BLK_PERM_READ | BLK_PERM_WRITE | BLK_PERM_RESIZE,
+                shared);
     BlockNode *n = open_node(option);
 
     blk_insert_node(blk, n, error_abort);
@@ -51,7 +53,8 @@ static char *temp_image(unsigned bits, uint64_t size)
     return path;
 }
 
-/* Several loops --------------------------------------------------------------- */
+/* Several loops ---------------------------------------------------------------
+ */
 
 enum { THREADS = 3, DEPTH = 8, STRIPE = 3000, SLOTS = 40, STEPS = 100 };
 
@@ -201,9 +204,9 @@ static void test_loops(const char *format, unsigned bits, const char *options)
 {
     Worker *w = g_new0(Worker, THREADS);
     g_autofree char *path = temp_image(bits, 8 * MiB);
-    g_autofree char *option = g_strdup_printf(
-        "driver=%s,file.driver=file,file.filename=%s,%s", format, path,
-        options);
+    g_autofree char *option =
+        g_strdup_printf("driver=%s,file.driver=file,file.filename=%s,%s",
+                        format, path, options);
     BlockBackend *blk = open_blk(option, BLK_PERM_ALL);
 
     workers_start(w, blk);
@@ -247,18 +250,21 @@ static void test_qcow2_from_several_loops(void)
 
 static void test_qcow2_with_small_clusters_and_cache(void)
 {
-    test_loops("qcow2", 9, "discard=unmap,l2-cache-size=2048,"
-                           "l2-cache-entry-size=512,"
-                           "refcount-cache-size=2048");
+    test_loops("qcow2", 9,
+               "discard=unmap,l2-cache-size=2048,"
+               "l2-cache-entry-size=512,"
+               "refcount-cache-size=2048");
 }
 
 static void test_qcow2_without_page_cache(void)
 {
-    test_loops("qcow2", 12, "discard=unmap,cache.direct=on,"
-                            "file.aio=threads");
+    test_loops("qcow2", 12,
+               "discard=unmap,cache.direct=on,"
+               "file.aio=threads");
 }
 
-/* Draining --------------------------------------------------------------------- */
+/* Draining
+ * --------------------------------------------------------------------- */
 
 static void count_done(void *opaque, int ret)
 {
@@ -289,7 +295,8 @@ static void test_drain_waits_and_holds_back(void)
     blk_unref(blk);
 }
 
-/* Permissions -------------------------------------------------------------------- */
+/* Permissions
+ * -------------------------------------------------------------------- */
 
 static void test_second_writer_is_refused(void)
 {
@@ -326,13 +333,15 @@ static void test_failed_change_leaves_permissions(void)
 static void test_names_are_unique_and_checked(void)
 {
     static const char *const bad[] = {
-        "null-co,node-name=one", "null-co,node-name=1x",
-        "null-co,node-name=a b", "null-co,node-name=drv",
+        "null-co,node-name=one",
+        "null-co,node-name=1x",
+        "null-co,node-name=a b",
+        "null-co,node-name=drv",
         "null-co,node-name=a23456789012345678901234567890123",
     };
     BlockNode *n = open_node("null-co,node-name=one");
-    DriveInfo *d = drive_add(graph, "if=none,id=drv,driver=null-co",
-                             error_abort);
+    DriveInfo *d =
+        drive_add(graph, "if=none,id=drv,driver=null-co", error_abort);
 
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
         autoerr Error *err = NULL;
@@ -343,14 +352,16 @@ static void test_names_are_unique_and_checked(void)
     node_unref(n);
 }
 
-/* -drive -------------------------------------------------------------------------- */
+/* -drive
+ * -------------------------------------------------------------------------- */
 
 static void test_drive_takes_its_options(void)
 {
     g_autofree char *path = temp_image(0, MiB);
     g_autofree char *text = g_strdup_printf(
         "file=%s,format=raw,if=none,id=d1,cache=directsync,discard=on,"
-        "werror=stop,rerror=ignore,readonly=off,aio=threads", path);
+        "werror=stop,rerror=ignore,readonly=off,aio=threads",
+        path);
     DriveInfo *d = drive_add(graph, text, error_abort);
     BlockNode *n = blk_node(d->blk);
 
@@ -366,7 +377,7 @@ static void test_drive_takes_its_options(void)
 static void test_bad_drives_are_refused(void)
 {
     static const char *const bad[] = {
-        "if=none,id=d1",                 /* taken */
+        "if=none,id=d1", /* taken */
         "if=nono,id=x",
         "if=none,id=9",
         "if=none,id=x,cache=fast",
@@ -389,7 +400,9 @@ static void test_bad_drives_are_refused(void)
     g_assert_null(blk_find(graph, "x"));
 }
 
-/* Errors --------------------------------------------------------------------------- */
+/* Errors
+ * ---------------------------------------------------------------------------
+ */
 
 static void note_stop(void *opaque)
 {
@@ -452,8 +465,7 @@ int main(int argc, char **argv)
     g_test_add_func("/block/loops/qcow2", test_qcow2_from_several_loops);
     g_test_add_func("/block/loops/qcow2-small",
                     test_qcow2_with_small_clusters_and_cache);
-    g_test_add_func("/block/loops/qcow2-direct",
-                    test_qcow2_without_page_cache);
+    g_test_add_func("/block/loops/qcow2-direct", test_qcow2_without_page_cache);
     ret = g_test_run();
     block_graph_free(graph);
     loop_free(loop);

@@ -106,7 +106,8 @@ static void test_many_coroutines_at_once(void)
     g_assert_cmpint(sum, ==, N * 0x5a);
 }
 
-/* Locks on one loop ---------------------------------------------------------- */
+/* Locks on one loop ----------------------------------------------------------
+ */
 
 typedef struct Shared {
     CoMutex mutex;
@@ -225,7 +226,8 @@ static void test_queue_wakes_in_order_and_all(void)
     mutex_destroy(&s.plain);
 }
 
-/* Several threads ------------------------------------------------------------- */
+/* Several threads -------------------------------------------------------------
+ */
 
 enum { THREADS = 3, PER_THREAD = 8, ROUNDS = 300 };
 
@@ -337,7 +339,8 @@ static void test_coroutine_changes_threads(void)
     loop_free(m.there);
 }
 
-/* Gate ------------------------------------------------------------------------ */
+/* Gate ------------------------------------------------------------------------
+ */
 
 typedef struct GateTest {
     CoGate gate;
@@ -387,7 +390,8 @@ static void test_gate_lets_the_closer_be_alone(void)
     co_gate_destroy(&t.gate);
 }
 
-/* loop_run_io() ----------------------------------------------------------------- */
+/* loop_run_io()
+ * ----------------------------------------------------------------- */
 
 static void count_event(void *opaque, unsigned events)
 {
@@ -427,7 +431,8 @@ static void test_run_io_serves_nothing_else(void)
     close(fds[1]);
 }
 
-/* Thread pool ------------------------------------------------------------------ */
+/* Thread pool
+ * ------------------------------------------------------------------ */
 
 static int square(void *opaque)
 {

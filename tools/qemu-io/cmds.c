@@ -31,7 +31,7 @@ static int fail(const char *fmt, ...)
 /* Options that the transfer commands share. */
 typedef struct Xfer {
     bool machine, quiet, dump, zero, unmap, fua, no_fallback;
-    int pattern; /* -1: none given */
+    int pattern;                    /* -1: none given */
     int64_t check_start, check_len; /* -s and -l; len -1: all */
     int64_t offset, len;
     IoVec iov;
@@ -56,7 +56,8 @@ static bool parse_len(const char *text, const char *what, int64_t *v)
     *v = io_parse_size(text);
     if (*v < 0) {
         printf("Parsing error: non-numeric argument, or extraneous/"
-               "unrecognized suffix -- %s\n", text);
+               "unrecognized suffix -- %s\n",
+               text);
         return false;
     }
     return true;
@@ -71,14 +72,29 @@ static bool parse_xfer_options(Xfer *x, int argc, char **argv,
     optind = 0;
     while ((c = getopt(argc, argv, letters)) != -1) {
         switch (c) {
-        case 'C': x->machine = true; break;
-        case 'q': x->quiet = true; break;
-        case 'v': x->dump = true; break;
-        case 'z': x->zero = true; break;
-        case 'u': x->unmap = true; break;
-        case 'f': x->fua = true; break;
-        case 'n': x->no_fallback = true; break;
-        case 'p': break;
+        case 'C':
+            x->machine = true;
+            break;
+        case 'q':
+            x->quiet = true;
+            break;
+        case 'v':
+            x->dump = true;
+            break;
+        case 'z':
+            x->zero = true;
+            break;
+        case 'u':
+            x->unmap = true;
+            break;
+        case 'f':
+            x->fua = true;
+            break;
+        case 'n':
+            x->no_fallback = true;
+            break;
+        case 'p':
+            break;
         case 'P':
             if (!parse_pattern(optarg, &x->pattern)) {
                 return false;
@@ -106,8 +122,8 @@ static bool parse_xfer_options(Xfer *x, int argc, char **argv,
 }
 
 /* "off len [len..]" from optind on; a buffer unless zeroes are written. */
-static bool parse_xfer_range(IoTool *t, Xfer *x, int argc, char **argv,
-                             int max, int fill)
+static bool parse_xfer_range(IoTool *t, Xfer *x, int argc, char **argv, int max,
+                             int fill)
 {
     int n = argc - optind - 1;
 
@@ -159,7 +175,8 @@ static void xfer_free(Xfer *x)
     free(x->buf);
 }
 
-/* Transfers ------------------------------------------------------------------------- */
+/* Transfers
+ * ------------------------------------------------------------------------- */
 
 typedef enum Kind { KIND_READ, KIND_WRITE, KIND_ZERO } Kind;
 
@@ -183,8 +200,9 @@ static int check_pattern(const Xfer *x)
     }
     for (int64_t i = from; i < from + len; i++) {
         if (p[i] != x->pattern) {
-            printf("Pattern verification failed at offset %" PRId64
-                   ", %" PRId64 " bytes\n", x->offset + from, len);
+            printf("Pattern verification failed at offset %" PRId64 ", %" PRId64
+                   " bytes\n",
+                   x->offset + from, len);
             return -EINVAL;
         }
     }
@@ -196,8 +214,11 @@ static int xfer_report(Pending *p)
     static const char *const verbs[] = { "read", "wrote", "wrote" };
     static const char *const names[] = { "read", "write", "write" };
     Xfer *x = &p->x;
-    IoStats s = { .verb = verbs[p->kind], .offset = x->offset,
-                  .asked = x->len, .done = x->len, .ops = 1,
+    IoStats s = { .verb = verbs[p->kind],
+                  .offset = x->offset,
+                  .asked = x->len,
+                  .done = x->len,
+                  .ops = 1,
                   .seconds = (loop_now_ns() - p->start) / 1e9,
                   .machine = x->machine };
     int ret = p->ret;
@@ -274,7 +295,7 @@ static int xfer(IoTool *t, Kind kind, int argc, char **argv,
         ok = false;
     }
     if (!ok || !parse_xfer_range(t, &p->x, argc, argv, max_parts,
-                                 kind != KIND_WRITE     ? 0xab
+                                 kind != KIND_WRITE  ? 0xab
                                  : p->x.pattern >= 0 ? p->x.pattern
                                                      : 0xcd)) {
         xfer_free(&p->x);
@@ -376,7 +397,9 @@ static int cmd_discard(IoTool *t, int argc, char **argv)
     return 0;
 }
 
-/* Looking ----------------------------------------------------------------------------- */
+/* Looking
+ * -----------------------------------------------------------------------------
+ */
 
 typedef struct Status {
     BlockNode *n;
@@ -429,8 +452,8 @@ static int cmd_alloc(IoTool *t, int argc, char **argv)
         left -= num;
     }
     io_print_size(start, at, sizeof(at));
-    printf("%" PRId64 "/%" PRId64 " bytes allocated at offset %s\n", sum,
-           count, at);
+    printf("%" PRId64 "/%" PRId64 " bytes allocated at offset %s\n", sum, count,
+           at);
     return 0;
 }
 
@@ -456,7 +479,8 @@ static int cmd_map(IoTool *t, int argc, char **argv)
         io_print_size(run, size, sizeof(size));
         io_print_size(off, at, sizeof(at));
         printf("%s (0x%" PRIx64 ") bytes %s allocated at offset %s (0x%" PRIx64
-               ")\n", size, run, ret ? "   " : "not", at, off);
+               ")\n",
+               size, run, ret ? "   " : "not", at, off);
         off += run;
     }
     return 0;
@@ -488,7 +512,8 @@ static int cmd_truncate(IoTool *t, int argc, char **argv)
     return 0;
 }
 
-/* Files and the tool itself ------------------------------------------------------------- */
+/* Files and the tool itself
+ * ------------------------------------------------------------- */
 
 static int cmd_open(IoTool *t, int argc, char **argv)
 {
@@ -499,14 +524,29 @@ static int cmd_open(IoTool *t, int argc, char **argv)
     optind = 0;
     while ((c = getopt(argc, argv, "rnkUt:d:o:")) != -1) {
         switch (c) {
-        case 'r': a.read_only = true; break;
-        case 'n': a.cache = "none"; break;
-        case 'k': a.aio = "native"; break;
-        case 'U': a.force_share = true; break;
-        case 't': a.cache = optarg; break;
-        case 'd': a.discard = optarg; break;
-        case 'o': a.options = optarg; break;
-        default: return -EINVAL;
+        case 'r':
+            a.read_only = true;
+            break;
+        case 'n':
+            a.cache = "none";
+            break;
+        case 'k':
+            a.aio = "native";
+            break;
+        case 'U':
+            a.force_share = true;
+            break;
+        case 't':
+            a.cache = optarg;
+            break;
+        case 'd':
+            a.discard = optarg;
+            break;
+        case 'o':
+            a.options = optarg;
+            break;
+        default:
+            return -EINVAL;
         }
     }
     a.file = optind < argc ? argv[optind] : NULL;
@@ -571,8 +611,7 @@ static const Command commands[] = {
     { "aio_read", NULL, "[-Cqv] [-P pattern] off len [len..]",
       "asynchronously reads a number of bytes", 2, -1, false, cmd_aio_read },
     { "aio_write", NULL, "[-Cfquz] [-P pattern] off len [len..]",
-      "asynchronously writes a number of bytes", 2, -1, false,
-      cmd_aio_write },
+      "asynchronously writes a number of bytes", 2, -1, false, cmd_aio_write },
     { "alloc", NULL, "offset [count]",
       "checks if offset is allocated in the file", 1, 2, false, cmd_alloc },
     { "close", "c", NULL, "close the current open file", 0, 0, false,
@@ -588,23 +627,19 @@ static const Command commands[] = {
       cmd_length },
     { "map", NULL, NULL, "prints the allocated areas of a file", 0, 0, false,
       cmd_map },
-    { "open", "o",
-      "[-rnkU] [-t cache] [-d discard] [-o options] [path]",
+    { "open", "o", "[-rnkU] [-t cache] [-d discard] [-o options] [path]",
       "open the file specified by path", 1, -1, true, cmd_open },
     { "quit", "q", NULL, "exit the program", 0, 0, true, cmd_quit },
     { "read", "r", "[-Cqv] [-P pattern [-s off] [-l len]] off len",
-      "reads a number of bytes at a specified offset", 2, -1, false,
-      cmd_read },
+      "reads a number of bytes at a specified offset", 2, -1, false, cmd_read },
     { "readv", NULL, "[-Cqv] [-P pattern] off len [len..]",
       "reads a number of bytes at a specified offset", 2, -1, false,
       cmd_readv },
-    { "sigraise", NULL, "signal", "raises a signal", 1, 1, true,
-      cmd_sigraise },
+    { "sigraise", NULL, "signal", "raises a signal", 1, 1, true, cmd_sigraise },
     { "sleep", NULL, NULL, "waits for the given value in milliseconds", 1, 1,
       true, cmd_sleep },
-    { "truncate", "t", "off",
-      "truncates the current file at the given offset", 1, 1, false,
-      cmd_truncate },
+    { "truncate", "t", "off", "truncates the current file at the given offset",
+      1, 1, false, cmd_truncate },
     { "write", "w", "[-Cfnquz] [-P pattern] off len",
       "writes a number of bytes at a specified offset", 2, -1, false,
       cmd_write },
@@ -655,14 +690,20 @@ static int check_count(const Command *c, int n)
         return 0;
     }
     if (c->argmax < 0) {
-        fprintf(stderr, "bad argument count %d to %s, expected at least %d "
-                "arguments\n", n, c->name, c->argmin);
+        fprintf(stderr,
+                "bad argument count %d to %s, expected at least %d "
+                "arguments\n",
+                n, c->name, c->argmin);
     } else if (c->argmin == c->argmax) {
-        fprintf(stderr, "bad argument count %d to %s, expected %d "
-                "arguments\n", n, c->name, c->argmin);
+        fprintf(stderr,
+                "bad argument count %d to %s, expected %d "
+                "arguments\n",
+                n, c->name, c->argmin);
     } else {
-        fprintf(stderr, "bad argument count %d to %s, expected between %d and "
-                "%d arguments\n", n, c->name, c->argmin, c->argmax);
+        fprintf(stderr,
+                "bad argument count %d to %s, expected between %d and "
+                "%d arguments\n",
+                n, c->name, c->argmin, c->argmax);
     }
     return -EINVAL;
 }

@@ -13,7 +13,9 @@
 #include "util/error.h"
 #include "util/rcu.h"
 
-/* Opening ---------------------------------------------------------------------------- */
+/* Opening
+ * ----------------------------------------------------------------------------
+ */
 
 static bool add_cache_options(QDict *d, const char *mode, bool *writeback,
                               Error **errp)
@@ -34,8 +36,8 @@ static bool add_cache_options(QDict *d, const char *mode, bool *writeback,
 static QDict *open_options(const OpenArgs *a, bool *writeback, Error **errp)
 {
     const char *text = a->image_opts ? a->file : a->options;
-    g_autoptr(QDict) d = text ? keyval_parse(text, NULL, NULL, errp)
-                              : qdict_new();
+    g_autoptr(QDict) d =
+        text ? keyval_parse(text, NULL, NULL, errp) : qdict_new();
 
     *writeback = true;
     if (!d || (a->cache && !add_cache_options(d, a->cache, writeback, errp))) {
@@ -79,8 +81,8 @@ bool io_open(IoTool *t, const OpenArgs *a, Error **errp)
     if (!opts) {
         return false;
     }
-    n = block_open_filename(t->graph, a->image_opts ? NULL : a->file,
-                            a->format, opts, NULL, errp);
+    n = block_open_filename(t->graph, a->image_opts ? NULL : a->file, a->format,
+                            opts, NULL, errp);
     if (!n) {
         return error_prefix(errp, "can't open%s%s", a->file ? " device " : "",
                             a->file ? a->file : "");
@@ -103,7 +105,9 @@ void io_close(IoTool *t)
     t->blk = NULL;
 }
 
-/* Command line --------------------------------------------------------------------------- */
+/* Command line
+ * ---------------------------------------------------------------------------
+ */
 
 static void usage(void)
 {
@@ -199,17 +203,39 @@ static bool parse(int argc, char **argv, OpenArgs *a, IoTool *t,
             printf("qemu-io version " CONFIG_VERSION "\n");
             *status = 0;
             return false;
-        case 'c': g_ptr_array_add(cmds, optarg); break;
-        case 'f': a->format = optarg; break;
-        case 'r': a->read_only = true; break;
-        case 'n': a->cache = "none"; break;
-        case 'm': t->misalign = true; break;
-        case 'k': a->aio = "native"; break;
-        case 'i': a->aio = optarg; break;
-        case 'd': a->discard = optarg; break;
-        case 't': a->cache = optarg; break;
-        case 'U': a->force_share = true; break;
-        case OPT_IMAGE_OPTS: a->image_opts = true; break;
+        case 'c':
+            g_ptr_array_add(cmds, optarg);
+            break;
+        case 'f':
+            a->format = optarg;
+            break;
+        case 'r':
+            a->read_only = true;
+            break;
+        case 'n':
+            a->cache = "none";
+            break;
+        case 'm':
+            t->misalign = true;
+            break;
+        case 'k':
+            a->aio = "native";
+            break;
+        case 'i':
+            a->aio = optarg;
+            break;
+        case 'd':
+            a->discard = optarg;
+            break;
+        case 't':
+            a->cache = optarg;
+            break;
+        case 'U':
+            a->force_share = true;
+            break;
+        case OPT_IMAGE_OPTS:
+            a->image_opts = true;
+            break;
         default:
             fprintf(stderr, "Try 'qemu-io --help' for more information\n");
             return false;

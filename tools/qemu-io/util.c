@@ -14,8 +14,8 @@ int64_t io_parse_size(const char *text)
 
 void io_print_size(double bytes, char *buf, size_t len)
 {
-    static const char *const units[] = { "bytes", "KiB", "MiB", "GiB", "TiB",
-                                         "PiB", "EiB" };
+    static const char *const units[] = { "bytes", "KiB", "MiB", "GiB",
+                                         "TiB",   "PiB", "EiB" };
     size_t u = 0;
     char number[32];
 
