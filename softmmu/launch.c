@@ -420,8 +420,12 @@ static bool launch_qtest(Launch *l, Vm *vm, Error **errp)
 
 static bool do_numa(Launch *l, Vm *vm, const char *text, Error **errp)
 {
+    QapiMode mode;
+    bool help;
+    g_autoptr(QDict) d = qapi_parse_opts_dict(text, "type", &help, &mode, errp);
     g_autoptr(NumaOptions) options =
-        qapi_parse_option(&qapi_type_NumaOptions, text, "type", errp);
+        d ? qapi_from_qobject(&qapi_type_NumaOptions, (QObject *)d, mode, errp)
+          : NULL;
 
     return options && numa_add(vm->machine, options, errp);
 }
