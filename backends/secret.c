@@ -32,8 +32,7 @@ static bool secret_load(Secret *s, Error **errp)
         return true;
     }
     if (!g_file_get_contents(s->file, &text, &len, &gerr)) {
-        return error_set(errp, "Unable to read %s: %s", s->file,
-                         gerr->message);
+        return error_set(errp, "Unable to read %s: %s", s->file, gerr->message);
     }
     s->bytes = (uint8_t *)text;
     s->len = len;
@@ -67,8 +66,10 @@ static bool secret_complete(Object *obj, Vm *vm, Error **errp)
     Secret *s = secret(obj);
 
     if (s->keyid || s->iv) {
-        return error_set(errp, "'%s' is not supported: secrets cannot be "
-                         "encrypted here", s->keyid ? "keyid" : "iv");
+        return error_set(errp,
+                         "'%s' is not supported: secrets cannot be "
+                         "encrypted here",
+                         s->keyid ? "keyid" : "iv");
     }
     if (s->data && s->file) {
         return error_set(errp, "'file' and 'data' are mutually exclusive");

@@ -15,5 +15,5 @@ static const ChardevClass null_class = {
     .parse = char_parse_plain,
     .open = null_open,
 };
-QOM_DEFINE(Chardev, char_null, .name = "chardev-null",
-           .parent = &chardev_type, .class = &null_class);
+QOM_DEFINE(Chardev, char_null, .name = "chardev-null", .parent = &chardev_type,
+           .class = &null_class);

@@ -439,8 +439,7 @@ static bool launch_machine(Launch *l, Vm *vm, Error **errp)
            each(l, vm, OPT_FW_CFG, do_fw_cfg, errp) &&
            debugcons_launch(l, vm, errp) && nics_launch(l, vm, errp) &&
            each(l, vm, OPT_DEVICE, do_device, errp) &&
-           drives_launch(vm, errp) &&
-           machine_run_done(vm->machine, errp) &&
+           drives_launch(vm, errp) && machine_run_done(vm->machine, errp) &&
            accel_machine_done(vm, errp) && launch_qtest(l, vm, errp);
 }
 

@@ -61,8 +61,8 @@ MemoryDeviceInfoList *qmp_query_memory_devices(Vm *vm, Error **errp)
     MemoryDeviceInfoList *list = NULL;
 
     for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
-        object_children_foreach(object_container(vm->root, places[i]),
-                                add_dimm, &list);
+        object_children_foreach(object_container(vm->root, places[i]), add_dimm,
+                                &list);
     }
     return list;
 }

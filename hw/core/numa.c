@@ -27,7 +27,8 @@ void numa_free(NumaState *numa)
     g_free(numa);
 }
 
-/* Nodes --------------------------------------------------------------------- */
+/* Nodes ---------------------------------------------------------------------
+ */
 
 static bool put_cpu(CpuSlot *slot, unsigned node, Error **errp)
 {
@@ -45,8 +46,10 @@ static bool take_cpus(Machine *m, unsigned node, const uint16List *cpus,
 {
     QAPI_LIST_FOREACH(cpus, n) {
         if (n->value >= m->n_cpu_slots) {
-            return error_set(errp, "CPU index (%u) should be smaller than "
-                             "maxcpus (%u)", n->value, m->n_cpu_slots);
+            return error_set(errp,
+                             "CPU index (%u) should be smaller than "
+                             "maxcpus (%u)",
+                             n->value, m->n_cpu_slots);
         }
         if (!put_cpu(&m->cpu_slots[n->value], node, errp)) {
             return false;
@@ -96,12 +99,15 @@ static bool node_exists(const NumaState *s, int64_t id)
 static bool add_distance(NumaState *s, const NumaDistOptions *o, Error **errp)
 {
     if (!node_exists(s, o->src) || !node_exists(s, o->dst)) {
-        return error_set(errp, "Source/Destination NUMA node is missing. "
+        return error_set(errp,
+                         "Source/Destination NUMA node is missing. "
                          "Please use '-numa node' option to declare it first.");
     }
     if (o->val < NUMA_DISTANCE_LOCAL) {
-        return error_set(errp, "NUMA distance (%u) is invalid, it shouldn't "
-                         "be less than %d.", o->val, NUMA_DISTANCE_LOCAL);
+        return error_set(errp,
+                         "NUMA distance (%u) is invalid, it shouldn't "
+                         "be less than %d.",
+                         o->val, NUMA_DISTANCE_LOCAL);
     }
     if (o->src == o->dst && o->val != NUMA_DISTANCE_LOCAL) {
         return error_set(errp, "Local distance of node %u should be %d.",
@@ -112,7 +118,7 @@ static bool add_distance(NumaState *s, const NumaDistOptions *o, Error **errp)
     return true;
 }
 
-#define MATCHES(slot, o, id)                                                   \
+#define MATCHES(slot, o, id) \
     (!(o)->has_##id || ((slot)->props.has_##id && (slot)->props.id == (o)->id))
 
 static bool add_cpu(Machine *m, const NumaCpuOptions *o, Error **errp)
@@ -123,9 +129,11 @@ static bool add_cpu(Machine *m, const NumaCpuOptions *o, Error **errp)
         return error_set(errp, "Missing mandatory node-id property");
     }
     if (!node_exists(m->numa, o->node_id)) {
-        return error_set(errp, "Invalid node-id=%" PRId64 ", NUMA node must be "
+        return error_set(errp,
+                         "Invalid node-id=%" PRId64 ", NUMA node must be "
                          "defined with -numa node,nodeid=ID before it's used "
-                         "with -numa cpu,node-id=ID", o->node_id);
+                         "with -numa cpu,node-id=ID",
+                         o->node_id);
     }
     for (unsigned i = 0; i < m->n_cpu_slots; i++) {
         CpuSlot *slot = &m->cpu_slots[i];
@@ -162,7 +170,8 @@ bool numa_add(Machine *m, const NumaOptions *options, Error **errp)
     }
 }
 
-/* All together ---------------------------------------------------------------- */
+/* All together ----------------------------------------------------------------
+ */
 
 static bool check_nodes(const Machine *m, Error **errp)
 {
@@ -176,13 +185,14 @@ static bool check_nodes(const Machine *m, Error **errp)
         total += s->nodes[i].size;
     }
     if (total != m->ram_size) {
-        return error_set(errp, "total memory for NUMA nodes (0x%" PRIx64 ") "
-                         "should equal RAM size (0x%" PRIx64 ")", total,
-                         m->ram_size);
+        return error_set(errp,
+                         "total memory for NUMA nodes (0x%" PRIx64 ") "
+                         "should equal RAM size (0x%" PRIx64 ")",
+                         total, m->ram_size);
     }
     if (m->memory_backend_id) {
         return error_set(errp, "'-machine memory-backend' and '-numa memdev' "
-                         "properties are mutually exclusive");
+                               "properties are mutually exclusive");
     }
     return true;
 }
@@ -219,9 +229,11 @@ static bool complete_distances(NumaState *s, Error **errp)
 
             *d = *d ? *d : s->distance[j][i];
             if (!*d) {
-                return error_set(errp, "The distance between node %u and %u is "
+                return error_set(errp,
+                                 "The distance between node %u and %u is "
                                  "missing, at least one distance value between "
-                                 "each nodes should be provided.", i, j);
+                                 "each nodes should be provided.",
+                                 i, j);
             }
         }
     }
@@ -267,7 +279,8 @@ MemRegion *numa_make_ram(Machine *m, Error **errp)
     return &s->ram;
 }
 
-/* HMP -------------------------------------------------------------------------- */
+/* HMP
+ * -------------------------------------------------------------------------- */
 
 static void print_node_cpus(Hmp *hmp, const Machine *m, unsigned node)
 {
@@ -298,7 +311,6 @@ static bool info_numa(Hmp *hmp, const QDict *args, Error **errp)
 }
 
 static const HmpCommand numa_commands[] = {
-    { .name = "info numa", .help = "show NUMA information",
-      .run = info_numa },
+    { .name = "info numa", .help = "show NUMA information", .run = info_numa },
 };
 HMP_COMMANDS(numa_commands);

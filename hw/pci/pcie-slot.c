@@ -279,10 +279,9 @@ void pcie_slot_init(PciDevice *port, uint16_t number, bool hotplug,
 {
     uint8_t at = port->exp_cap;
     uint32_t cap = (uint32_t)number << 19 | PCI_EXP_SLTCAP_EIP |
-                   PCI_EXP_SLTCAP_PIP | PCI_EXP_SLTCAP_AIP |
-                   PCI_EXP_SLTCAP_ABP;
-    uint16_t writable = INDICATORS | PCI_EXP_SLTCTL_HPIE | EVENTS |
-                        PCI_EXP_SLTCTL_EIC;
+                   PCI_EXP_SLTCAP_PIP | PCI_EXP_SLTCAP_AIP | PCI_EXP_SLTCAP_ABP;
+    uint16_t writable =
+        INDICATORS | PCI_EXP_SLTCTL_HPIE | EVENTS | PCI_EXP_SLTCTL_EIC;
 
     if (hotplug) {
         cap |= PCI_EXP_SLTCAP_HPS | PCI_EXP_SLTCAP_HPC;

@@ -8,56 +8,56 @@
 #include "util/error.h"
 
 enum { /* 4.5 to 4.12 */
-    NUM_33MHZ = 0x04,
-    SLOT_CONFIG = 0x0c, /* count, first device, physical number */
-    PROG_INTERFACE = 0x13,
-    COMMAND = 0x14,
-    COMMAND_STATUS = 0x16,
-    INT_LOCATOR = 0x18,
-    SERR_LOCATOR = 0x1c,
-    SERR_INT = 0x20,
-    SLOT_REGS = 0x24,
+       NUM_33MHZ = 0x04,
+       SLOT_CONFIG = 0x0c, /* count, first device, physical number */
+       PROG_INTERFACE = 0x13,
+       COMMAND = 0x14,
+       COMMAND_STATUS = 0x16,
+       INT_LOCATOR = 0x18,
+       SERR_LOCATOR = 0x1c,
+       SERR_INT = 0x20,
+       SLOT_REGS = 0x24,
 
-    FIRST_SLOT = 1,
-    SLOT_FLAGS = 0xe000, /* numbers count up; MRL sensors, buttons */
-    STATUS_MRL_OPEN = 0x2,
-    STATUS_INVALID_COMMAND = 0x4,
-    STATUS_INVALID_MODE = 0x8,
-    GLOBAL_INT_MASK = 0x1,
-    COMMAND_INT_MASK = 0x4,
-    COMMAND_DETECTED = 1 << 16,
-    ARBITER_DETECTED = 1 << 17,
+       FIRST_SLOT = 1,
+       SLOT_FLAGS = 0xe000, /* numbers count up; MRL sensors, buttons */
+       STATUS_MRL_OPEN = 0x2,
+       STATUS_INVALID_COMMAND = 0x4,
+       STATUS_INVALID_MODE = 0x8,
+       GLOBAL_INT_MASK = 0x1,
+       COMMAND_INT_MASK = 0x4,
+       COMMAND_DETECTED = 1 << 16,
+       ARBITER_DETECTED = 1 << 17,
 
-    CMD_SLOT_OPERATION_MAX = 0x3f,
-    CMD_BUS_MODE_FIRST = 0x40,
-    CMD_BUS_MODE_LAST = 0x47,
-    CMD_POWER_ALL = 0x48,
-    CMD_ENABLE_ALL = 0x49,
+       CMD_SLOT_OPERATION_MAX = 0x3f,
+       CMD_BUS_MODE_FIRST = 0x40,
+       CMD_BUS_MODE_LAST = 0x47,
+       CMD_POWER_ALL = 0x48,
+       CMD_ENABLE_ALL = 0x49,
 
-    /* Slot registers. */
-    STATE = 3,
-    STATE_POWERED = 1,
-    STATE_ENABLED = 2,
-    STATE_DISABLED = 3,
-    POWER_LED = 3 << 2,
-    POWER_LED_ON = 1 << 2,
-    POWER_LED_BLINK = 2 << 2,
-    POWER_LED_OFF = 3 << 2,
-    ATTENTION_LED = 3 << 4,
-    MRL_OPEN = 1 << 8,
-    PRESENT = 3 << 10, /* 0: a card of 7.5 W; 3: none */
-    EVENT_PRESENCE = 1 << 16,
-    EVENT_BUTTON = 1 << 18,
-    EVENT_MRL = 1 << 19,
-    EVENTS = 0x1f << 16,
-    EVENT_MASKS = 0x1f << 24,
-    ALL_MASKS = 0x7f << 24,
+       /* Slot registers. */
+       STATE = 3,
+       STATE_POWERED = 1,
+       STATE_ENABLED = 2,
+       STATE_DISABLED = 3,
+       POWER_LED = 3 << 2,
+       POWER_LED_ON = 1 << 2,
+       POWER_LED_BLINK = 2 << 2,
+       POWER_LED_OFF = 3 << 2,
+       ATTENTION_LED = 3 << 4,
+       MRL_OPEN = 1 << 8,
+       PRESENT = 3 << 10, /* 0: a card of 7.5 W; 3: none */
+       EVENT_PRESENCE = 1 << 16,
+       EVENT_BUTTON = 1 << 18,
+       EVENT_MRL = 1 << 19,
+       EVENTS = 0x1f << 16,
+       EVENT_MASKS = 0x1f << 24,
+       ALL_MASKS = 0x7f << 24,
 
-    CAP_SIZE = 8,
-    CAP_SELECT = 2,
-    CAP_INT_STATE = 3,
-    CAP_DATA = 4,
-    CAP_CIP = 0x80, /* controller interrupt pending */
+       CAP_SIZE = 8,
+       CAP_SELECT = 2,
+       CAP_INT_STATE = 3,
+       CAP_DATA = 4,
+       CAP_CIP = 0x80, /* controller interrupt pending */
 };
 
 struct Shpc {
@@ -84,7 +84,8 @@ static bool slot_occupied(const Shpc *s, unsigned slot)
     return s->br->bus->devices[PCI_DEVFN_MAKE(slot, 0)] != NULL;
 }
 
-/* Interrupts ----------------------------------------------------------------------- */
+/* Interrupts
+ * ----------------------------------------------------------------------- */
 
 static uint32_t pending_sources(const Shpc *s)
 {
@@ -118,7 +119,8 @@ static void update_interrupt(Shpc *s)
     s->signalled = wanted;
 }
 
-/* Commands (4.8) -------------------------------------------------------------------- */
+/* Commands (4.8)
+ * -------------------------------------------------------------------- */
 
 /* Out goes everything in the slot. */
 static void empty_slot(Shpc *s, unsigned slot)
@@ -159,9 +161,8 @@ static void slot_operation(Shpc *s, unsigned slot, uint8_t op)
         slot_set(s, slot, STATE, state);
     }
     reg = slot_reg(s, slot);
-    if ((reg & STATE) == STATE_DISABLED &&
-        (reg & POWER_LED) == POWER_LED_OFF && slot_occupied(s, slot) &&
-        (old_state != STATE_DISABLED || !state)) {
+    if ((reg & STATE) == STATE_DISABLED && (reg & POWER_LED) == POWER_LED_OFF &&
+        slot_occupied(s, slot) && (old_state != STATE_DISABLED || !state)) {
         empty_slot(s, slot);
     }
 }
@@ -207,7 +208,9 @@ static void run_command(Shpc *s)
                  pci_get_long(s->regs + SERR_INT) | COMMAND_DETECTED);
 }
 
-/* Registers ---------------------------------------------------------------------------- */
+/* Registers
+ * ----------------------------------------------------------------------------
+ */
 
 /* Writable bits, and those that ones clear, of the register's byte. */
 static void byte_masks(unsigned at, uint8_t *writable, uint8_t *clearable)
@@ -292,14 +295,17 @@ void shpc_config_written(Shpc *s, uint32_t addr, unsigned len)
     }
 }
 
-/* Plugging ------------------------------------------------------------------------------- */
+/* Plugging
+ * -------------------------------------------------------------------------------
+ */
 
 static bool check_plug(PciBus *bus, PciDevice *d, Error **errp)
 {
     int slot = d->addr < 0 ? FIRST_SLOT : PCI_DEVFN_SLOT(d->addr);
 
     if (slot < FIRST_SLOT || slot >= FIRST_SLOT + SHPC_SLOTS) {
-        return error_set(errp, "Unsupported PCI slot %d for standard hotplug "
+        return error_set(errp,
+                         "Unsupported PCI slot %d for standard hotplug "
                          "controller. Valid slots are between %d and %d.",
                          slot, FIRST_SLOT, FIRST_SLOT + SHPC_SLOTS - 1);
     }
@@ -350,7 +356,9 @@ static const PciHotplugOps hotplug_ops = {
     .unplug_request = unplug_request,
 };
 
-/* Life ------------------------------------------------------------------------------------- */
+/* Life
+ * -------------------------------------------------------------------------------------
+ */
 
 void shpc_reset(Shpc *s)
 {
@@ -387,8 +395,7 @@ Shpc *shpc_new(PciBridge *br, MemRegion *bar, uint32_t offset, Error **errp)
     s = g_new0(Shpc, 1);
     s->br = br;
     s->cap = at;
-    mem_region_init_io(&s->io, &d->dev.obj, &io_ops, s, "shpc-mmio",
-                       SHPC_SIZE);
+    mem_region_init_io(&s->io, &d->dev.obj, &io_ops, s, "shpc-mmio", SHPC_SIZE);
     mem_region_add(bar, offset, &s->io);
     br->bus->devfn_min = PCI_DEVFN_MAKE(FIRST_SLOT, 0);
     br->bus->hotplug = &hotplug_ops;

@@ -91,12 +91,12 @@ void *object_cast(void *obj, const ObjectType *type);
 #define QOM_DECLARE_TYPE(T, fn) QOM_DECLARE_CAST(T, fn##_type, fn)
 /* The same with a cast of another name, for types that variables are named
  * after: "Bus *bus = bus_cast(obj)". */
-#define QOM_DECLARE_CAST(T, typ, fn)                                           \
-    extern const ObjectType typ;                                               \
-    static inline G_GNUC_UNUSED T *fn(void *obj)                               \
-    {                                                                          \
-        return object_cast(obj, &typ);                                         \
-    }                                                                          \
+#define QOM_DECLARE_CAST(T, typ, fn)             \
+    extern const ObjectType typ;                 \
+    static inline G_GNUC_UNUSED T *fn(void *obj) \
+    {                                            \
+        return object_cast(obj, &typ);           \
+    }                                            \
     G_DEFINE_AUTOPTR_CLEANUP_FUNC(T, object_unref)
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Object, object_unref)

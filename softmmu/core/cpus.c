@@ -102,8 +102,7 @@ void cpus_resume(Vm *vm)
     }
 }
 
-void NO_THREAD_SAFETY cpu_run_on(Cpu *cpu,
-                                 void (*fn)(Cpu *cpu, void *opaque),
+void NO_THREAD_SAFETY cpu_run_on(Cpu *cpu, void (*fn)(Cpu *cpu, void *opaque),
                                  void *opaque)
 {
     struct CpuWork work = { .fn = fn, .opaque = opaque }, **tail = &cpu->work;

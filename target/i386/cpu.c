@@ -214,8 +214,7 @@ bool x86_cpu_pre_plug(Machine *m, Device *dev, Error **errp)
                          slot->props.node_id);
     }
     cpu->apic_id = slot->arch_id;
-    cpu->node_id = slot->props.has_node_id ? slot->props.node_id
-                                           : cpu->node_id;
+    cpu->node_id = slot->props.has_node_id ? slot->props.node_id : cpu->node_id;
     cpu->socket_id = slot->props.socket_id;
     cpu->die_id = slot->props.die_id;
     cpu->core_id = slot->props.core_id;

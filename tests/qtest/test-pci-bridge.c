@@ -155,8 +155,7 @@ static void test_pins_turn_at_the_bridge(void)
 {
     /* A port's pin cannot be behind a conventional bridge, so: the bridge in
      * a bridge at slot 1 has its pin A at slot 1, which is pin B of slot 2. */
-    g_autoptr(QTest) q =
-        start("-device pci-bridge,bus=br,chassis_nr=2,addr=1");
+    g_autoptr(QTest) q = start("-device pci-bridge,bus=br,chassis_nr=2,addr=1");
 
     pci_writel(q, BRIDGE, PCI_PRIMARY_BUS, 0x00020100);
     pci_writel(q, BRIDGE, PCI_MEMORY_BASE, 0xe000e000);
@@ -176,7 +175,8 @@ static void test_wrong_options_are_refused(void)
         { "-device pci-bridge", "chassis" },
         { "-device pci-bridge,chassis_nr=1,msi=on,shpc=off", "msi=on" },
         { "-device pci-bridge,id=b,chassis_nr=1 "
-          "-device virtio-rng-pci,bus=b,addr=0", "slot 0" },
+          "-device virtio-rng-pci,bus=b,addr=0",
+          "slot 0" },
         { "-device pci-bridge,chassis_nr=1,pref32-reserve=1M,pref64-reserve=1M",
           "exclude" },
     };

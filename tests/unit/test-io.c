@@ -126,8 +126,7 @@ static void test_unix_socket(void)
     g_autofree char *text = g_strdup_printf("unix:%s", path);
     g_autoptr(SocketAddress) addr = socket_address_parse(text, error_abort);
     autofd int server = socket_listen(addr, 1, NULL, error_abort);
-    autofd int client G_GNUC_UNUSED =
-        socket_connect(addr, NULL, error_abort);
+    autofd int client G_GNUC_UNUSED = socket_connect(addr, NULL, error_abort);
     autofd int peer = socket_accept(server);
 
     set_nonblock(server);

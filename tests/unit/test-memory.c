@@ -178,7 +178,8 @@ static void test_device_access_is_not_cut(Fixture *f, gconstpointer ops)
     mem_region_cleanup(&other);
 }
 
-static void NO_THREAD_SAFETY test_callbacks_get_the_lock(Fixture *f, gconstpointer ops)
+static void NO_THREAD_SAFETY test_callbacks_get_the_lock(Fixture *f,
+                                                         gconstpointer ops)
 {
     g_assert_cmphex(load(f, 0x1000, 4), ==, 0x03020100);
     vm_unlock(&test_vm);

@@ -43,7 +43,8 @@ static void add_pci_devices(void *opaque, Aml *a)
     aml_add_bus(a, ((PcBoot *)opaque)->c.pci);
 }
 
-/* NUMA ----------------------------------------------------------------------- */
+/* NUMA -----------------------------------------------------------------------
+ */
 
 /* Where the guest sees RAM: two parts, the first with a hole for old PCs. */
 typedef struct RamPart {

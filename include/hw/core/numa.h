@@ -26,7 +26,7 @@ typedef struct NumaState {
     unsigned n_nodes; /* numbered from 0 when complete */
     NumaNode nodes[NUMA_MAX_NODES];
     bool cpus_given;
-    bool has_distances; /* the user gave some */
+    bool has_distances;                               /* the user gave some */
     uint8_t distance[NUMA_MAX_NODES][NUMA_MAX_NODES]; /* [from][to]; 0: none */
     MemRegion ram; /* the nodes' memory, one after the other */
 } NumaState;

@@ -159,7 +159,7 @@ struct PciBus {
     AddressSpace *no_dma;
     const PciHotplugOps *hotplug; /* or NULL */
     void *hotplug_opaque;
-    bool hotplug_enabled; /* while the guest runs */
+    bool hotplug_enabled;   /* while the guest runs */
     GPtrArray *child_buses; /* PciBus * of bridges on this bus */
 };
 
