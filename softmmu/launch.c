@@ -232,6 +232,9 @@ static bool do_action(Launch *l, Vm *vm, const char *text, Error **errp)
             return false;
         }
     }
+    if (d && a->watchdog == WATCHDOG_ACTION_INJECT_NMI) {
+        return error_set(errp, "watchdog=inject-nmi is not supported");
+    }
     return d;
 }
 
