@@ -49,11 +49,12 @@ static bool hmp_ringbuf_read(Hmp *hmp, const QDict *args, Error **errp)
         return false;
     }
     for (const char *p = text; *p; p++) {
-        if (*p == '\\') {
+        unsigned char c = *p;
+
+        if (c == '\\') {
             hmp_printf(hmp, "\\\\");
-        } else if ((*p >= 0 && *p < ' ' && *p != '\n' && *p != '\t') ||
-                   *p == 0x7f) {
-            hmp_printf(hmp, "\\u%04X", (unsigned)*p);
+        } else if ((c < ' ' && c != '\n' && c != '\t') || c == 0x7f) {
+            hmp_printf(hmp, "\\u%04X", c);
         } else {
             hmp_printf(hmp, "%c", *p);
         }

@@ -2,10 +2,11 @@
 /* Socket addresses as text, and those of open sockets. */
 #include "util/osdep.h"
 
-#include <linux/vm_sockets.h>
 #include <netdb.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+
+#include <linux/vm_sockets.h>
 
 #include "io/socket.h"
 #include "util/error.h"

@@ -2,11 +2,12 @@
 /* Making sockets from addresses: socket(7), unix(7), ip(7), vsock(7). */
 #include "util/osdep.h"
 
-#include <linux/vm_sockets.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+
+#include <linux/vm_sockets.h>
 
 #include "io/socket.h"
 #include "util/error.h"
