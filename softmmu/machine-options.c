@@ -241,8 +241,10 @@ bool machine_options_apply(Launch *l, Machine *m, Error **errp)
         return error_set(errp, "-initrd, -append and -dtb need -kernel");
     }
     if (m->dtb && g_str_equal(l->target, "x86_64")) {
-        return error_set(errp, "-dtb %s: x86 machines boot without a device "
-                         "tree", m->dtb);
+        return error_set(errp,
+                         "-dtb %s: x86 machines boot without a device "
+                         "tree",
+                         m->dtb);
     }
     if (cpu) {
         return apply_cpu(m, cpu, errp);
