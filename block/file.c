@@ -116,7 +116,7 @@ static bool file_setup_locks(BlockNode *n, const BlockdevOptionsFile *o,
     OnOffAuto locking = o->has_locking ? o->locking : ON_OFF_AUTO_AUTO;
 
     s->lock_fd = -1;
-    if (locking == ON_OFF_AUTO_OFF || s->device || n->flags.force_share) {
+    if (locking == ON_OFF_AUTO_OFF || n->flags.force_share) {
         return true;
     }
     if (!file_lock_supported(s->fd)) {
@@ -421,6 +421,20 @@ static int64_t file_allocated(BlockNode *n)
     return (int64_t)st.st_blocks * 512;
 }
 
+/* The host may have read the file's pages before another host wrote them. */
+static int coroutine_fn file_invalidate(BlockNode *n)
+{
+    FileState *s = n->state;
+
+    if (!s->drop_cache || n->flags.direct) {
+        return 0;
+    }
+    if (fdatasync(s->fd) < 0) {
+        return -errno;
+    }
+    return -posix_fadvise(s->fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
 /* Statistics
  * -------------------------------------------------------------------- */
 
@@ -466,6 +480,7 @@ const BlockDriver block_driver_file = {
     .open = file_open,
     .close = file_close,
     .reopen = file_reopen,
+    .invalidate = file_invalidate,
     .refresh_limits = file_refresh_limits,
     .io = &file_io_ops,
     .size = &file_size_ops,
@@ -481,6 +496,7 @@ const BlockDriver block_driver_host_device = {
     .open = file_open,
     .close = file_close,
     .reopen = file_reopen,
+    .invalidate = file_invalidate,
     .refresh_limits = file_refresh_limits,
     .io = &file_io_ops,
     .size = &file_size_ops,

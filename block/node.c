@@ -333,3 +333,36 @@ void node_undrain(GPtrArray *users)
     }
     g_ptr_array_free(users, TRUE);
 }
+
+/* Taking over from another host
+ * ------------------------------------------------------------------ */
+
+typedef struct Invalidate {
+    BlockNode *n;
+    int ret;
+} Invalidate;
+
+static void coroutine_fn invalidate_entry(void *opaque)
+{
+    Invalidate *i = opaque;
+
+    i->ret = i->n->drv->invalidate(i->n);
+}
+
+bool block_invalidate_all(BlockGraph *g, Error **errp)
+{
+    for (guint i = 0; i < g->nodes->len; i++) {
+        Invalidate job = { .n = g->nodes->pdata[i] };
+
+        if (!job.n->drv->invalidate) {
+            continue;
+        }
+        block_run(invalidate_entry, &job);
+        if (job.ret < 0) {
+            return error_errno(errp, -job.ret,
+                               "Could not drop the cache of node '%s'",
+                               job.n->name);
+        }
+    }
+    return true;
+}

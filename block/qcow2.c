@@ -236,8 +236,6 @@ static bool apply_options(QcowState *s, const BlockdevOptionsQcow2 *o,
     }
     s->discard_request = o->has_pass_discard_request ? o->pass_discard_request
                                                      : s->n->flags.unmap;
-    s->discard_snapshot =
-        !o->has_pass_discard_snapshot || o->pass_discard_snapshot;
     s->discard_other = o->has_pass_discard_other && o->pass_discard_other;
     return true;
 }

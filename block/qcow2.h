@@ -154,7 +154,7 @@ struct QcowState {
     bool lazy;         /* refcounts may lag behind, the dirty bit says so */
     bool corrupt;      /* atomic: refuse to write */
     bool told_corrupt; /* atomic */
-    bool discard_request, discard_snapshot, discard_other;
+    bool discard_request, discard_other;
     LoopTimer clean_timer;
     int64_t clean_interval_ns;
 };

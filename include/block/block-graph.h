@@ -78,6 +78,10 @@ bool node_refresh_perms(BlockNode *n, Error **errp);
 /* Names for messages: "read, write". Free with g_free(). */
 char *block_perm_names(uint64_t perm);
 
+/* All nodes forget what they hold of the images' data: another host had them
+ * until now. Nothing is written yet. */
+bool block_invalidate_all(BlockGraph *g, Error **errp);
+
 /*
  * Drain every backend above @n; the handle goes to node_undrain(). Requests of
  * these backends wait meanwhile, so that the graph below may change.

@@ -155,6 +155,9 @@ struct BlockDriver {
     /* Apply changed flags (n->flags holds the old ones). */
     bool coroutine_fn (*reopen)(BlockNode *n, const BlockOpenFlags *flags,
                                 Error **errp);
+    /* Forget what the host caches of the data: another host may have changed
+     * it. 0 or -errno. */
+    int coroutine_fn (*invalidate)(BlockNode *n);
     void (*refresh_limits)(BlockNode *n);
     const BlockIoOps *io;
     const BlockSizeOps *size;

@@ -272,6 +272,21 @@ class DeviceTest(Case):
                     'discard 0 1M', path=self.dev,
                     args=('-f', 'raw', '-d', 'unmap', *args))
 
+    def test_block_device_is_locked(self):
+        with subprocess.Popen([b.OUR_IO, '-f', 'raw', self.dev],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              text=True) as p:
+            p.stdin.write('length\n')
+            p.stdin.flush()
+            p.stdout.readline()
+            dev = os.stat(self.dev)
+            locks = [line.split() for line in
+                     pathlib.Path('/proc/locks').read_text().splitlines()]
+            self.assertIn(['100', '101'],
+                          [f[6:] for f in locks
+                           if f[5].endswith(f':{dev.st_ino}')])
+            p.communicate('quit\n')
+
     def test_device_is_no_regular_file(self):
         p = self.opts(f'driver=file,filename={self.dev}')
         self.assertIn('regular file', p.stdout)

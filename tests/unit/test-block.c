@@ -5,6 +5,10 @@
  */
 #include "util/osdep.h"
 
+#include <linux/magic.h>
+#include <sys/mman.h>
+#include <sys/vfs.h>
+
 #include "block-image.h"
 #include "block/block-backend.h"
 #include "block/block-graph.h"
@@ -444,6 +448,57 @@ static void test_requests_outside_fail(void)
     blk_unref(blk);
 }
 
+/* Pages of the first @bytes of @path that the host has in memory. */
+static unsigned cached_pages(const char *path, size_t bytes)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    void *p = mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, 0);
+    size_t page = sysconf(_SC_PAGESIZE);
+    g_autofree unsigned char *in = g_malloc0(bytes / page);
+    unsigned n = 0;
+
+    g_assert_cmpint(mincore(p, bytes, in), ==, 0);
+    for (size_t i = 0; i < bytes / page; i++) {
+        n += in[i] & 1;
+    }
+    munmap(p, bytes);
+    close(fd);
+    return n;
+}
+
+static void check_drop_cache(const char *path, const char *value, bool dropped)
+{
+    g_autofree char *option =
+        g_strdup_printf("file,drop-cache=%s,filename=%s", value, path);
+    g_autofree char *buf = g_malloc0(MiB);
+    BlockBackend *blk = open_blk(option, BLK_PERM_ALL);
+
+    g_assert_cmpint(blk_pwrite(blk, 0, MiB, buf, 0), ==, 0);
+    g_assert_cmpint(cached_pages(path, MiB), ==, 256);
+    g_assert_true(block_invalidate_all(graph, error_abort));
+    g_assert_cmpint(cached_pages(path, MiB), ==, dropped ? 0 : 256);
+    blk_unref(blk);
+}
+
+static void test_drop_cache_when_taking_over(void)
+{
+    /* On a file system whose pages are a cache of something. */
+    g_autofree char *path = g_strdup("/var/tmp/nemu-XXXXXX");
+    int fd = g_mkstemp(path);
+    struct statfs st;
+
+    g_assert_cmpint(fstatfs(fd, &st), ==, 0);
+    g_assert_cmpint(ftruncate(fd, MiB), ==, 0);
+    close(fd);
+    if (st.f_type == TMPFS_MAGIC || sysconf(_SC_PAGESIZE) != 4096) {
+        g_test_skip("no page cache under /var/tmp");
+    } else {
+        check_drop_cache(path, "off", false);
+        check_drop_cache(path, "on", true);
+    }
+    unlink(path);
+}
+
 int main(int argc, char **argv)
 {
     int ret;
@@ -459,6 +514,7 @@ int main(int argc, char **argv)
     g_test_add_func("/block/drive", test_drive_takes_its_options);
     g_test_add_func("/block/drive-bad", test_bad_drives_are_refused);
     g_test_add_func("/block/errors", test_error_policy);
+    g_test_add_func("/block/drop-cache", test_drop_cache_when_taking_over);
     g_test_add_func("/block/outside", test_requests_outside_fail);
     g_test_add_func("/block/loops/raw", test_raw_from_several_loops);
     g_test_add_func("/block/loops/raw-direct", test_raw_without_page_cache);
