@@ -12,9 +12,11 @@ import os
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -35,7 +37,7 @@ class BedError(Exception):
     """L1 did not start, or did not end as it should."""
 
 
-def l0_argv(boot, share, root, scratch, args):
+def l0_argv(boot, share, root, scratch, beat, args):
     """The command line of L0."""
     tty = assets.ARCHES[boot.arch]['tty']
     append = (f'console={tty} panic=-1 quiet {L0_APPEND[boot.arch]} '
@@ -50,6 +52,8 @@ def l0_argv(boot, share, root, scratch, args):
         '-serial', f'file:{share}/l1-console',
         '-device', 'virtio-serial-pci', '-chardev', f'{hvc},id=job',
         '-device', 'virtconsole,chardev=job',
+        '-chardev', f'socket,id=beat,fd={beat}',
+        '-device', 'virtserialport,chardev=beat,name=beat',
         '-fsdev', f'local,id=root,path={root},security_model=none,'
                   'readonly=on,multidevs=remap',
         '-device', 'virtio-9p-pci,fsdev=root,mount_tag=root',
@@ -59,6 +63,42 @@ def l0_argv(boot, share, root, scratch, args):
         '-drive', f'if=none,id=scratch,file={scratch},format=raw,cache=unsafe',
         '-device', 'virtio-blk-pci,drive=scratch',
     ] + shlex.split(args.l0_args)
+
+
+class Heartbeat:
+    """A byte to L1, and with it an interrupt, many times a second.
+
+    TCG now and then forgets that an interrupt is pending while it leaves a
+    guest of L1's. Was that L1's one-shot timer, nothing would ever interrupt
+    L1 again: the next byte's interrupt brings the lost one back.
+    """
+
+    SECONDS = 0.05
+
+    def __init__(self):
+        self.mine, self.peer = socket.socketpair()
+        self.mine.setblocking(False)
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+
+    def run(self):
+        while not self.ended.wait(self.SECONDS):
+            try:
+                self.mine.send(b'.')
+            except BlockingIOError:
+                pass                # L1 does not read yet
+            except OSError:
+                return              # L0 has ended
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        self.thread.join()
+        self.mine.close()
+        self.peer.close()
 
 
 def make_scratch(path, gib):
@@ -107,6 +147,19 @@ def stop(proc):
             proc.wait()
 
 
+def wait(proc, share, args, sink):
+    """Until L0 has ended, by itself or because its time is over."""
+    try:
+        if args.interactive:
+            proc.wait()
+        elif not follow(proc, share / 'output',
+                        time.monotonic() + args.timeout,
+                        sink or sys.stdout.buffer):
+            raise BedError(f'no end after {args.timeout} s')
+    finally:
+        stop(proc)
+
+
 def read_status(share):
     """The job's exit status as L1 wrote it."""
     status = share / 'status'
@@ -134,22 +187,16 @@ def run_job(command, args, share, env=None, cwd=None, sink=None):
     work = Path(tempfile.mkdtemp(prefix='bed-'))
     try:
         make_scratch(work / 'scratch', args.scratch)
-        argv = l0_argv(boot, share, args.root, work / 'scratch', args)
-        if args.verbose:
-            print('bed:', shlex.join(argv), file=sys.stderr)
-        with open(share / 'l0-stderr', 'wb') as err:
-            proc = subprocess.Popen(
-                argv, stderr=err,
-                stdin=None if args.interactive else subprocess.DEVNULL)
-        try:
-            if args.interactive:
-                proc.wait()
-            elif not follow(proc, share / 'output',
-                            time.monotonic() + args.timeout,
-                            sink or sys.stdout.buffer):
-                raise BedError(f'no end after {args.timeout} s')
-        finally:
-            stop(proc)
+        with Heartbeat() as beat:
+            argv = l0_argv(boot, share, args.root, work / 'scratch',
+                           beat.peer.fileno(), args)
+            if args.verbose:
+                print('bed:', shlex.join(argv), file=sys.stderr)
+            with open(share / 'l0-stderr', 'wb') as err:
+                proc = subprocess.Popen(
+                    argv, stderr=err, pass_fds=[beat.peer.fileno()],
+                    stdin=None if args.interactive else subprocess.DEVNULL)
+            wait(proc, share, args, sink)
         if proc.returncode:
             raise BedError(f'L0 ended with {proc.returncode}: ' +
                            (share / 'l0-stderr').read_text(errors='replace'))
