@@ -5,6 +5,7 @@
 #include <endian.h>
 
 #include "block/block-options.h"
+#include "hw/core/boot-order.h"
 #include "hw/core/machine.h"
 #include "qapi/qapi-types-block-core.h"
 #include "qapi/qapi-types-common.h"
@@ -401,7 +402,6 @@ static void blk_init(Object *obj)
 {
     VirtioBlk *s = (VirtioBlk *)obj;
 
-    s->bootindex = -1;
     mutex_init(&s->drain_lock);
     cond_init(&s->drain_cond);
 }
@@ -447,9 +447,7 @@ static const Prop blk_props[] = {
     PROP(VirtioBlk, lheads, "lheads", 0),
     PROP(VirtioBlk, lsecs, "lsecs", 0),
     PROP_STR(VirtioBlk, serial, "serial"),
-    { .name = "bootindex",
-      .kind = &prop_kind_int32,
-      .offset = offsetof(VirtioBlk, bootindex) },
+    PROP_BOOTINDEX(VirtioBlk, bootindex, "/disk@0,0"),
     PROP(VirtioBlk, config_wce, "config-wce", true),
     PROP(VirtioBlk, scsi, "scsi", false),
     PROP(VirtioBlk, request_merging, "request-merging", true),

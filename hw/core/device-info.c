@@ -5,6 +5,7 @@
  */
 #include "util/osdep.h"
 
+#include "hw/core/boot-order.h"
 #include "hw/core/core-internal.h"
 #include "hw/core/device-info.h"
 #include "hw/core/device.h"
@@ -31,7 +32,7 @@ static QObject *prop_default(const Prop *prop)
 {
     const PropKind *k = prop->kind;
 
-    if (!prop->has_def) {
+    if (!prop->has_def || k == &prop_kind_bootindex) {
         return NULL;
     }
     if (k == &prop_kind_bool || k == &prop_kind_bit || k == &prop_kind_bit64) {

@@ -155,8 +155,15 @@ static bool set_boot(Object *obj, const Prop *prop, const QObject *value,
         (boot->once && !check_boot_order(boot->once, errp))) {
         return false;
     }
-    if (boot->has_reboot_timeout && boot->reboot_timeout < -1) {
-        return error_set(errp, "'reboot-timeout' must be -1 or more");
+    if (boot->has_reboot_timeout &&
+        (boot->reboot_timeout < -1 || boot->reboot_timeout > UINT16_MAX)) {
+        return error_set(errp, "'reboot-timeout' must be from -1 to %d",
+                         UINT16_MAX);
+    }
+    if (boot->has_splash_time &&
+        (boot->splash_time < 0 || boot->splash_time > UINT16_MAX)) {
+        return error_set(errp, "'splash-time' must be from 0 to %d",
+                         UINT16_MAX);
     }
     qapi_free_BootConfiguration(m->boot);
     m->boot = g_steal_pointer(&boot);

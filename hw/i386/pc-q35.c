@@ -224,6 +224,11 @@ static bool pc_q35_init(Machine *m, Error **errp)
     return pc->boot != NULL;
 }
 
+static const char *boot_order(const Machine *m)
+{
+    return m->boot->order ? m->boot->order : "cad";
+}
+
 static bool pc_done(Machine *m, Error **errp)
 {
     PcMachine *pc = pc_machine(m);
@@ -231,16 +236,27 @@ static bool pc_done(Machine *m, Error **errp)
         .low_ram = pc->below_4g,
         .high_ram = pc->above_4g,
         .cpus = m->smp.cpus,
-        .boot_order = m->boot->order ? m->boot->order : "cad",
+        .boot_order = boot_order(m),
         .fd_bootchk = true,
     };
 
-    return rtc_init_cmos(pc->rtc, &cmos, errp) && pc_boot_done(pc->boot, errp);
+    pc->boot_once = m->boot->once;
+    return rtc_init_cmos(pc->rtc, &cmos, errp) &&
+           (!pc->boot_once ||
+            rtc_set_boot_order(pc->rtc, m->boot->once, true, errp)) &&
+           pc_boot_done(pc->boot, errp);
 }
 
 static void pc_reset(Machine *m)
 {
-    pc_boot_reset(pc_machine(m)->boot);
+    PcMachine *pc = pc_machine(m);
+
+    /* The order for once is that of the start. */
+    if (pc->boot_once && m->vm->reset_cause != SHUTDOWN_CAUSE_NONE) {
+        rtc_set_boot_order(pc->rtc, boot_order(m), true, error_abort);
+        pc->boot_once = false;
+    }
+    pc_boot_reset(pc->boot);
 }
 
 static void pc_finalize(Object *obj)

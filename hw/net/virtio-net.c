@@ -4,6 +4,7 @@
 
 #include <endian.h>
 
+#include "hw/core/boot-order.h"
 #include "util/error.h"
 #include "virtio-net.h"
 
@@ -461,9 +462,7 @@ static const Prop net_props[] = {
                  .help = "Ethernet 6-byte MAC Address, example: "
                          "52:54:00:12:34:56"),
     PROP_NETDEV(VirtioNet, peers, "netdev"),
-    { .name = "bootindex",
-      .kind = &prop_kind_int32,
-      .offset = offsetof(VirtioNet, bootindex) },
+    PROP_BOOTINDEX(VirtioNet, bootindex, "/ethernet-phy@0"),
     PROP(VirtioNet, tx_timer, "x-txtimer", 150000),
     PROP(VirtioNet, tx_burst, "x-txburst", 256),
     PROP_STR(VirtioNet, tx, "tx"),
@@ -501,14 +500,8 @@ static const VirtioClass net_class = {
     .queue_reset = net_queue_reset,
     .state = &virtio_net_state,
 };
-static void net_init(Object *obj)
-{
-    ((VirtioNet *)obj)->bootindex = -1;
-}
-
 QOM_DEFINE(VirtioNet, virtio_net, .name = "virtio-net-device",
-           .parent = &virtio_device_type, .class = &net_class,
-           .init = net_init);
+           .parent = &virtio_device_type, .class = &net_class);
 
 #define NET_PCI(...) \
     VIRTIO_PCI_CLASS(0x1000, PCI_CLASS_NETWORK_ETHERNET, NETWORK, __VA_ARGS__)

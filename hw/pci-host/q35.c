@@ -86,7 +86,7 @@ static const PciHostClass q35_host_class = {
         .category = DEVICE_CATEGORY_BRIDGE,
         .realize = q35_host_realize,
         .unrealize = q35_host_unrealize,
-        .fw_name = "pci",
+        .fw_name = "pci@i0cf8", /* by its first port */
     },
 };
 QOM_DEFINE(Q35Host, q35_host, .name = "q35-pcihost", .parent = &pci_host_type,

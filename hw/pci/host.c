@@ -159,7 +159,7 @@ static const PciHostClass pci_host_class = {
         .realize = pci_host_realize,
         .unrealize = pci_host_unrealize,
         .reset = pci_host_reset,
-        .fw_name = "pci",
+        .fw_name = "pci@i0cf8",
     },
 };
 QOM_DEFINE(PciHost, pci_host, .name = "pci-host-bridge",

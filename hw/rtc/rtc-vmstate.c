@@ -119,8 +119,8 @@ static unsigned boot_code(char letter)
     return p ? p - letters + 1 : 0;
 }
 
-static bool set_boot_order(Rtc *s, const char *order, bool check_floppy,
-                           Error **errp)
+bool rtc_set_boot_order(Rtc *s, const char *order, bool check_floppy,
+                        Error **errp)
 {
     unsigned code[3] = { 0 };
 
@@ -155,5 +155,5 @@ bool rtc_init_cmos(Rtc *s, const RtcCmosInfo *info, Error **errp)
     }
     rtc_set_cmos(s, CMOS_CPUS, info->cpus - 1);
     rtc_set_cmos(s, CMOS_EQUIPMENT, EQUIPMENT_FPU_MOUSE);
-    return set_boot_order(s, info->boot_order, info->fd_bootchk, errp);
+    return rtc_set_boot_order(s, info->boot_order, info->fd_bootchk, errp);
 }

@@ -41,6 +41,8 @@ struct Vm {
      * rtc_offset_ns; vm_rtc_ns() says it. */
     VmClock rtc_clock;
     int64_t rtc_offset_ns;
+    /* Of the reset that runs or ran last: NONE is a start, not a reboot. */
+    ShutdownCause reset_cause;
     bool rtc_slew; /* driftfix=slew: deliver missed periodic ticks */
     char *name;         /* -name, or NULL */
     uint8_t uuid[16];

@@ -49,6 +49,7 @@ void vm_system_reset(Vm *vm, ShutdownCause cause)
 {
     GArray *all = vm->core->reset_handlers;
 
+    vm->reset_cause = cause;
     for (guint i = 0; i < all->len; i++) {
         ResetHandler *h = &g_array_index(all, ResetHandler, i);
 

@@ -29,6 +29,8 @@ bool pc_boot_add_rom(PcBoot *b, Error **errp);
 AcpiTables *pc_boot_build_acpi(PcBoot *b);
 /* pc-fw-cfg.c */
 bool pc_boot_fill_fw_cfg(PcBoot *b, Error **errp);
+/* The file "bootorder", for the devices as they are now. */
+bool pc_boot_set_order(PcBoot *b, Error **errp);
 /* fw-kernel.c: -kernel for firmware. */
 bool pc_boot_give_kernel(PcBoot *b, Error **errp);
 

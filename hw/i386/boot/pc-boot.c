@@ -157,6 +157,7 @@ void pc_boot_reset(PcBoot *b)
 
     acpi_tables_free(b->tables);
     b->tables = NULL;
+    pc_boot_set_order(b, error_abort); /* the file is there: cannot fail */
     if (!b->direct || vm_run_state(b->vm) == RUN_STATE_INMIGRATE) {
         return; /* memory comes with the stream */
     }

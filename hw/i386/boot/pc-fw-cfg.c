@@ -3,7 +3,9 @@
 #include "util/osdep.h"
 
 #include "accel/accel.h"
+#include "hw/core/boot-order.h"
 #include "hw/firmware/smbios.h"
+#include "hw/i386/boot/boot-private.h"
 #include "hw/i386/boot/pc-boot-private.h"
 #include "hw/nvram/fw_cfg.h"
 #include "softmmu/vm.h"
@@ -95,18 +97,58 @@ static bool add_states(FwCfg *f, Error **errp)
                            errp);
 }
 
+/* A picture must look like one; firmware knows it by the file's name. */
+static bool add_splash(PcBoot *b, FwCfg *f, const char *name, Error **errp)
+{
+    enum { MIN_SIZE = 30, BMP_DEPTH_AT = 28, MAX_SIZE = 16 * MiB };
+    g_autofree char *path = firmware_find(b->vm, name);
+    g_autofree uint8_t *data = NULL;
+    BootFile file;
+    uint64_t size;
+    bool ok, jpeg, bmp;
+
+    if (!path) {
+        return error_set(errp, "failed to find boot splash file '%s'", name);
+    }
+    if (!boot_file_open(&file, path, errp)) {
+        return false;
+    }
+    size = file.size;
+    if (size < MIN_SIZE || size > MAX_SIZE) {
+        boot_file_close(&file);
+        return error_set(errp, "boot splash file '%s' is no picture", path);
+    }
+    data = g_malloc(size);
+    ok = boot_file_read(&file, 0, data, size, errp);
+    boot_file_close(&file);
+    if (!ok) {
+        return false;
+    }
+    jpeg = data[0] == 0xff && data[1] == 0xd8;
+    bmp = data[0] == 'B' && data[1] == 'M' && data[BMP_DEPTH_AT] == 24;
+    if (!jpeg && !bmp) {
+        return error_set(errp,
+                         "boot splash file '%s' must be JPEG or 24 bit "
+                         "BMP",
+                         path);
+    }
+    return fw_cfg_add_file(f, jpeg ? "bootsplash.jpg" : "bootsplash.bmp", data,
+                           size, errp);
+}
+
 static bool add_boot_options(PcBoot *b, FwCfg *f, Error **errp)
 {
     const BootConfiguration *boot = b->c.machine->boot;
     int64_t timeout = boot->has_reboot_timeout ? boot->reboot_timeout : -1;
-    int32_t fail_wait = GINT32_TO_LE(timeout > 0xffff ? 0xffff : timeout);
+    int32_t fail_wait = GINT32_TO_LE(timeout);
     uint16_t menu_wait =
         GUINT16_TO_LE(boot->has_splash_time ? boot->splash_time : 0);
 
     fw_cfg_set_uint(f, FW_CFG_BOOT_MENU, boot->has_menu && boot->menu, 2);
     return fw_cfg_add_file(f, "etc/boot-fail-wait", &fail_wait, 4, errp) &&
            (!boot->has_splash_time ||
-            fw_cfg_add_file(f, "etc/boot-menu-wait", &menu_wait, 2, errp));
+            fw_cfg_add_file(f, "etc/boot-menu-wait", &menu_wait, 2, errp)) &&
+           (!boot->splash || add_splash(b, f, boot->splash, errp));
 }
 
 static void set_numbers(PcBoot *b, FwCfg *f)
@@ -125,13 +167,21 @@ static void set_numbers(PcBoot *b, FwCfg *f)
     fw_cfg_set_uint(f, FW_CFG_IRQ0_OVERRIDE, b->c.acpi.irq0_override, 4);
 }
 
+bool pc_boot_set_order(PcBoot *b, Error **errp)
+{
+    const BootConfiguration *boot = b->c.machine->boot;
+    g_autoptr(GByteArray) list = boot_order_list(b->vm, boot->strict);
+
+    return fw_cfg_set_file(b->c.machine->fw_cfg, "bootorder", list->data,
+                           list->len, errp);
+}
+
 bool pc_boot_fill_fw_cfg(PcBoot *b, Error **errp)
 {
     FwCfg *f = b->c.machine->fw_cfg;
 
     set_numbers(b, f);
-    return fw_cfg_add_file(f, "bootorder", NULL, 0, errp) &&
-           add_boot_options(b, f, errp) &&
+    return pc_boot_set_order(b, errp) && add_boot_options(b, f, errp) &&
            (b->c.no_acpi || add_acpi(b, f, errp)) && add_smbios(b, f, errp) &&
            add_e820(b, f, errp) && add_states(f, errp);
 }

@@ -42,6 +42,7 @@ struct PcMachine {
     IsaBus *isa;
     Rtc *rtc;
     PcBoot *boot;
+    bool boot_once; /* -boot once= holds */
 };
 
 QOM_DECLARE_TYPE(PcMachine, pc_machine)

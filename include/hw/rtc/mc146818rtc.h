@@ -22,5 +22,8 @@ typedef struct RtcCmosInfo {
     bool fd_bootchk;
 } RtcCmosInfo;
 bool rtc_init_cmos(Rtc *s, const RtcCmosInfo *info, Error **errp);
+/* The boot order alone, as in RtcCmosInfo; on errors it stays as it was. */
+bool rtc_set_boot_order(Rtc *s, const char *order, bool check_floppy,
+                        Error **errp);
 
 #endif
