@@ -77,6 +77,9 @@ static void epoll_update(LoopFd *w)
     struct epoll_event ev = { .events = w->events, .data.ptr = w };
     int op = w->state == FD_IN ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 
+    if (w->edge) {
+        ev.events |= EPOLLET;
+    }
     if (!w->events) {
         epoll_remove(w);
         return;

@@ -20,6 +20,7 @@ struct LoopFd {
     unsigned ready;   /* LOOP_* to dispatch */
     bool deleted;
     bool io; /* served by loop_run_io() too */
+    bool edge; /* edge-triggered */
     /* Back end state */
     uint8_t state;
     bool queued;      /* on the back end's list */

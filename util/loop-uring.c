@@ -5,7 +5,8 @@
  *
  * Watches use one-shot polls, armed again after each dispatch: that is
  * level-triggered, and costs no extra system call because the new polls go
- * out with the next wait. user_data is the address of the LoopUring or the
+ * out with the next wait. Edge-triggered watches have one poll that goes on
+ * telling. user_data is the address of the LoopUring or the
  * LoopFd, the latter with bit 0 set, or TAG_IGNORE.
  */
 #include "util/osdep.h"
@@ -51,8 +52,10 @@ static int uring_init(Loop *loop)
         ret = io_uring_queue_init_params(RING_ENTRIES, &s->ring, &p);
         s->disabled = p.flags & IORING_SETUP_R_DISABLED;
     }
-    /* Linux 5.11: a timeout in the wait call itself. */
-    if (!ret && !(s->ring.features & IORING_FEAT_EXT_ARG)) {
+    /* Linux 5.11: a timeout in the wait call itself. Linux 5.13, known by this
+     * feature: polls that tell more than once. */
+    if (!ret && (~s->ring.features &
+                 (IORING_FEAT_EXT_ARG | IORING_FEAT_RSRC_TAGS))) {
         io_uring_queue_exit(&s->ring);
         ret = -ENOSYS;
     }
@@ -138,7 +141,11 @@ static bool uring_add_poll(LoopFd *w)
     if (!sqe) {
         return false;
     }
-    io_uring_prep_poll_add(sqe, w->fd, w->events);
+    if (w->edge) {
+        io_uring_prep_poll_multishot(sqe, w->fd, w->events);
+    } else {
+        io_uring_prep_poll_add(sqe, w->fd, w->events);
+    }
     sqe->user_data = (uintptr_t)w | TAG_FD;
     w->armed = w->events;
     w->state = FD_ARMED;
@@ -200,10 +207,15 @@ static bool uring_fd_del(LoopFd *w)
     return false;
 }
 
-static void uring_fd_done(LoopFd *w, int res)
+static void uring_fd_done(LoopFd *w, int res, unsigned flags)
 {
-    w->state = FD_IDLE;
+    if (!(flags & IORING_CQE_F_MORE)) {
+        w->state = FD_IDLE;
+    }
     if (w->deleted) {
+        if (w->state != FD_IDLE) {
+            return; /* the last one is still to come */
+        }
         *w->prev = w->next;
         if (w->next) {
             w->next->prev = w->prev;
@@ -243,7 +255,8 @@ static void uring_cleanup(Loop *loop)
 /* Waiting ------------------------------------------------------------------- */
 
 /* True when a request's callback ran. */
-static bool uring_complete(LoopUringRing *s, uint64_t data, int res)
+static bool uring_complete(LoopUringRing *s, uint64_t data, int res,
+                           unsigned flags)
 {
     LoopUring *req;
 
@@ -251,7 +264,8 @@ static bool uring_complete(LoopUringRing *s, uint64_t data, int res)
         return false;
     }
     if (data & TAG_FD) {
-        uring_fd_done((LoopFd *)(uintptr_t)(data & ~(uint64_t)TAG_FD), res);
+        uring_fd_done((LoopFd *)(uintptr_t)(data & ~(uint64_t)TAG_FD), res,
+                      flags);
         return false;
     }
     req = (LoopUring *)(uintptr_t)data;
@@ -301,9 +315,10 @@ static bool uring_collect(Loop *loop)
         struct io_uring_cqe *cqe = &cq->cqes[*cq->khead & *cq->kring_mask];
         uint64_t data = cqe->user_data;
         int res = cqe->res;
+        unsigned flags = cqe->flags;
 
         io_uring_cq_advance(&s->ring, 1);
-        ran |= uring_complete(s, data, res);
+        ran |= uring_complete(s, data, res, flags);
     }
     return ran;
 }

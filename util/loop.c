@@ -321,8 +321,15 @@ LoopFd *loop_fd_add(Loop *loop, int fd, unsigned events, LoopFdFn *fn,
     return w;
 }
 
+void loop_fd_set_edge(LoopFd *w)
+{
+    w->edge = true;
+    w->loop->backend->fd_update(w);
+}
+
 void loop_fd_set_events(LoopFd *w, unsigned events)
 {
+    assert(!w->edge); /* what comes while it rests would be lost */
     if (w->events != events) {
         w->events = events;
         w->loop->backend->fd_update(w);
@@ -611,7 +618,9 @@ bool loop_run_once(Loop *loop, bool block)
     loop_start(loop);
     loop->depth++;
     ran = loop_run_tasks(loop);
-    loop_wait(loop, block && !ran ? loop_timers_timeout(loop) : 0);
+    /* What loop_run_io() left for us must not wait for another event. */
+    block = block && !ran && !loop->ready_head;
+    loop_wait(loop, block ? loop_timers_timeout(loop) : 0);
     ran |= loop->backend->collect(loop);
     ran |= loop_dispatch_fds(loop);
     ran |= loop_timers_run(loop);

@@ -49,28 +49,27 @@ static void queue_round(VirtQueue *vq)
     /* Chains that came after the last look: another round, behind the loop's
      * other work. What the handler chose to leave is its own affair. */
     if (vq->last_avail != before && !vq->kicks_muted && !empty) {
-        event_notifier_set(&vq->host_notifier);
+        loop_task_post(&vq->again_task);
     }
+}
+
+static void queue_again(void *opaque)
+{
+    queue_round(opaque);
 }
 
 static void queue_event(void *opaque, unsigned events)
 {
     VirtQueue *vq = opaque;
 
-    if (vq->polled) {
-        vq->polled = false;
-    } else if (!event_notifier_test_and_clear(&vq->host_notifier)) {
-        return;
-    }
-    queue_round(vq);
+    queue_round(vq); /* the counter is never read: see loop_fd_set_edge() */
 }
 
 static bool queue_poll(void *opaque)
 {
     VirtQueue *vq = opaque;
 
-    vq->polled = vq_ready(vq) && !vq->kicks_muted && vring_has_news(vq);
-    return vq->polled;
+    return vq_ready(vq) && !vq->kicks_muted && vring_has_news(vq);
 }
 
 static void queue_attach(void *opaque)
@@ -80,6 +79,7 @@ static void queue_attach(void *opaque)
     if (!vq->watch) {
         vq->watch = loop_fd_add(vq->loop, vq->host_notifier.fd, LOOP_IN,
                                 queue_event, vq);
+        loop_fd_set_edge(vq->watch);
         loop_fd_set_poll(vq->watch, queue_poll);
     }
 }
@@ -89,6 +89,7 @@ static void queue_detach(void *opaque)
     VirtQueue *vq = opaque;
 
     loop_task_cancel(&vq->attach_task);
+    loop_task_cancel(&vq->again_task);
     loop_fd_del(vq->watch);
     vq->watch = NULL;
 }
@@ -119,6 +120,7 @@ static bool queue_attach_start(VirtQueue *vq)
     }
     vq->attached = true;
     loop_task_init(&vq->attach_task, vq->loop, queue_attach, vq);
+    loop_task_init(&vq->again_task, vq->loop, queue_again, vq);
     loop_task_post(&vq->attach_task);
     return true;
 }

@@ -93,6 +93,10 @@ LoopFd *loop_fd_add(Loop *loop, int fd, unsigned events, LoopFdFn *fn,
                     void *opaque);
 void loop_fd_set_events(LoopFd *w, unsigned events);
 void loop_fd_set_poll(LoopFd *w, LoopPollFn *poll);
+/* Tell each new event once, whether or not the callback consumes it: for
+ * eventfds, whose counter then need never be read. Right after loop_fd_add().
+ * A callback may come once too often. Such a watch cannot rest. */
+void loop_fd_set_edge(LoopFd *w);
 void loop_fd_set_io(LoopFd *w);
 /* Also from inside callbacks, its own too. NULL is fine. */
 void loop_fd_del(LoopFd *w);

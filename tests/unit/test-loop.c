@@ -355,6 +355,119 @@ static bool poll_true(void *opaque)
     return true;
 }
 
+static void test_edge_watch_tells_each_event_once(const void *backend)
+{
+    Loop *loop = make_loop(backend);
+    EventNotifier e;
+    autoerr Error *err = NULL;
+    LoopFd *w;
+
+    g_assert_true(event_notifier_init(&e, &err));
+    w = loop_fd_add(loop, e.fd, LOOP_IN, note_in, "e");
+    loop_fd_set_edge(w);
+    for (int i = 0; i < 3; i++) {
+        event_notifier_set(&e);
+        g_assert_true(loop_run_once(loop, true));
+        expect("e1");
+        loop_run_once(loop, false);
+        loop_run_once(loop, false);
+        expect("");
+    }
+    event_notifier_set(&e);
+    loop_fd_del(w);
+    loop_run_once(loop, false);
+    expect("");
+    event_notifier_cleanup(&e);
+    loop_free(loop);
+}
+
+/* A driver and a device: the driver makes work, then kicks, and goes on when
+ * the device has seen it. A lost kick leaves both waiting. */
+typedef struct KickGame {
+    EventNotifier e;
+    unsigned made, seen; /* atomic */
+} KickGame;
+
+#define KICKS 20000
+#define KICK_PATIENCE_NS (10 * 1000000000LL)
+
+static void *kick_driver(void *opaque)
+{
+    KickGame *g = opaque;
+
+    for (unsigned i = 1; i <= KICKS; i++) {
+        __atomic_store_n(&g->made, i, __ATOMIC_SEQ_CST);
+        event_notifier_set(&g->e);
+        /* Now and then several in a row. */
+        while (i % 4 && __atomic_load_n(&g->seen, __ATOMIC_SEQ_CST) < i) {
+            g_thread_yield();
+        }
+    }
+    return NULL;
+}
+
+static void kick_seen(void *opaque, unsigned events)
+{
+    KickGame *g = opaque;
+
+    __atomic_store_n(&g->seen, __atomic_load_n(&g->made, __ATOMIC_SEQ_CST),
+                     __ATOMIC_SEQ_CST);
+}
+
+static void play_kicks(Loop *loop, KickGame *g)
+{
+    GThread *driver = g_thread_new("driver", kick_driver, g);
+    LoopTimer limit;
+
+    loop_timer_init(&limit, loop, note, "kick lost");
+    loop_timer_set(&limit, loop_now_ns() + KICK_PATIENCE_NS);
+    while (__atomic_load_n(&g->seen, __ATOMIC_SEQ_CST) < KICKS) {
+        loop_run_once(loop, true);
+        expect("");
+    }
+    loop_timer_cancel(&limit);
+    g_thread_join(driver);
+}
+
+static void test_no_kick_is_lost(const void *backend)
+{
+    Loop *loop = make_loop(backend);
+    KickGame g = { .made = 0 };
+    LoopFd *w;
+
+    event_notifier_init(&g.e, error_abort);
+    w = loop_fd_add(loop, g.e.fd, LOOP_IN, kick_seen, &g);
+    loop_fd_set_edge(w);
+    play_kicks(loop, &g);
+    loop_fd_del(w);
+    event_notifier_cleanup(&g.e);
+    loop_free(loop);
+}
+
+/* What came while only block I/O was served, or before there was a watch. */
+static void test_kick_waits_for_its_turn(const void *backend)
+{
+    Loop *loop = make_loop(backend);
+    EventNotifier e;
+    LoopFd *w;
+
+    event_notifier_init(&e, error_abort);
+    event_notifier_set(&e);
+    w = loop_fd_add(loop, e.fd, LOOP_IN, note_in, "e");
+    loop_fd_set_edge(w);
+    g_assert_true(loop_run_once(loop, true));
+    expect("e1");
+    event_notifier_set(&e);
+    loop_run_io(loop, false);
+    loop_run_io(loop, false);
+    expect("");
+    g_assert_true(loop_run_once(loop, true));
+    expect("e1");
+    loop_fd_del(w);
+    event_notifier_cleanup(&e);
+    loop_free(loop);
+}
+
 static void test_poll_function_finds_work(const void *backend)
 {
     Loop *loop = make_loop(backend);
@@ -447,6 +560,9 @@ static const struct {
     { "threads", test_other_threads_post },
     { "own-thread", test_loop_moves_to_its_thread },
     { "hooks", test_hooks_surround_waits_that_block },
+    { "edge", test_edge_watch_tells_each_event_once },
+    { "kicks", test_no_kick_is_lost },
+    { "kick-later", test_kick_waits_for_its_turn },
     { "poll", test_poll_function_finds_work },
     { "nested", test_callback_may_run_the_loop },
 };
@@ -464,8 +580,8 @@ int main(int argc, char **argv)
     trace = g_string_new(NULL);
     for (size_t b = 0; b < ARRAY_SIZE(backends); b++) {
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-            g_autofree char *path = g_strdup_printf("/loop/%s/%s", backends[b],
-                                                    cases[i].name);
+            g_autofree char *path =
+                g_strdup_printf("/loop/%s/%s", backends[b], cases[i].name);
 
             g_test_add_data_func(path, backends[b], cases[i].fn);
         }

@@ -113,10 +113,10 @@ struct VirtQueue {
     EventNotifier guest_notifier;   /* we interrupt; bound to an irqfd */
     LoopFd *watch;                  /* owner loop */
     LoopTask attach_task;           /* owner loop */
+    LoopTask again_task;            /* owner loop: another round */
     LoopTask irq_task;              /* main loop */
     int irqfd_on;                   /* atomic */
     bool attached;                  /* machine lock: notifiers exist */
-    bool polled;                    /* owner loop: found by polling */
     uint16_t stalled;               /* owner loop: packed position left alone */
     bool restored;                  /* from a stream: the ring knows the rest */
     bool ioeventfd_on, wants_irqfd; /* machine lock */
