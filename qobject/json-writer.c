@@ -236,6 +236,10 @@ void json_double(JsonWriter *w, double v)
         json_null(w);
         return;
     }
+    if (v == 0 && signbit(v)) {
+        literal(w, "-0.0");     /* "-0" would be read as the integer 0 */
+        return;
+    }
     literal(w, g_ascii_formatd(text, sizeof(text), "%.17g", v));
 }
 
