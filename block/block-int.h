@@ -66,6 +66,20 @@ BlockEdge *edge_attach(BlockNode *node, BlockNode *parent, BlockBackend *blk,
                        const char *name, unsigned role, uint64_t perm,
                        uint64_t shared, Error **errp);
 void edge_detach(BlockEdge *e);
+/* For changes of the graph as a whole: no permission is looked at. */
+BlockEdge *edge_new(BlockNode *node, BlockNode *parent, const char *name,
+                    unsigned role); /* takes its own reference to @node */
+void edge_link(BlockEdge *e);
+void edge_unlink(BlockEdge *e);
+void edge_free(BlockEdge *e); /* unlinked */
+/* Is @below @n, or under it? */
+bool node_reaches(const BlockNode *n, const BlockNode *below);
+/* Check and apply what follows from changed users or flags of @nodes. */
+bool nodes_refresh_perms(GPtrArray *nodes, Error **errp);
+/* @n and all that it uses, users first. */
+void node_collect_below(BlockNode *n, GHashTable *seen, GPtrArray *reversed);
+/* The rmw gate, when requests may need it. No request is under way. */
+void node_prepare_rmw(BlockNode *n);
 bool edge_set_perm(BlockEdge *e, uint64_t perm, uint64_t shared, Error **errp);
 /* What the users of @n together want and allow. */
 void node_cumulative_perm(const BlockNode *n, uint64_t *perm, uint64_t *shared);

@@ -15,6 +15,11 @@ extern const BlockDriver block_driver_file, block_driver_host_device,
 bool block_flags_from_options(const BlockdevOptions *o,
                               const BlockOpenFlags *inherit, BlockOpenFlags *f,
                               Error **errp);
+/* What a child that is defined inside a node with these flags gets. */
+BlockOpenFlags block_flags_for_child(const BlockOpenFlags *parent,
+                                     unsigned role);
+/* Is @n writable, or would it become so for a writer? */
+bool block_can_write(const BlockNode *n);
 /* The backing file that an image's header names; @format NULL: probe. */
 BlockEdge *coroutine_fn node_open_backing(BlockNode *n, const char *filename,
                                           const char *format, Error **errp);

@@ -19,6 +19,13 @@
 /* Opening
  * ---------------------------------------------------------------------- */
 
+static const BlockdevOptionsFile *file_options(const BlockNode *n,
+                                               const BlockdevOptions *opts)
+{
+    return n->drv->driver == BLOCKDEV_DRIVER_FILE ? &opts->u.file
+                                                  : &opts->u.host_device;
+}
+
 static int file_open_flags(const BlockOpenFlags *flags, bool read_only)
 {
     return O_CLOEXEC | (read_only ? O_RDONLY : O_RDWR) |
@@ -175,9 +182,7 @@ static bool file_open_fd(BlockNode *n, Error **errp)
 static bool coroutine_fn file_open(BlockNode *n, const BlockdevOptions *opts,
                                    Error **errp)
 {
-    const BlockdevOptionsFile *o = n->drv->driver == BLOCKDEV_DRIVER_FILE
-                                       ? &opts->u.file
-                                       : &opts->u.host_device;
+    const BlockdevOptionsFile *o = file_options(n, opts);
     FileState *s = n->state;
     int64_t length;
 
@@ -308,26 +313,39 @@ static bool file_blocksizes(BlockNode *n, uint32_t *logical, uint32_t *physical)
 /* Permissions
  * -------------------------------------------------------------------- */
 
-/* With auto-read-only the descriptor follows what the users want. */
+/* The descriptor follows the node's flags and, with auto-read-only, what the
+ * users want. */
 static bool file_prepare_access(BlockNode *n, uint64_t perm, Error **errp)
 {
     FileState *s = n->state;
     bool read_only =
         !(perm & (BLK_PERM_WRITE | BLK_PERM_WRITE_UNCHANGED | BLK_PERM_RESIZE));
+    int flags;
 
-    if (!n->flags.auto_read_only || n->flags.read_only ||
-        read_only == n->read_only || s->new_fd >= 0) {
+    if (n->flags.read_only || !n->flags.auto_read_only) {
+        read_only = n->flags.read_only;
+    }
+    flags = file_open_flags(&n->flags, read_only);
+    if (flags == s->open_flags) {
         return true;
     }
-    s->new_fd = file_open_path(n, file_open_flags(&n->flags, read_only));
+    s->new_fd = file_open_path(n, flags);
     if (s->new_fd < 0) {
         int err = -s->new_fd;
 
         s->new_fd = -1;
         return error_errno(errp, err, "Could not reopen file '%s'", s->path);
     }
-    s->new_read_only = read_only;
+    s->new_flags = flags;
     return true;
+}
+
+static void file_drop_new_fd(FileState *s)
+{
+    if (s->new_fd >= 0) {
+        close(s->new_fd);
+        s->new_fd = -1;
+    }
 }
 
 static bool file_perm_prepare(BlockNode *n, uint64_t perm, uint64_t shared,
@@ -335,8 +353,14 @@ static bool file_perm_prepare(BlockNode *n, uint64_t perm, uint64_t shared,
 {
     FileState *s = n->state;
 
-    return file_prepare_access(n, perm, errp) &&
-           file_lock_prepare(s, perm, ~shared & BLK_PERM_ALL, errp);
+    if (!file_prepare_access(n, perm, errp)) {
+        return false;
+    }
+    if (!file_lock_prepare(s, perm, ~shared & BLK_PERM_ALL, errp)) {
+        file_drop_new_fd(s);
+        return false;
+    }
+    return true;
 }
 
 static void file_perm_commit(BlockNode *n)
@@ -347,9 +371,9 @@ static void file_perm_commit(BlockNode *n)
     if (s->new_fd >= 0) {
         /* Same number: requests on other loops need not know. */
         dup3(s->new_fd, s->fd, O_CLOEXEC);
-        close(s->new_fd);
-        s->new_fd = -1;
-        n->read_only = s->new_read_only;
+        file_drop_new_fd(s);
+        s->open_flags = s->new_flags;
+        n->read_only = (s->open_flags & O_ACCMODE) == O_RDONLY;
     }
 }
 
@@ -358,34 +382,26 @@ static void file_perm_abort(BlockNode *n)
     FileState *s = n->state;
 
     file_lock_abort(s);
-    if (s->new_fd >= 0) {
-        close(s->new_fd);
-        s->new_fd = -1;
-    }
+    file_drop_new_fd(s);
 }
 
 /* Reopen ----------------------------------------------------------------------
  */
 
-static bool coroutine_fn file_reopen(BlockNode *n, const BlockOpenFlags *flags,
-                                     Error **errp)
+static bool coroutine_fn file_reopen_prepare(BlockReopen *r, Error **errp)
 {
-    FileState *s = n->state;
-    bool read_only =
-        flags->read_only || (flags->auto_read_only && n->read_only);
-    int fd;
+    const FileState *s = r->n->state;
 
-    if (s->aio == FILE_AIO_NATIVE && !flags->direct) {
-        return error_set(errp, "aio=native requires cache.direct=on");
-    }
-    fd = file_open_path(n, file_open_flags(flags, read_only));
-    if (fd < 0) {
-        return error_errno(errp, -fd, "Could not reopen file '%s'", s->path);
-    }
-    dup3(fd, s->fd, O_CLOEXEC);
-    close(fd);
-    n->read_only = read_only;
-    return true;
+    return s->aio != FILE_AIO_NATIVE || r->flags.direct ||
+           error_set(errp, "aio=native requires cache.direct=on");
+}
+
+static void coroutine_fn file_reopen_commit(BlockReopen *r)
+{
+    const BlockdevOptionsFile *o = file_options(r->n, r->opts);
+    FileState *s = r->n->state;
+
+    s->drop_cache = !o->has_drop_cache || o->drop_cache;
 }
 
 /* Size
@@ -466,6 +482,12 @@ static const BlockSizeOps file_size_ops = {
     .blocksizes = file_blocksizes,
 };
 
+static const BlockReopenOps file_reopen_ops = {
+    .options = (const char *const[]){ "drop-cache", NULL },
+    .prepare = file_reopen_prepare,
+    .commit = file_reopen_commit,
+};
+
 static const BlockPermOps file_perm_ops = {
     .prepare = file_perm_prepare,
     .commit = file_perm_commit,
@@ -479,13 +501,13 @@ const BlockDriver block_driver_file = {
     .protocol = true,
     .open = file_open,
     .close = file_close,
-    .reopen = file_reopen,
     .invalidate = file_invalidate,
     .refresh_limits = file_refresh_limits,
     .io = &file_io_ops,
     .size = &file_size_ops,
     .perm = &file_perm_ops,
     .info = &file_info_ops,
+    .reopen = &file_reopen_ops,
 };
 
 const BlockDriver block_driver_host_device = {
@@ -495,11 +517,11 @@ const BlockDriver block_driver_host_device = {
     .protocol = true,
     .open = file_open,
     .close = file_close,
-    .reopen = file_reopen,
     .invalidate = file_invalidate,
     .refresh_limits = file_refresh_limits,
     .io = &file_io_ops,
     .size = &file_size_ops,
     .perm = &file_perm_ops,
     .info = &file_info_ops,
+    .reopen = &file_reopen_ops,
 };

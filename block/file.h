@@ -25,7 +25,7 @@ typedef struct FileState {
     uint64_t locked_perm, locked_unshared; /* bits of the locks we hold */
     uint64_t want_perm, want_unshared;     /* between prepare and commit */
     int new_fd; /* between prepare and commit; or -1 */
-    bool new_read_only;
+    int new_flags;
     /* Atomic hints: cleared when the host said that it cannot. */
     bool can_discard, can_zero_range, can_punch;
     uint64_t discards_ok, discards_failed, discarded_bytes; /* atomic */

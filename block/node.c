@@ -4,6 +4,7 @@
 
 #include "block/block-graph.h"
 #include "block/block-int.h"
+#include "qapi/qapi-types-block-core.h"
 #include "util/error.h"
 
 BlockGraph *block_graph_new(Loop *loop)
@@ -193,12 +194,17 @@ BlockNode *node_new(BlockGraph *g, const BlockDriver *drv, const char *name,
     return n;
 }
 
-void node_publish(BlockNode *n)
+void node_prepare_rmw(BlockNode *n)
 {
-    if (n->limits.request_alignment > 1) {
+    if (n->limits.request_alignment > 1 && !n->rmw) {
         n->rmw = g_aligned_alloc0(1, sizeof(CoGate), 64);
         co_gate_init(n->rmw, n->graph->loop);
     }
+}
+
+void node_publish(BlockNode *n)
+{
+    node_prepare_rmw(n);
     g_ptr_array_add(n->graph->nodes, n);
 }
 
@@ -228,6 +234,7 @@ void node_close(BlockNode *n)
     }
     co_mutex_destroy(&n->rmw_lock);
     g_ptr_array_free(n->parents, TRUE);
+    qapi_free_BlockdevOptions(n->opts);
     g_free(n->state);
     g_free(n->filename);
     g_free(n->name);

@@ -86,9 +86,10 @@ bool block_flags_from_options(const BlockdevOptions *o,
 
 /* What a child that is defined inside @n gets by default. Formats pass on only
  * the discards that their own option allows, so the child may unmap. */
-static BlockOpenFlags flags_for_child(const BlockNode *n, unsigned role)
+BlockOpenFlags block_flags_for_child(const BlockOpenFlags *parent,
+                                     unsigned role)
 {
-    BlockOpenFlags f = n->flags;
+    BlockOpenFlags f = *parent;
 
     f.unmap = true;
     if (role & BLOCK_ROLE_COW) {
@@ -171,6 +172,7 @@ BlockNode *block_open(BlockGraph *g, const BlockdevOptions *opts,
         return NULL;
     }
     n->flags = flags;
+    n->opts = qapi_clone(&qapi_type_BlockdevOptions, opts);
     n->probed = g->probing;
     g->probing = false;
     n->read_only = flags.read_only;
@@ -197,7 +199,7 @@ static BlockNode *reference_child(BlockNode *n, const char *reference,
     return child ? node_ref(child) : NULL;
 }
 
-static bool can_write(const BlockNode *n)
+bool block_can_write(const BlockNode *n)
 {
     return !n->read_only || (n->flags.auto_read_only && !n->flags.read_only);
 }
@@ -206,7 +208,7 @@ BlockEdge *coroutine_fn node_open_child(BlockNode *n, const char *name,
                                         const BlockdevRef *ref, unsigned role,
                                         Error **errp)
 {
-    BlockOpenFlags flags = flags_for_child(n, role);
+    BlockOpenFlags flags = block_flags_for_child(&n->flags, role);
     BlockNode *child;
 
     if (ref->type == QTYPE_QSTRING) {
@@ -217,9 +219,12 @@ BlockEdge *coroutine_fn node_open_child(BlockNode *n, const char *name,
     if (!child) {
         return NULL;
     }
+    if (ref->type != QTYPE_QSTRING) {
+        child->inherits = n;
+    }
     if (role & BLOCK_ROLE_PRIMARY) {
         n->read_only = n->flags.read_only ||
-                       (n->flags.auto_read_only && !can_write(child));
+                       (n->flags.auto_read_only && !block_can_write(child));
     }
     return node_attach_child(n, child, name, role, errp);
 }
@@ -227,12 +232,15 @@ BlockEdge *coroutine_fn node_open_child(BlockNode *n, const char *name,
 BlockEdge *coroutine_fn node_open_backing(BlockNode *n, const char *filename,
                                           const char *format, Error **errp)
 {
-    BlockOpenFlags flags = flags_for_child(n, BLOCK_ROLE_COW);
+    BlockOpenFlags flags = block_flags_for_child(&n->flags, BLOCK_ROLE_COW);
     BlockNode *child =
         block_open_filename(n->graph, filename, format, NULL, &flags, errp);
 
-    return child ? node_attach_child(n, child, "backing", BLOCK_ROLE_COW, errp)
-                 : NULL;
+    if (!child) {
+        return NULL;
+    }
+    child->inherits = n;
+    return node_attach_child(n, child, "backing", BLOCK_ROLE_COW, errp);
 }
 
 /* File names

@@ -125,29 +125,7 @@ static bool check_users(const BlockNode *n, Error **errp)
     return true;
 }
 
-static bool change_node(PermChange *c, BlockNode *n, Error **errp);
-
-static bool change_child(PermChange *c, BlockNode *n, BlockEdge *e,
-                         uint64_t perm, uint64_t shared, Error **errp)
-{
-    PermUndo undo = { e, e->perm, e->shared };
-    uint64_t child_perm, child_shared;
-
-    if (n->drv->perm && n->drv->perm->child) {
-        n->drv->perm->child(n, e, perm, shared, &child_perm, &child_shared);
-    } else {
-        node_default_perm(n, e, perm, shared, &child_perm, &child_shared);
-    }
-    if (child_perm == e->perm && child_shared == e->shared) {
-        return true;
-    }
-    g_array_append_val(c->undo, undo);
-    e->perm = child_perm;
-    e->shared = child_shared;
-    return change_node(c, e->node, errp);
-}
-
-static bool change_node(PermChange *c, BlockNode *n, Error **errp)
+static bool check_node(PermChange *c, BlockNode *n, Error **errp)
 {
     const uint64_t write =
         BLK_PERM_WRITE | BLK_PERM_WRITE_UNCHANGED | BLK_PERM_RESIZE;
@@ -161,20 +139,34 @@ static bool change_node(PermChange *c, BlockNode *n, Error **errp)
         (n->flags.read_only || !n->flags.auto_read_only || !n->drv->protocol)) {
         return error_set(errp, "Block node is read-only");
     }
-    if (n->drv->perm && n->drv->perm->prepare) {
-        if (!n->drv->perm->prepare(n, perm, shared, errp)) {
-            return false;
-        }
-        if (!g_ptr_array_find(c->prepared, n, NULL)) {
-            g_ptr_array_add(c->prepared, n);
-        }
+    if (!n->drv->perm || !n->drv->perm->prepare) {
+        return true;
     }
-    for (BlockEdge *e = n->children; e; e = e->next) {
-        if (!change_child(c, n, e, perm, shared, errp)) {
-            return false;
-        }
+    if (!n->drv->perm->prepare(n, perm, shared, errp)) {
+        return false;
     }
+    g_ptr_array_add(c->prepared, n);
     return true;
+}
+
+/* What @n asks of its children follows from what is asked of it. */
+static void change_children(PermChange *c, BlockNode *n)
+{
+    uint64_t perm, shared;
+
+    node_cumulative_perm(n, &perm, &shared);
+    for (BlockEdge *e = n->children; e; e = e->next) {
+        PermUndo undo = { e, e->perm, e->shared };
+
+        if (n->drv->perm && n->drv->perm->child) {
+            n->drv->perm->child(n, e, perm, shared, &e->perm, &e->shared);
+        } else {
+            node_default_perm(n, e, perm, shared, &e->perm, &e->shared);
+        }
+        if (e->perm != undo.perm || e->shared != undo.shared) {
+            g_array_append_val(c->undo, undo);
+        }
+    }
 }
 
 static void change_finish(PermChange *c, bool ok)
@@ -198,14 +190,44 @@ static void change_finish(PermChange *c, bool ok)
     g_ptr_array_free(c->prepared, TRUE);
 }
 
-bool node_refresh_perms(BlockNode *n, Error **errp)
+void node_collect_below(BlockNode *n, GHashTable *seen, GPtrArray *reversed)
+{
+    if (!g_hash_table_add(seen, n)) {
+        return;
+    }
+    for (BlockEdge *e = n->children; e; e = e->next) {
+        node_collect_below(e->node, seen, reversed);
+    }
+    g_ptr_array_add(reversed, n);
+}
+
+bool nodes_refresh_perms(GPtrArray *nodes, Error **errp)
 {
     PermChange c = { g_array_new(FALSE, FALSE, sizeof(PermUndo)),
                      g_ptr_array_new() };
-    bool ok = change_node(&c, n, errp);
+    g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
+    g_autoptr(GPtrArray) order = g_ptr_array_new();
+    bool ok = true;
 
+    for (guint i = 0; i < nodes->len; i++) {
+        node_collect_below(nodes->pdata[i], seen, order);
+    }
+    for (guint i = order->len; i-- > 0;) {
+        change_children(&c, order->pdata[i]);
+    }
+    for (guint i = order->len; i-- > 0 && ok;) {
+        ok = check_node(&c, order->pdata[i], errp);
+    }
     change_finish(&c, ok);
     return ok;
+}
+
+bool node_refresh_perms(BlockNode *n, Error **errp)
+{
+    g_autoptr(GPtrArray) nodes = g_ptr_array_new();
+
+    g_ptr_array_add(nodes, n);
+    return nodes_refresh_perms(nodes, errp);
 }
 
 bool edge_set_perm(BlockEdge *e, uint64_t perm, uint64_t shared, Error **errp)
@@ -225,7 +247,35 @@ bool edge_set_perm(BlockEdge *e, uint64_t perm, uint64_t shared, Error **errp)
 /* Edges
  * ------------------------------------------------------------------------ */
 
-static void edge_link(BlockEdge *e)
+/* The depths of @n and of what uses it. */
+static void node_update_depth(BlockNode *n)
+{
+    unsigned depth = 0;
+
+    for (BlockEdge *e = n->children; e; e = e->next) {
+        depth = MAX(depth, e->node->depth + 1);
+    }
+    if (depth == n->depth) {
+        return;
+    }
+    n->depth = depth;
+    for (guint i = 0; i < n->parents->len; i++) {
+        BlockEdge *e = n->parents->pdata[i];
+
+        if (e->parent) {
+            node_update_depth(e->parent);
+        }
+    }
+}
+
+static BlockEdge **edge_place(BlockEdge *e)
+{
+    return !strcmp(e->name, "file")      ? &e->parent->file
+           : !strcmp(e->name, "backing") ? &e->parent->backing
+                                         : NULL;
+}
+
+void edge_link(BlockEdge *e)
 {
     g_ptr_array_add(e->node->parents, e);
     if (e->parent) {
@@ -234,12 +284,16 @@ static void edge_link(BlockEdge *e)
         while (*p) {
             p = &(*p)->next;
         }
+        e->next = NULL;
         *p = e;
-        e->parent->depth = MAX(e->parent->depth, e->node->depth + 1);
+        if (edge_place(e)) {
+            *edge_place(e) = e;
+        }
+        node_update_depth(e->parent);
     }
 }
 
-static void edge_unlink(BlockEdge *e)
+void edge_unlink(BlockEdge *e)
 {
     g_ptr_array_remove(e->node->parents, e);
     if (e->parent) {
@@ -249,20 +303,47 @@ static void edge_unlink(BlockEdge *e)
             p = &(*p)->next;
         }
         *p = e->next;
-        if (e->parent->file == e) {
-            e->parent->file = NULL;
+        if (edge_place(e)) {
+            *edge_place(e) = NULL;
         }
-        if (e->parent->backing == e) {
-            e->parent->backing = NULL;
-        }
+        node_update_depth(e->parent);
     }
 }
 
-static void edge_free(BlockEdge *e)
+void edge_free(BlockEdge *e)
 {
+    if (e->parent && e->node->inherits == e->parent) {
+        e->node->inherits = NULL;
+    }
     node_unref(e->node);
     g_free(e->name);
     g_free(e);
+}
+
+BlockEdge *edge_new(BlockNode *node, BlockNode *parent, const char *name,
+                    unsigned role)
+{
+    BlockEdge *e = g_new0(BlockEdge, 1);
+
+    *e = (BlockEdge){ .node = node_ref(node),
+                      .parent = parent,
+                      .name = g_strdup(name),
+                      .role = role,
+                      .shared = BLK_PERM_ALL };
+    return e;
+}
+
+bool node_reaches(const BlockNode *n, const BlockNode *below)
+{
+    if (n == below) {
+        return true;
+    }
+    for (BlockEdge *e = n->children; e; e = e->next) {
+        if (node_reaches(e->node, below)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Takes its own reference to @node. */
@@ -270,15 +351,11 @@ BlockEdge *edge_attach(BlockNode *node, BlockNode *parent, BlockBackend *blk,
                        const char *name, unsigned role, uint64_t perm,
                        uint64_t shared, Error **errp)
 {
-    BlockEdge *e = g_new0(BlockEdge, 1);
+    BlockEdge *e = edge_new(node, parent, name, role);
 
-    *e = (BlockEdge){ .node = node_ref(node),
-                      .parent = parent,
-                      .blk = blk,
-                      .name = g_strdup(name),
-                      .role = role,
-                      .perm = perm,
-                      .shared = shared };
+    e->blk = blk;
+    e->perm = perm;
+    e->shared = shared;
     edge_link(e);
     if (!node_refresh_perms(node, errp)) {
         edge_unlink(e);

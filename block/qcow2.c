@@ -11,133 +11,6 @@
 #include "qapi/qapi-types-block-core.h"
 #include "util/error.h"
 
-#define DEFAULT_L2_CACHE      ((int64_t)(32 * MiB))
-#define DEFAULT_SLICE         4096
-#define MIN_REFCOUNT_ENTRIES  4
-#define MIN_L2_ENTRIES        4
-#define DEFAULT_CLEAN_SECONDS 600
-
-/* Caches
- * -----------------------------------------------------------------------------
- */
-
-typedef struct CacheSizes {
-    int64_t l2, refcount, slice;
-} CacheSizes;
-
-static bool check_given_sizes(const BlockdevOptionsQcow2 *o, Error **errp)
-{
-    if ((o->has_cache_size && o->cache_size < 0) ||
-        (o->has_l2_cache_size && o->l2_cache_size < 0) ||
-        (o->has_refcount_cache_size && o->refcount_cache_size < 0)) {
-        return error_set(errp, "cache sizes must not be negative");
-    }
-    if (o->has_cache_size && o->has_l2_cache_size &&
-        o->has_refcount_cache_size) {
-        return error_set(errp, "cache-size, l2-cache-size and "
-                               "refcount-cache-size may not be set at the same "
-                               "time");
-    }
-    if (o->has_cache_size && o->has_l2_cache_size &&
-        o->l2_cache_size > o->cache_size) {
-        return error_set(errp, "l2-cache-size may not exceed cache-size");
-    }
-    if (o->has_cache_size && o->has_refcount_cache_size &&
-        o->refcount_cache_size > o->cache_size) {
-        return error_set(errp, "refcount-cache-size may not exceed "
-                               "cache-size");
-    }
-    return true;
-}
-
-static bool cache_sizes(QcowState *s, const BlockdevOptionsQcow2 *o,
-                        CacheSizes *c, Error **errp)
-{
-    int64_t min_refcount = MIN_REFCOUNT_ENTRIES * s->cluster_size;
-    /* All L2 entries of the image. */
-    int64_t full =
-        ALIGN_UP(DIV_ROUND_UP(s->h.size, (uint64_t)s->cluster_size) * 8,
-                 (uint64_t)s->cluster_size);
-    int64_t slice = MIN(s->cluster_size, DEFAULT_SLICE);
-
-    if (!check_given_sizes(o, errp)) {
-        return false;
-    }
-    c->slice = o->has_l2_cache_entry_size ? o->l2_cache_entry_size : slice;
-    if (c->slice < 512 || c->slice > s->cluster_size ||
-        !is_power_of_2(c->slice)) {
-        return error_set(errp,
-                         "L2 cache entry size must be a power of two "
-                         "between 512 and the cluster size (%" PRId64 ")",
-                         s->cluster_size);
-    }
-    c->refcount = min_refcount;
-    c->l2 = MIN(full, DEFAULT_L2_CACHE);
-    if (o->has_cache_size) {
-        c->l2 = o->has_refcount_cache_size
-                    ? o->cache_size - o->refcount_cache_size
-                    : MIN(full, MAX(o->cache_size - min_refcount, 0));
-        c->refcount = MAX(o->cache_size - c->l2, min_refcount);
-    }
-    if (o->has_l2_cache_size) {
-        c->l2 = o->l2_cache_size;
-        if (o->has_cache_size) {
-            c->refcount = o->cache_size - c->l2;
-        }
-    }
-    if (o->has_refcount_cache_size) {
-        c->refcount = o->refcount_cache_size;
-    }
-    if (c->l2 / c->slice > INT_MAX || c->refcount / s->cluster_size > INT_MAX) {
-        return error_set(errp, "cache size too big");
-    }
-    return true;
-}
-
-static bool open_caches(QcowState *s, const BlockdevOptionsQcow2 *o,
-                        Error **errp)
-{
-    CacheSizes c = { 0 };
-
-    if (!cache_sizes(s, o, &c, errp)) {
-        return false;
-    }
-    s->slice_bits = __builtin_ctzll(c.slice) - 3;
-    s->l2c = qc_cache_new(s, c.slice, MAX(c.l2 / c.slice, MIN_L2_ENTRIES),
-                          "L2 table");
-    s->rbc =
-        qc_cache_new(s, s->cluster_size,
-                     MAX(c.refcount / s->cluster_size, MIN_REFCOUNT_ENTRIES),
-                     "refcount block");
-    return true;
-}
-
-static void clean_caches(void *opaque)
-{
-    QcowState *s = opaque;
-
-    qc_cache_clean(s->l2c);
-    qc_cache_clean(s->rbc);
-    loop_timer_set(&s->clean_timer, loop_now_ns() + s->clean_interval_ns);
-}
-
-static bool start_cleaning(QcowState *s, const BlockdevOptionsQcow2 *o,
-                           Error **errp)
-{
-    int64_t seconds = o->has_cache_clean_interval ? o->cache_clean_interval
-                                                  : DEFAULT_CLEAN_SECONDS;
-
-    if (seconds < 0 || seconds > UINT32_MAX) {
-        return error_set(errp, "Cache clean interval is out of range");
-    }
-    loop_timer_init(&s->clean_timer, s->n->graph->loop, clean_caches, s);
-    s->clean_interval_ns = seconds * 1000000000;
-    if (seconds) {
-        loop_timer_set(&s->clean_timer, loop_now_ns() + s->clean_interval_ns);
-    }
-    return true;
-}
-
 /* Open
  * ------------------------------------------------------------------------------
  */
@@ -161,9 +34,9 @@ static bool coroutine_fn read_l1(QcowState *s, Error **errp)
     return true;
 }
 
-static bool check_state(QcowState *s, Error **errp)
+static bool check_state(const QcowState *s, bool read_only, Error **errp)
 {
-    if ((s->h.incompat & QC_INCOMPAT_CORRUPT) && !s->n->read_only) {
+    if ((s->h.incompat & QC_INCOMPAT_CORRUPT) && !read_only) {
         return error_set(errp, "qcow2: Image is corrupt; cannot be opened "
                                "read/write");
     }
@@ -225,21 +98,6 @@ static bool coroutine_fn prepare_for_writing(QcowState *s, Error **errp)
     return ret >= 0 || error_errno(errp, -ret, "Could not repair dirty image");
 }
 
-static bool apply_options(QcowState *s, const BlockdevOptionsQcow2 *o,
-                          Error **errp)
-{
-    s->lazy = o->has_lazy_refcounts ? o->lazy_refcounts
-                                    : s->h.compat & QC_COMPAT_LAZY;
-    if (s->lazy && s->h.version < 3) {
-        return error_set(errp, "Lazy refcounts require a qcow2 image with at "
-                               "least qemu 1.1 compatibility level");
-    }
-    s->discard_request = o->has_pass_discard_request ? o->pass_discard_request
-                                                     : s->n->flags.unmap;
-    s->discard_other = o->has_pass_discard_other && o->pass_discard_other;
-    return true;
-}
-
 static void free_state(QcowState *s)
 {
     if (s->n->graph && s->clean_timer.loop) {
@@ -261,11 +119,15 @@ static bool coroutine_fn open_image(BlockNode *n, const BlockdevOptionsQcow2 *o,
                                     Error **errp)
 {
     QcowState *s = n->state;
+    QcOptions options;
     bool ok;
 
-    if (!qc_header_read(s, errp) || !check_state(s, errp) ||
-        !apply_options(s, o, errp) || !open_caches(s, o, errp) ||
-        !read_l1(s, errp) || !qc_reftable_read(s, errp)) {
+    if (!qc_header_read(s, errp) || !check_state(s, n->read_only, errp) ||
+        !qc_options_prepare(s, o, &n->flags, &options, errp)) {
+        return false;
+    }
+    qc_options_apply(s, &options);
+    if (!read_l1(s, errp) || !qc_reftable_read(s, errp)) {
         return false;
     }
     n->length = s->h.size;
@@ -276,7 +138,7 @@ static bool coroutine_fn open_image(BlockNode *n, const BlockdevOptionsQcow2 *o,
     co_mutex_lock(&s->lock);
     ok = prepare_for_writing(s, errp);
     co_mutex_unlock(&s->lock);
-    return ok && start_cleaning(s, o, errp);
+    return ok;
 }
 
 static bool coroutine_fn qcow2_open(BlockNode *n, const BlockdevOptions *opts,
@@ -372,6 +234,70 @@ static int64_t coroutine_fn qcow2_getlength(BlockNode *n)
     return s->h.size;
 }
 
+/* Reopen ----------------------------------------------------------------------
+ */
+
+static bool coroutine_fn qcow2_reopen_prepare(BlockReopen *r, Error **errp)
+{
+    QcowState *s = r->n->state;
+    g_autofree QcOptions *options = g_new0(QcOptions, 1);
+    int ret = 0;
+
+    if (!check_state(s, r->read_only, errp) ||
+        !qc_options_prepare(s, &r->opts->u.qcow2, &r->flags, options, errp)) {
+        return false;
+    }
+    co_mutex_lock(&s->lock);
+    if (!r->n->read_only && !s->corrupt) {
+        /* All that the caches hold, as they may be replaced; and nobody may
+         * be left to clear the dirty bit. */
+        ret = mark_clean(s);
+    }
+    co_mutex_unlock(&s->lock);
+    if (ret < 0) {
+        qc_options_drop(options);
+        return error_errno(errp, -ret, "Could not write out metadata");
+    }
+    r->state = g_steal_pointer(&options);
+    return true;
+}
+
+static void coroutine_fn qcow2_reopen_commit(BlockReopen *r)
+{
+    QcowState *s = r->n->state;
+    Error *err = NULL;
+
+    co_mutex_lock(&s->lock);
+    qc_options_apply(s, r->state);
+    if (!prepare_for_writing(s, &err)) {
+        /* Too late for the command to fail: at least nothing is damaged. */
+        error_prefix(&err, "node '%s' stays unwritable", r->n->name);
+        error_report_err(err);
+        __atomic_store_n(&s->corrupt, true, __ATOMIC_RELAXED);
+    }
+    co_mutex_unlock(&s->lock);
+    g_free(r->state);
+    g_free(r->n->filename);
+    r->n->filename = g_strdup(r->n->file->node->filename);
+}
+
+static void coroutine_fn qcow2_reopen_abort(BlockReopen *r)
+{
+    qc_options_drop(r->state);
+    g_free(r->state);
+}
+
+static const BlockReopenOps qcow2_reopen_ops = {
+    .options =
+        (const char *const[]){
+            "lazy-refcounts", "pass-discard-request", "pass-discard-other",
+            "cache-size", "l2-cache-size", "l2-cache-entry-size",
+            "refcount-cache-size", "cache-clean-interval", NULL },
+    .prepare = qcow2_reopen_prepare,
+    .commit = qcow2_reopen_commit,
+    .abort = qcow2_reopen_abort,
+};
+
 /* Information
  * -------------------------------------------------------------------------- */
 
@@ -439,4 +365,5 @@ const BlockDriver block_driver_qcow2 = {
     .io = &qcow2_io_ops,
     .size = &qcow2_size_ops,
     .info = &qcow2_info_ops,
+    .reopen = &qcow2_reopen_ops,
 };

@@ -169,6 +169,22 @@ static inline int64_t qc_cluster_start(const QcowState *s, int64_t offset)
     return offset & ~(s->cluster_size - 1);
 }
 
+/* qcow2-options.c: what may change while the image is open. */
+typedef struct BlockdevOptionsQcow2 BlockdevOptionsQcow2;
+typedef struct QcOptions {
+    bool lazy, discard_request, discard_other;
+    QcCache *l2c, *rbc;
+    unsigned slice_bits;
+    int64_t clean_interval_ns;
+} QcOptions;
+/* Check @o and make what it asks for, without a change to @s. */
+bool qc_options_prepare(QcowState *s, const BlockdevOptionsQcow2 *o,
+                        const BlockOpenFlags *flags, QcOptions *opt,
+                        Error **errp);
+/* Take @opt over; the old caches must be clean and unused. */
+void qc_options_apply(QcowState *s, QcOptions *opt);
+void qc_options_drop(QcOptions *opt); /* or not */
+
 /* qcow2-header.c */
 bool coroutine_fn qc_header_read(QcowState *s, Error **errp);
 /* s->lock held: rewrite the header cluster from s->h. */

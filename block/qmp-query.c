@@ -4,6 +4,7 @@
 
 #include "block/block-int.h"
 #include "block/block-options.h"
+#include "block/drivers.h"
 #include "qapi/qapi-commands-block-core.h"
 #include "softmmu/vm.h"
 #include "util/error.h"
@@ -50,7 +51,8 @@ static BlockDeviceInfo *device_info(BlockNode *n, const BlockBackend *blk,
 
     info->file = g_strdup(n->filename);
     info->node_name = g_strdup(n->name);
-    info->ro = n->read_only;
+    /* What writes may still turn it into is what counts. */
+    info->ro = n->read_only && !(n->drv->protocol && block_can_write(n));
     info->drv = g_strdup(n->drv->name);
     info->detect_zeroes = (BlockdevDetectZeroesOptions)n->detect_zeroes;
     if (n->backing) {

@@ -20,11 +20,17 @@ static int64_t coroutine_fn raw_getlength(BlockNode *n)
     return s->size >= 0 ? s->size : MAX(below - s->offset, 0);
 }
 
-static bool raw_check_window(BlockNode *n, Error **errp)
+/* The window that @o asks for in @file. */
+static bool raw_window(const BlockdevOptionsRaw *o, const BlockNode *file,
+                       RawState *s, Error **errp)
 {
-    RawState *s = n->state;
-    int64_t below = node_length(n->file->node);
+    int64_t below = node_length(file);
 
+    if ((o->has_offset && o->offset < 0) || (o->has_size && o->size < 0)) {
+        return error_set(errp, "offset and size must not be negative");
+    }
+    s->offset = o->has_offset ? o->offset : 0;
+    s->size = o->has_size ? o->size : -1;
     if (s->offset > below) {
         return error_set(errp,
                          "Offset (%" PRId64 ") cannot be greater than "
@@ -48,17 +54,12 @@ static bool coroutine_fn raw_open(BlockNode *n, const BlockdevOptions *opts,
     RawState *s = n->state;
     bool window = o->has_offset || o->has_size;
 
-    if ((o->has_offset && o->offset < 0) || (o->has_size && o->size < 0)) {
-        return error_set(errp, "offset and size must not be negative");
-    }
-    s->offset = o->has_offset ? o->offset : 0;
-    s->size = o->has_size ? o->size : -1;
     n->file =
         node_open_child(n, "file", o->file,
                         BLOCK_ROLE_PRIMARY |
                             (window ? BLOCK_ROLE_DATA : BLOCK_ROLE_FILTERED),
                         errp);
-    if (!n->file || !raw_check_window(n, errp)) {
+    if (!n->file || !raw_window(o, n->file->node, s, errp)) {
         return false;
     }
     if (n->probed) {
@@ -191,6 +192,47 @@ static bool coroutine_fn raw_truncate(BlockNode *n, int64_t size, bool exact,
     return node_truncate(n->file->node, size + s->offset, exact, errp);
 }
 
+/* Reopen ----------------------------------------------------------------------
+ */
+
+static bool coroutine_fn raw_reopen_prepare(BlockReopen *r, Error **errp)
+{
+    g_autofree RawState *s = g_new0(RawState, 1);
+
+    if (!raw_window(&r->opts->u.raw, r->file, s, errp)) {
+        return false;
+    }
+    r->state = g_steal_pointer(&s);
+    return true;
+}
+
+static void coroutine_fn raw_reopen_commit(BlockReopen *r)
+{
+    BlockNode *n = r->n;
+    bool window = r->opts->u.raw.has_offset || r->opts->u.raw.has_size;
+
+    *(RawState *)n->state = *(RawState *)r->state;
+    g_free(r->state);
+    n->file->role =
+        BLOCK_ROLE_PRIMARY | (window ? BLOCK_ROLE_DATA : BLOCK_ROLE_FILTERED);
+    n->zero_flags = n->file->node->zero_flags;
+    node_set_length(n, raw_getlength(n));
+    g_free(n->filename);
+    n->filename = g_strdup(n->file->node->filename);
+}
+
+static void coroutine_fn raw_reopen_abort(BlockReopen *r)
+{
+    g_free(r->state);
+}
+
+static const BlockReopenOps raw_reopen_ops = {
+    .options = (const char *const[]){ "offset", "size", NULL },
+    .prepare = raw_reopen_prepare,
+    .commit = raw_reopen_commit,
+    .abort = raw_reopen_abort,
+};
+
 static const BlockIoOps raw_io_ops = {
     .preadv = raw_preadv,
     .pwritev = raw_pwritev,
@@ -220,4 +262,5 @@ const BlockDriver block_driver_raw = {
     .refresh_limits = raw_refresh_limits,
     .io = &raw_io_ops,
     .size = &raw_size_ops,
+    .reopen = &raw_reopen_ops,
 };

@@ -6,6 +6,7 @@
 
 /* QAPI types, by their generated names. */
 typedef struct BlockdevOptions BlockdevOptions;
+typedef struct BlockdevOptionsList BlockdevOptionsList;
 typedef struct BlockdevRef BlockdevRef;
 typedef struct BlockGraph BlockGraph;
 typedef struct ImageInfo ImageInfo;

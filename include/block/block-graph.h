@@ -78,6 +78,12 @@ bool node_refresh_perms(BlockNode *n, Error **errp);
 /* Names for messages: "read, write". Free with g_free(). */
 char *block_perm_names(uint64_t perm);
 
+/*
+ * Give nodes new options, all or none of them. Each names its node; what is
+ * absent gets its default.
+ */
+bool block_reopen(BlockGraph *g, const BlockdevOptionsList *list,
+                  Error **errp);
 /* All nodes forget what they hold of the images' data: another host had them
  * until now. Nothing is written yet. */
 bool block_invalidate_all(BlockGraph *g, Error **errp);

@@ -64,6 +64,8 @@ struct BlockNode {
     bool named;     /* by the user */
     char *filename; /* for people; "" when there is none */
     BlockOpenFlags flags;
+    BlockdevOptions *opts; /* as given when it was opened or reopened */
+    BlockNode *inherits;   /* the parent it is defined in, or NULL */
     BlockDetectZeroes detect_zeroes;
     bool read_only;     /* may change with auto_read_only */
     bool monitor_owned; /* blockdev-add; one of refs */
@@ -140,6 +142,26 @@ typedef struct BlockInfoOps {
     BlockStatsSpecific *(*stats)(const BlockNode *n); /* or NULL */
 } BlockInfoOps;
 
+/* A node that gets new options: all of its users are drained. */
+typedef struct BlockReopen {
+    BlockNode *n; /* with its old flags and children until commit */
+    const BlockdevOptions *opts;
+    BlockOpenFlags flags;
+    bool read_only;
+    BlockNode *file; /* what will be the child "file"; NULL: none */
+    void *state;     /* the driver's, between prepare and commit or abort */
+} BlockReopen;
+
+/* After a successful prepare, exactly one of commit and abort. Optional. */
+typedef struct BlockReopenOps {
+    /* Driver options that may change, besides those of all nodes and the
+     * children; ends with NULL. */
+    const char *const *options;
+    bool coroutine_fn (*prepare)(BlockReopen *r, Error **errp);
+    void coroutine_fn (*commit)(BlockReopen *r);
+    void coroutine_fn (*abort)(BlockReopen *r);
+} BlockReopenOps;
+
 struct BlockDriver {
     const char *name;
     size_t state_size;
@@ -152,9 +174,6 @@ struct BlockDriver {
     bool coroutine_fn (*open)(BlockNode *n, const BlockdevOptions *opts,
                               Error **errp);
     void coroutine_fn (*close)(BlockNode *n); /* after a successful open */
-    /* Apply changed flags (n->flags holds the old ones). */
-    bool coroutine_fn (*reopen)(BlockNode *n, const BlockOpenFlags *flags,
-                                Error **errp);
     /* Forget what the host caches of the data: another host may have changed
      * it. 0 or -errno. */
     int coroutine_fn (*invalidate)(BlockNode *n);
@@ -163,6 +182,7 @@ struct BlockDriver {
     const BlockSizeOps *size;
     const BlockPermOps *perm;
     const BlockInfoOps *info;
+    const BlockReopenOps *reopen;
 };
 
 extern const BlockDriver *const block_drivers[]; /* ends with NULL */
