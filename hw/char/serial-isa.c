@@ -59,6 +59,10 @@ static bool isa_serial_realize(Device *dev, Error **errp)
     if (s->index == AUTO) {
         s->index = free_index(s);
     }
+    if (s->wakeup) {
+        return error_set(errp, "isa-serial: wakeup=on is not supported: there "
+                         "is no suspend (S3) to wake from");
+    }
     if (s->index >= MAX_PORTS) {
         return error_set(errp,
                          "Max. supported number of ISA serial ports is %d.",
