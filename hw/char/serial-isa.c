@@ -61,7 +61,7 @@ static bool isa_serial_realize(Device *dev, Error **errp)
     }
     if (s->wakeup) {
         return error_set(errp, "isa-serial: wakeup=on is not supported: there "
-                         "is no suspend (S3) to wake from");
+                               "is no suspend (S3) to wake from");
     }
     if (s->index >= MAX_PORTS) {
         return error_set(errp,

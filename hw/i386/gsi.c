@@ -33,14 +33,42 @@ bool pc_gsi_create(PcMachine *pc, Object *parent, Error **errp)
     return pc->ioapic != NULL;
 }
 
+enum {
+    HPET_ROUTES = 0xff0104, /* I/O APIC pins 2, 8 and 16 to 23 */
+    HPET_IN_RTC = 1,
+    RTC_IRQ = 8,
+};
+
+/* Between the timer and the clock, and their interrupts. */
+static bool create_hpet(PcMachine *pc, Error **errp)
+{
+    Device *dev;
+
+    pc->hpet = hpet_create(pc->parent.vm, HPET_ROUTES, errp);
+    if (!pc->hpet) {
+        return false;
+    }
+    dev = (Device *)pc->hpet;
+    for (unsigned n = 0; n < PC_GSIS; n++) {
+        device_connect_out(dev, "sysbus-irq", n, pc->gsi[n]);
+    }
+    pc->isa->irqs[0] = device_irq_in(dev, NULL, 0);
+    pc->isa->irqs[RTC_IRQ] = device_irq_in(dev, NULL, HPET_IN_RTC);
+    return true;
+}
+
 bool pc_intc_create(PcMachine *pc, Error **errp)
 {
     Vm *vm = pc->parent.vm;
     Pit *pit;
 
-    if (!pics_create(pc->isa, pc->pic_inputs, errp)) {
+    if (!pics_create(pc->isa, pc->pic_inputs, errp) ||
+        (pc->hpet_on && !create_hpet(pc, errp))) {
         return false;
     }
     pit = pit_create(pc->isa, errp);
+    if (pit && pc->hpet) {
+        hpet_connect_pit(pc->hpet, pit);
+    }
     return pit && pcspk_create(pc->isa, pit, errp) && kvmclock_create(vm, errp);
 }

@@ -48,7 +48,7 @@ static bool pit_post_load(void *state, int version, Error **errp)
     if (!in_kernel(s)) {
         pit_restart(s);
     } else if (!s->stopped) {
-        x86_pit_put(s->parent.dev.vm, s->ch);
+        x86_pit_put(s->parent.dev.vm, s->ch, s->irq_disabled);
     }
     return true;
 }
@@ -134,7 +134,7 @@ static void run_state_changed(void *opaque, bool running, RunState state)
     if (!running && !s->stopped) {
         s->stopped = x86_pit_get(s->parent.dev.vm, s->ch);
     } else if (running && s->stopped) {
-        x86_pit_put(s->parent.dev.vm, s->ch);
+        x86_pit_put(s->parent.dev.vm, s->ch, s->irq_disabled);
         s->stopped = false;
     }
 }
@@ -162,7 +162,7 @@ static void kvm_pit_reset(Device *dev)
     Pit *s = pit(dev);
 
     pit_reset_channels(s);
-    x86_pit_put(dev->vm, s->ch);
+    x86_pit_put(dev->vm, s->ch, s->irq_disabled);
 }
 
 static const Prop kvm_pit_props[] = {
@@ -183,6 +183,19 @@ static const IsaDeviceClass kvm_pit_class = {
 extern const ObjectType kvm_pit_type;
 QOM_DEFINE(Pit, kvm_pit, .name = "kvm-pit", .parent = &pit_type,
            .class = &kvm_pit_class);
+
+void pit_enable_irq(Pit *s, bool enable)
+{
+    if (s->irq_disabled == !enable) {
+        return;
+    }
+    s->irq_disabled = !enable;
+    if (!in_kernel(s)) {
+        pit_irq_changed(s);
+    } else if (s->stopped || x86_pit_get(s->parent.dev.vm, s->ch)) {
+        x86_pit_put(s->parent.dev.vm, s->ch, s->irq_disabled);
+    }
+}
 
 Pit *pit_create(IsaBus *bus, Error **errp)
 {

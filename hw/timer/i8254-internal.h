@@ -9,6 +9,8 @@ extern const ObjectType isa_pit_type;
 void pit_reset_channels(Pit *s);
 /* After the channels were loaded. */
 void pit_restart(Pit *s);
+/* .irq_disabled did. */
+void pit_irq_changed(Pit *s);
 /* Is channel @c's output high at @now (ns)? */
 bool pit_channel_output(const X86PitChannel *c, int64_t now);
 

@@ -125,6 +125,14 @@ void pit_restart(Pit *s)
     }
 }
 
+void pit_irq_changed(Pit *s)
+{
+    if (s->irq_disabled) {
+        irq_lower(s->irq);
+    }
+    update_irq(s, clock_of(s));
+}
+
 static void load_count(Pit *s, X86PitChannel *c, int value)
 {
     c->count_load_time = clock_of(s);

@@ -183,7 +183,7 @@ typedef struct X86IrqchipOps {
     int (*put_ioapic)(Accel *accel, uint64_t base, const X86IoapicRegs *r);
     int (*create_pit)(Accel *accel, bool reinject);
     int (*get_pit)(Accel *accel, X86PitChannel ch[3]);
-    int (*put_pit)(Accel *accel, const X86PitChannel ch[3]);
+    int (*put_pit)(Accel *accel, const X86PitChannel ch[3], bool replaced);
     int (*get_clock)(Accel *accel, uint64_t *ns, bool *reliable);
     int (*set_clock)(Accel *accel, uint64_t ns);
     void (*clock_paused)(Cpu *cpu);

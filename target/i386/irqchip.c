@@ -62,9 +62,9 @@ bool x86_pit_get(Vm *vm, X86PitChannel ch[3])
     return check(ops_of(vm)->get_pit(vm->accel, ch), "PIT");
 }
 
-bool x86_pit_put(Vm *vm, const X86PitChannel ch[3])
+bool x86_pit_put(Vm *vm, const X86PitChannel ch[3], bool replaced)
 {
-    return check(ops_of(vm)->put_pit(vm->accel, ch), "PIT");
+    return check(ops_of(vm)->put_pit(vm->accel, ch, replaced), "PIT");
 }
 
 bool x86_clock_get(Vm *vm, uint64_t *ns, bool *reliable)

@@ -151,6 +151,22 @@ static bool add_boot_options(PcBoot *b, FwCfg *f, Error **errp)
            (!boot->splash || add_splash(b, f, boot->splash, errp));
 }
 
+/* Which event timers there are: a count, or ffh for none; room for 8 of 15
+ * bytes: block id, address, minimum tick, page protection. */
+static void set_hpet(PcBoot *b, FwCfg *f)
+{
+    uint8_t info[1 + 8 * 15] = { 0xff };
+    uint32_t id = GUINT32_TO_LE(b->c.acpi.hpet_id);
+    uint64_t base = GUINT64_TO_LE(b->c.acpi.hpet_base);
+
+    if (base) {
+        info[0] = 1;
+        memcpy(info + 1, &id, 4);
+        memcpy(info + 5, &base, 8);
+    }
+    fw_cfg_set_bytes(f, FW_CFG_HPET, info, sizeof(info));
+}
+
 static void set_numbers(PcBoot *b, FwCfg *f)
 {
     const Machine *m = b->c.machine;
@@ -181,6 +197,7 @@ bool pc_boot_fill_fw_cfg(PcBoot *b, Error **errp)
     FwCfg *f = b->c.machine->fw_cfg;
 
     set_numbers(b, f);
+    set_hpet(b, f);
     return pc_boot_set_order(b, errp) && add_boot_options(b, f, errp) &&
            (b->c.no_acpi || add_acpi(b, f, errp)) && add_smbios(b, f, errp) &&
            add_e820(b, f, errp) && add_states(f, errp);

@@ -11,6 +11,7 @@
 #include "hw/isa/ich9.h"
 #include "hw/pci-host/q35.h"
 #include "hw/rtc/mc146818rtc.h"
+#include "hw/timer/hpet.h"
 
 enum {
     PC_GSIS = 24,
@@ -24,7 +25,7 @@ struct PcMachine {
 
     /* Options. */
     int acpi, pic, pit, smm, vmport; /* OnOffAuto */
-    bool i8042, smbus;
+    bool i8042, smbus, hpet_on;
     uint64_t max_ram_below_4g;
     char *oem_id, *oem_table_id, *smbios_ep;
 
@@ -40,6 +41,7 @@ struct PcMachine {
     Q35Host *host;
     Ich9Lpc *lpc;
     IsaBus *isa;
+    Hpet *hpet; /* or NULL */
     Rtc *rtc;
     PcBoot *boot;
     bool boot_once; /* -boot once= holds */

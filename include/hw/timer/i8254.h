@@ -28,6 +28,9 @@ QOM_DECLARE_TYPE(Pit, pit)
 /* At port 40h of @bus: in KVM, or here with interrupt 0. */
 Pit *pit_create(IsaBus *bus, Error **errp);
 
+/* Whether channel 0 raises its interrupt. */
+void pit_enable_irq(Pit *s, bool enable);
+
 /* For the speaker port. */
 void pit_set_gate(Pit *s, unsigned channel, bool gate);
 bool pit_gate(const Pit *s, unsigned channel);

@@ -50,7 +50,8 @@ bool x86_irqchip_put_ioapic(Vm *vm, uint64_t base, const X86IoapicRegs *r);
 /* Make the PIT; @reinject: deliver ticks that the guest missed. */
 bool x86_pit_create(Vm *vm, bool reinject, Error **errp);
 bool x86_pit_get(Vm *vm, X86PitChannel ch[3]);
-bool x86_pit_put(Vm *vm, const X86PitChannel ch[3]);
+/* @replaced: an HPET has taken over channel 0's interrupt. */
+bool x86_pit_put(Vm *vm, const X86PitChannel ch[3], bool replaced);
 
 /* kvmclock in ns; false when there is none. */
 bool x86_clock_get(Vm *vm, uint64_t *ns, bool *reliable);

@@ -137,9 +137,11 @@ static int get_pit(Accel *accel, X86PitChannel ch[3])
     return ret;
 }
 
-static int put_pit(Accel *accel, const X86PitChannel ch[3])
+static int put_pit(Accel *accel, const X86PitChannel ch[3], bool replaced)
 {
-    struct kvm_pit_state2 k = { .flags = 0 };
+    struct kvm_pit_state2 k = {
+        .flags = replaced ? KVM_PIT_FLAGS_HPET_LEGACY : 0,
+    };
 
     for (unsigned i = 0; i < 3; i++) {
         k.channels[i] = (struct kvm_pit_channel_state){
