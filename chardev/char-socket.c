@@ -25,6 +25,7 @@ struct CharSocket {
     bool server, nodelay, telnet;
     int64_t reconnect_ns; /* 0: never */
     int listener;         /* -1: none */
+    char *unlink_path;    /* of the listener, absolute; NULL: leave it */
     LoopFd *listen_watch;
     LoopTimer timer;   /* until the next attempt */
     bool connecting;   /* a worker thread is at it */
@@ -155,6 +156,7 @@ static bool socket_open_server(CharSocket *s, bool wait, Error **errp)
     if (s->listener < 0) {
         return false;
     }
+    s->unlink_path = socket_bound_path(s->addr);
     fcntl(s->listener, F_SETFL, fcntl(s->listener, F_GETFL) | O_NONBLOCK);
     if (s->addr->type == SOCKET_ADDRESS_TYPE_INET) {
         SocketAddress *real = socket_local(s->listener);
@@ -313,7 +315,10 @@ static void socket_close(Chardev *chr)
     if (s->listener >= 0) {
         close(s->listener);
         s->listener = -1;
-        socket_unlink(s->addr);
+        if (s->unlink_path) {
+            unlink(s->unlink_path);
+        }
+        g_clear_pointer(&s->unlink_path, g_free);
     }
 }
 

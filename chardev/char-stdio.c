@@ -74,6 +74,9 @@ static bool stdio_open(Chardev *chr, const ChardevBackend *backend,
     const ChardevStdio *o = backend->u.stdio.data;
     CharStdio *s = char_stdio(chr);
 
+    if (chr->vm->daemonized) {
+        return error_set(errp, "cannot use stdio with -daemonize");
+    }
     if (stdio_used) {
         return error_set(errp,
                          "cannot use stdio by multiple character devices");

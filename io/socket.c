@@ -96,12 +96,13 @@ static int unix_connect(const UnixSocketAddress *addr, Error **errp)
     return steal_fd(&fd);
 }
 
-void socket_unlink(const SocketAddress *addr)
+char *socket_bound_path(const SocketAddress *addr)
 {
-    if (addr->type == SOCKET_ADDRESS_TYPE_UNIX &&
-        !(addr->u.q_unix.has_abstract && addr->u.q_unix.abstract)) {
-        unlink(addr->u.q_unix.path);
+    if (addr->type != SOCKET_ADDRESS_TYPE_UNIX ||
+        (addr->u.q_unix.has_abstract && addr->u.q_unix.abstract)) {
+        return NULL;
     }
+    return g_canonicalize_filename(addr->u.q_unix.path, NULL);
 }
 
 /* inet ----------------------------------------------------------------------- */

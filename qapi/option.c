@@ -40,6 +40,21 @@ QDict *qapi_parse_opts_dict(const char *text, const char *implied_key,
     return keyval_parse_flat(text, implied_key, true, help, errp);
 }
 
+void qapi_opts_keep_last(QDict *dict)
+{
+    QDICT_FOREACH(dict, e) {
+        QList *list = qobject_to_list(e->value);
+
+        if (list && qlist_size(list)) {
+            QObject *last =
+                qobject_ref(qlist_get(list, qlist_size(list) - 1));
+
+            qobject_unref(e->value);
+            e->value = last;
+        }
+    }
+}
+
 static void *read_dict(const QapiType *type, QDict *dict, QapiMode mode,
                        Error **errp)
 {

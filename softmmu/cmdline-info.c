@@ -158,3 +158,44 @@ CommandLineOptionInfoList *qmp_query_command_line_options(Vm *vm,
     }
     return list;
 }
+
+static int compare_params(gconstpointer a, gconstpointer b)
+{
+    const ParamDef *pa = *(const ParamDef *const *)a;
+    const ParamDef *pb = *(const ParamDef *const *)b;
+
+    return strcmp(pa->name, pb->name);
+}
+
+static void params_help(const GroupDef *g, GString *out)
+{
+    static const char *const types[] = {
+        [S] = "str",
+        [B] = "bool (on/off)",
+        [N] = "num",
+        [Z] = "size",
+    };
+    g_autoptr(GPtrArray) params = g_ptr_array_new();
+
+    for (const ParamDef *p = g->params; p->name; p++) {
+        g_ptr_array_add(params, (void *)p);
+    }
+    g_ptr_array_sort(params, compare_params);
+    g_string_append_printf(out, "%s options:\n", g->option);
+    for (guint i = 0; i < params->len; i++) {
+        const ParamDef *p = params->pdata[i];
+
+        g_string_append_printf(out, "  %s=<%s>\n", p->name, types[p->type]);
+    }
+}
+
+bool option_params_help(const char *group, GString *out)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(groups); i++) {
+        if (groups[i].params && g_str_equal(group, groups[i].option)) {
+            params_help(&groups[i], out);
+            return true;
+        }
+    }
+    return false;
+}

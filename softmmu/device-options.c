@@ -37,6 +37,8 @@ static bool add_monitor(Vm *vm, const char *stem, unsigned *n,
 
 static bool add_mon(Vm *vm, const char *text, Error **errp)
 {
+    static const char *const keys[] = { "chardev", "mode", "pretty", "id",
+                                        NULL };
     bool help, pretty = false, qmp;
     QapiMode qmode;
     g_autoptr(QDict) d =
@@ -47,9 +49,17 @@ static bool add_mon(Vm *vm, const char *text, Error **errp)
     if (!d) {
         return false;
     }
+    qapi_opts_keep_last(d);
     mode = qdict_get_str(d, "mode") ?: "readline";
     id = qdict_get_str(d, "chardev");
     qmp = g_str_equal(mode, "control");
+    QDICT_FOREACH(d, e) {
+        if (!g_strv_contains(keys, e->key)) {
+            error_set(errp, "-mon %s: Invalid parameter '%s'", text, e->key);
+            error_hint_nearest(errp, e->key, keys);
+            return false;
+        }
+    }
     if (!qmp && !g_str_equal(mode, "readline")) {
         return error_set(errp, "-mon %s: invalid mode '%s' (valid: readline, "
                          "control)", text, mode);
@@ -201,6 +211,7 @@ static bool add_nic(Vm *vm, const char *text, unsigned n, Error **errp)
     if (!net) {
         return false;
     }
+    qapi_opts_keep_last(net);
     if (!g_strcmp0(qdict_get_str(net, "type"), "none")) {
         return true;
     }

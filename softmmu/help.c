@@ -70,7 +70,7 @@ static bool machine_help(Launch *l, const char *text, GString *out,
                      l->target, errp);
     if (t) {
         g_string_append_printf(
-            out, "%s options:\n", ((const MachineClass *)type_class(t))->name);
+            out, "%s options:\n", t->name);
         type_props_help(t, out);
     }
     return t;
@@ -142,8 +142,12 @@ static bool accel_help(Launch *l, const char *text, GString *out, Error **errp)
 static bool chardev_option_help(Launch *l, const char *text, GString *out,
                                 Error **errp)
 {
+    g_autofree char *subject = help_subject(text);
     g_autofree char *list = NULL;
 
+    if (subject) {
+        return option_params_help("chardev", out);
+    }
     if (!is_help(text)) {
         return false;
     }
@@ -194,6 +198,35 @@ static bool trace_option_help(Launch *l, const char *text, GString *out,
     return true;
 }
 
+static bool display_help(Launch *l, const char *text, GString *out,
+                         Error **errp)
+{
+    if (!is_help(text)) {
+        return false;
+    }
+    g_string_append(out, "Available display backend types:\nnone\n");
+    return true;
+}
+
+static bool vga_help(Launch *l, const char *text, GString *out, Error **errp)
+{
+    if (!is_help(text)) {
+        return false;
+    }
+    g_string_append(out, "none                 no graphic card\n");
+    return true;
+}
+
+static bool audiodev_help(Launch *l, const char *text, GString *out,
+                          Error **errp)
+{
+    if (!is_help(text)) {
+        return false;
+    }
+    g_string_append(out, "Available audio drivers:\nnone\n");
+    return true;
+}
+
 static bool path_option_help(Launch *l, const char *text, GString *out,
                              Error **errp)
 {
@@ -213,7 +246,41 @@ static const struct {
     { OPT_ACCEL, accel_help },           { OPT_CHARDEV, chardev_option_help },
     { OPT_NETDEV, netdev_option_help },  { OPT_D_ITEMS, log_option_help },
     { OPT_TRACE, trace_option_help },    { OPT_L, path_option_help },
+    { OPT_DISPLAY, display_help },       { OPT_VGA, vga_help },
+    { OPT_AUDIODEV, audiodev_help },
 };
+
+/* Options whose parameters are listed, and what their group is called. */
+static const struct {
+    OptionId id;
+    const char *group;
+} grouped[] = {
+    { OPT_SMP, "smp-opts" },     { OPT_BOOT, "boot-opts" },
+    { OPT_M, "memory" },         { OPT_ACTION, "action" },
+    { OPT_MSG, "msg" },          { OPT_OVERCOMMIT, "overcommit" },
+    { OPT_GLOBAL, "global" },    { OPT_RTC, "rtc" },
+    { OPT_ADD_FD, "add-fd" },
+};
+
+/* True when an option of a group asked for its parameters. */
+static bool group_help(Launch *l)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(grouped); i++) {
+        const char *text;
+        unsigned pos = 0;
+
+        while ((text = options_next(&l->options, grouped[i].id, &pos))) {
+            g_autoptr(GString) out = g_string_new(NULL);
+
+            if (is_help(text)) {
+                option_params_help(grouped[i].group, out);
+                fputs(out->str, stdout);
+                return true;
+            }
+        }
+    }
+    return false;
+}
 
 bool launch_help(Launch *l, int *status)
 {
@@ -240,11 +307,13 @@ bool launch_help(Launch *l, int *status)
                 return true;
             }
             if (err) {
+                error_prefix(&err, "-%s %s", option_def(helpers[i].id)->name,
+                             text);
                 error_report_err(g_steal_pointer(&err));
                 *status = 1;
                 return true;
             }
         }
     }
-    return false;
+    return group_help(l);
 }

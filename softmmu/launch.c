@@ -55,6 +55,7 @@ static QDict *parse_keys(const char *text, const char *implied,
     if (!d) {
         return NULL;
     }
+    qapi_opts_keep_last(d);
     QDICT_FOREACH(d, e) {
         if (!g_strv_contains(keys, e->key)) {
             error_set(errp, "Invalid parameter '%s'", e->key);
@@ -115,7 +116,7 @@ static bool do_set(Launch *l, Vm *vm, const char *text, Error **errp)
 
 static bool do_sandbox(Launch *l, Vm *vm, const char *text, Error **errp)
 {
-    return sandbox_enter(text, errp);
+    return sandbox_enter(l, text, errp);
 }
 
 static bool launch_early(Launch *l, Error **errp)
@@ -371,6 +372,9 @@ static bool do_device(Launch *l, Vm *vm, const char *text, Error **errp)
     g_autoptr(QDict) d =
         qapi_parse_opts_dict(text, "driver", &help, &mode, errp);
 
+    if (d && mode == QAPI_OPTS) {
+        qapi_opts_keep_last(d);
+    }
     return d && device_add_opts(vm, d, mode, errp);
 }
 
@@ -459,6 +463,7 @@ static bool launch_all(Launch *l, Vm **vmp, Error **errp)
     }
     *vmp = vm;
     vm->launch = l;
+    vm->daemonized = options_have(&l->options, OPT_DAEMONIZE);
     if (!launch_settings(l, vm, errp)) {
         return false;
     }

@@ -21,6 +21,7 @@ typedef struct Launch {
 
     bool nographic, nodefaults;
     bool msg_guest_name;
+    bool sandbox_after_runas; /* elevateprivileges=deny is still to do */
     char *pidfile; /* to remove at the end, or NULL */
     int ready_fd;  /* to the parent of -daemonize, or -1 */
 } Launch;
@@ -63,6 +64,8 @@ bool process_signals(Vm *vm, Error **errp);
 void process_cleanup(Launch *l);
 
 /* sandbox.c */
-bool sandbox_enter(const char *text, Error **errp);
+bool sandbox_enter(Launch *l, const char *text, Error **errp);
+/* What -runas needs itself is denied only now. */
+bool sandbox_after_runas(Launch *l, Error **errp);
 
 #endif

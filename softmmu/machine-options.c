@@ -7,6 +7,7 @@
 
 #include "accel/accel.h"
 #include "hw/core/machine.h"
+#include "qapi/qapi-types-machine.h"
 #include "qapi/qapi.h"
 #include "softmmu/launch.h"
 #include "softmmu/vm.h"
@@ -67,9 +68,36 @@ static bool add_machine(Launch *l, const char *text, char **type, Error **errp)
     return true;
 }
 
+/* -m counts in MiB where there is no suffix; "maxmem" is "max-size". */
+static void fix_memory_units(QDict *mem)
+{
+    const char *size = qdict_get_str(mem, "size");
+    QObject *max = qdict_take(mem, "maxmem");
+
+    if (size && *size && g_ascii_isdigit(size[strlen(size) - 1])) {
+        g_autofree char *mib = g_strdup_printf("%sM", size);
+
+        qdict_put_str(mem, "size", mib);
+    }
+    if (max) {
+        qdict_put(mem, "max-size", max);
+    }
+}
+
+/* Does @d fit @type? The value itself is made once all options are known. */
+static bool check_structured(const QapiType *type, const QDict *d, Error **errp)
+{
+    void *value =
+        qapi_from_qobject(type, (const QObject *)d, QAPI_KEYVAL, errp);
+
+    qapi_free(type, value);
+    return value;
+}
+
 /* Add the pairs of every -OPTION to the structured property @prop. */
 static bool add_structured(Launch *l, OptionId id, const char *implied,
-                           const char *prop, Error **errp)
+                           const char *prop, const QapiType *type,
+                           Error **errp)
 {
     const char *text;
     unsigned pos = 0;
@@ -81,6 +109,13 @@ static bool add_structured(Launch *l, OptionId id, const char *implied,
         if (!d) {
             return false;
         }
+        qapi_opts_keep_last(d);
+        if (id == OPT_M) {
+            fix_memory_units(d);
+        }
+        if (!check_structured(type, d, errp)) {
+            return error_prefix(errp, "-%s %s", option_def(id)->name, text);
+        }
         old = qdict_get_dict(l->machine_props, prop);
         if (!old) {
             old = qdict_new();
@@ -89,23 +124,6 @@ static bool add_structured(Launch *l, OptionId id, const char *implied,
         qdict_join(old, d, true);
     }
     return true;
-}
-
-/* -m counts in MiB where there is no suffix; "maxmem" is "max-size". */
-static void fix_memory_units(Launch *l)
-{
-    QDict *mem = qdict_get_dict(l->machine_props, "memory");
-    const char *size = mem ? qdict_get_str(mem, "size") : NULL;
-    QObject *max = mem ? qdict_take(mem, "maxmem") : NULL;
-
-    if (size && *size && strspn(size, "0123456789") == strlen(size)) {
-        g_autofree char *mib = g_strdup_printf("%sM", size);
-
-        qdict_put_str(mem, "size", mib);
-    }
-    if (max) {
-        qdict_put(mem, "max-size", max);
-    }
 }
 
 static void add_simple(Launch *l)
@@ -163,12 +181,14 @@ bool machine_options_collect(Launch *l, Error **errp)
             return false;
         }
     }
-    if (!add_structured(l, OPT_SMP, "cpus", "smp", errp) ||
-        !add_structured(l, OPT_M, "size", "memory", errp) ||
-        !add_structured(l, OPT_BOOT, "order", "boot", errp)) {
+    if (!add_structured(l, OPT_SMP, "cpus", "smp", &qapi_type_SMPConfiguration,
+                        errp) ||
+        !add_structured(l, OPT_M, "size", "memory",
+                        &qapi_type_MemorySizeConfiguration, errp) ||
+        !add_structured(l, OPT_BOOT, "order", "boot",
+                        &qapi_type_BootConfiguration, errp)) {
         return false;
     }
-    fix_memory_units(l);
     add_simple(l);
     if (type) {
         l->machine_type = machine_find(type, l->target, errp);
@@ -201,6 +221,21 @@ static void add_cpu_feature(QDict *opts, char *part)
     }
 }
 
+/* Name the model that may have been meant. */
+static void hint_cpu(const char *model, const char *suffix, Error **errp)
+{
+    const ObjectType *base = type_find(suffix);
+    g_autofree const char **types = base ? type_names(base) : NULL;
+    g_autoptr(GPtrArray) models = g_ptr_array_new_with_free_func(g_free);
+
+    for (const char **t = types; t && *t; t++) {
+        g_ptr_array_add(models,
+                        g_strndup(*t, strlen(*t) - strlen(suffix) - 1));
+    }
+    g_ptr_array_add(models, NULL);
+    error_hint_nearest(errp, model, (const char *const *)models->pdata);
+}
+
 static bool apply_cpu(Machine *m, const char *text, Error **errp)
 {
     g_auto(GStrv) parts = g_strsplit(text, ",", -1);
@@ -213,6 +248,7 @@ static bool apply_cpu(Machine *m, const char *text, Error **errp)
     t = type_find(m->cpu_type);
     if (!t || t->abstract) {
         error_set(errp, "unable to find CPU model '%s'", parts[0]);
+        hint_cpu(parts[0], suffix, errp);
         error_hint(errp, "Use -cpu help to list supported models\n");
         return false;
     }
@@ -272,6 +308,7 @@ bool accel_options_apply(Launch *l, Vm *vm, Error **errp)
             return false;
         }
         tried = true;
+        qapi_opts_keep_last(d);
         name = g_strdup(qdict_get_str(d, "accel"));
         if (!name) {
             return error_set(errp, "-accel %s: no accelerator given", text);

@@ -115,5 +115,8 @@ bool options_set(Options *o, const char *text, Error **errp);
 const OptionDef *option_def(OptionId id);
 const OptionDef *option_by_name(const char *name);
 void options_help(const char *prog);
+/* cmdline-info.c: the parameters of an option that QMP tells of; false: none
+ * are known. */
+bool option_params_help(const char *group, GString *out);
 
 #endif

@@ -196,7 +196,7 @@ bool process_ready(Launch *l, Error **errp)
     if (root && (chroot(root) < 0 || chdir("/") < 0)) {
         return error_errno(errp, errno, "-chroot %s", root);
     }
-    if (user && !change_user(user, errp)) {
+    if ((user && !change_user(user, errp)) || !sandbox_after_runas(l, errp)) {
         return false;
     }
     if (l->ready_fd >= 0) {
@@ -229,6 +229,7 @@ bool process_overcommit(Launch *l, Vm *vm, Error **errp)
         if (!d) {
             return false;
         }
+        qapi_opts_keep_last(d);
         QDICT_FOREACH(d, e) {
             bool *to = g_str_equal(e->key, "mem-lock") ? &lock
                        : g_str_equal(e->key, "cpu-pm") ? &vm->cpu_pm

@@ -121,10 +121,10 @@ bool options_read_config(Options *o, const char *path, Error **errp)
     gsize len;
 
     if (!g_file_get_contents(path, &data, &len, &gerr)) {
-        return error_set(errp, "-readconfig %s: %s", path, gerr->message);
+        return error_set(errp, "%s", gerr->message);
     }
     if (len > MAX_CONFIG_SIZE) {
-        return error_set(errp, "-readconfig %s: too large", path);
+        return error_set(errp, "too large");
     }
     lines = g_strsplit(data, "\n", -1);
     for (char **l = lines; *l; l++) {
@@ -166,10 +166,13 @@ bool options_set(Options *o, const char *text, Error **errp)
 
     if (sscanf(text, "%63[^.].%63[^.].%63[^=]%n", group, id, arg, &end) != 3 ||
         text[end] != '=') {
-        return error_set(errp, "-set %s: expected 'group.id.arg=value'", text);
+        return error_set(errp, "expected 'group.id.arg=value'");
     }
     def = group_option(group);
-    for (guint i = 0; def && o->list && i < o->list->len; i++) {
+    if (!def || !def->arg) {
+        return error_set(errp, "There is no option group '%s'", group);
+    }
+    for (guint i = 0; o->list && i < o->list->len; i++) {
         Option *opt = &g_array_index(o->list, Option, i);
         g_autoptr(GString) s = NULL;
 
@@ -182,5 +185,6 @@ bool options_set(Options *o, const char *text, Error **errp)
         opt->text = g_string_free(g_steal_pointer(&s), FALSE);
         return true;
     }
-    return error_set(errp, "-set %s: there is no %s '%s'", text, group, id);
+    return error_set(errp, "there is no %s \"%s\" defined", group,
+                     id);
 }

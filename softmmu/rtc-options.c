@@ -89,6 +89,7 @@ bool rtc_option_apply(Vm *vm, const char *text, Error **errp)
     if (!d) {
         return false;
     }
+    qapi_opts_keep_last(d);
     QDICT_FOREACH(d, e) {
         if (!g_strv_contains(keys, e->key)) {
             error_set(errp, "Invalid parameter '%s'", e->key);

@@ -105,7 +105,7 @@ static bool deny(const char *key, const char *value, unsigned *groups,
     } else if (g_str_equal(value, "allow")) {
         *groups &= ~group;
     } else {
-        return error_set(errp, "-sandbox: invalid argument for %s: '%s' "
+        return error_set(errp, "invalid argument for %s: '%s' "
                          "(valid: allow, deny%s)", key, value,
                          no_new_privs ? ", children" : "");
     }
@@ -138,7 +138,7 @@ static bool parse(const QDict *d, bool *on, unsigned *groups,
                 "resourcecontrol", NULL
             };
 
-            ok = error_set(errp, "-sandbox: Invalid parameter '%s'", e->key);
+            ok = error_set(errp, "Invalid parameter '%s'", e->key);
             error_hint_nearest(errp, e->key, names);
         }
         if (!ok) {
@@ -181,15 +181,25 @@ static int load_filter(unsigned groups)
     return rc;
 }
 
-bool sandbox_enter(const char *text, Error **errp)
+/* Deny these groups from now on, to all threads. */
+static bool deny_groups(unsigned groups, Error **errp)
+{
+    int rc = load_filter(groups);
+
+    return !rc || error_errno(errp, -rc, "cannot load the filter");
+}
+
+bool sandbox_enter(Launch *l, const char *text, Error **errp)
 {
     bool on = false, help, no_new_privs = false;
     unsigned groups;
     QapiMode mode;
     g_autoptr(QDict) d =
         qapi_parse_opts_dict(text, "enable", &help, &mode, errp);
-    int rc;
 
+    if (d) {
+        qapi_opts_keep_last(d);
+    }
     if (!d || !parse(d, &on, &groups, &no_new_privs, errp)) {
         return false;
     }
@@ -197,18 +207,31 @@ bool sandbox_enter(const char *text, Error **errp)
         return true;
     }
     if (no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
-        return error_errno(errp, errno, "-sandbox elevateprivileges=children");
+        return error_errno(errp, errno, "elevateprivileges=children");
     }
-    rc = load_filter(groups);
-    return !rc || error_errno(errp, -rc, "-sandbox: cannot load the filter");
+    if (groups & SANDBOX_PRIVILEGES && options_have(&l->options, OPT_RUNAS)) {
+        l->sandbox_after_runas = true;
+        groups &= ~SANDBOX_PRIVILEGES;
+    }
+    return deny_groups(groups, errp);
+}
+
+bool sandbox_after_runas(Launch *l, Error **errp)
+{
+    return !l->sandbox_after_runas || deny_groups(SANDBOX_PRIVILEGES, errp);
 }
 
 #else
 
-bool sandbox_enter(const char *text, Error **errp)
+bool sandbox_after_runas(Launch *l, Error **errp)
+{
+    return true;
+}
+
+bool sandbox_enter(Launch *l, const char *text, Error **errp)
 {
     return g_str_equal(text, "off") ||
-           error_set(errp, "-sandbox: built without libseccomp");
+           error_set(errp, "built without libseccomp");
 }
 
 #endif

@@ -57,9 +57,20 @@ bool trace_enable(const char *pattern, Error **errp)
         }
     }
     if (!found && !strpbrk(pattern, "*?[")) {
-        return error_set(errp, "unknown trace event '%s'", pattern);
+        return error_set(errp, "trace event '%s' does not exist",
+                         pattern);
     }
     return true;
+}
+
+/* A name that is not there: another version of the program may have it. */
+static void trace_enable_or_warn(const char *pattern)
+{
+    autoerr Error *err = NULL;
+
+    if (!trace_enable(pattern, &err)) {
+        warn_report_err(g_steal_pointer(&err));
+    }
 }
 
 /* One pattern a line; empty lines and those that begin with '#' are skipped. */
@@ -75,8 +86,8 @@ static bool trace_enable_file(const char *name, Error **errp)
     for (size_t i = 0; lines[i]; i++) {
         char *line = g_strstrip(lines[i]);
 
-        if (*line && *line != '#' && !trace_enable(line, errp)) {
-            return false;
+        if (*line && *line != '#') {
+            trace_enable_or_warn(line);
         }
     }
     return true;
@@ -88,18 +99,20 @@ bool trace_parse(const char *text, Error **errp)
 
     for (size_t i = 0; items[i]; i++) {
         const char *eq = strchr(items[i], '=');
-        bool ok;
+        bool ok = true;
 
         if (g_str_has_prefix(items[i], "events=")) {
             ok = trace_enable_file(eq + 1, errp);
         } else if (g_str_has_prefix(items[i], "file=")) {
             ok = log_set_file(eq + 1, errp);
         } else if (g_str_has_prefix(items[i], "enable=")) {
-            ok = trace_enable(eq + 1, errp);
+            trace_enable_or_warn(eq + 1);
         } else if (eq || i) {
-            ok = error_set(errp, "-trace has no option '%s'", items[i]);
+            ok = error_set(errp, "Invalid parameter '%.*s'",
+                           (int)(eq ? eq - items[i] : (long)strlen(items[i])),
+                           items[i]);
         } else {
-            ok = trace_enable(items[i], errp);
+            trace_enable_or_warn(items[i]);
         }
         if (!ok) {
             return false;

@@ -14,4 +14,7 @@ void bus_detach(Bus *bus, Device *dev);
 /* May a device join while the machine runs? */
 bool bus_can_hotplug(Bus *bus, Error **errp);
 
+/* False: "no such device model", with the nearest pluggable one. */
+bool device_unknown_driver(const char *driver, Error **errp);
+
 #endif

@@ -102,6 +102,7 @@ static bool hmp_device_add(Hmp *hmp, const QDict *args, Error **errp)
     if (!opts) {
         return false;
     }
+    qapi_opts_keep_last(opts);
     driver = qdict_get_str(opts, "driver");
     if (help) {
         if (driver && !g_str_equal(driver, "help")) {

@@ -149,8 +149,7 @@ bool device_help(const char *driver, GString *out, Error **errp)
     const ObjectType *t = type_find(driver);
 
     if (!t || t->abstract || !type_is_a(t, &device_type)) {
-        return error_set(errp, "'%s' is not a valid device model name",
-                         driver);
+        return device_unknown_driver(driver, errp);
     }
     g_string_append_printf(out, "%s options:\n", driver);
     type_props_help(t, out);

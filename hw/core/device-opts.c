@@ -20,20 +20,12 @@ static bool is_pluggable(const ObjectType *t)
     return !dc->internal;
 }
 
-static const ObjectType *driver_type(const char *driver, Error **errp)
+bool device_unknown_driver(const char *driver, Error **errp)
 {
-    const ObjectType *t = type_find(driver);
-    g_autoptr(GPtrArray) names = NULL;
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+    const ObjectType *t;
 
-    if (t && type_is_a(t, &device_type)) {
-        if (is_pluggable(t)) {
-            return t;
-        }
-        error_set(errp, "Parameter 'driver' expects a pluggable device type");
-        return NULL;
-    }
     error_set(errp, "'%s' is not a valid device model name", driver);
-    names = g_ptr_array_new();
     for (size_t i = 0; (t = type_at(i)); i++) {
         if (is_pluggable(t)) {
             g_ptr_array_add(names, (char *)t->name);
@@ -41,7 +33,22 @@ static const ObjectType *driver_type(const char *driver, Error **errp)
     }
     g_ptr_array_add(names, NULL);
     error_hint_nearest(errp, driver, (const char *const *)names->pdata);
-    return NULL;
+    return false;
+}
+
+static const ObjectType *driver_type(const char *driver, Error **errp)
+{
+    const ObjectType *t = type_find(driver);
+
+    if (!t || !type_is_a(t, &device_type)) {
+        device_unknown_driver(driver, errp);
+        return NULL;
+    }
+    if (!is_pluggable(t)) {
+        error_set(errp, "Parameter 'driver' expects a pluggable device type");
+        return NULL;
+    }
+    return t;
 }
 
 /* The bus that "bus=" names, or the first with room. *@bus NULL: none needed. */

@@ -69,9 +69,6 @@ static QObject *get_memory(Object *obj, const Prop *prop, Error **errp)
 static bool check_memory(Machine *m, const MemorySizeConfiguration *mem,
                          uint64_t size, Error **errp)
 {
-    if (size == 0) {
-        return error_set(errp, "invalid RAM size");
-    }
     if (mem->has_max_size && mem->max_size < size) {
         return error_set(errp,
                          "invalid value of maxmem: maximum memory size "
@@ -88,11 +85,6 @@ static bool check_memory(Machine *m, const MemorySizeConfiguration *mem,
                          "invalid value of slots: %" PRIu64 " (maximum: 256)",
                          mem->slots);
     }
-    if (mem->has_max_size && mem->max_size > size &&
-        (!mem->has_slots || !mem->slots)) {
-        return error_set(errp, "maximum memory size was specified but the "
-                               "number of memory slots was not");
-    }
     return true;
 }
 
@@ -108,13 +100,13 @@ static bool set_memory(Object *obj, const Prop *prop, const QObject *value,
     if (!mem) {
         return false;
     }
-    size = mem->has_size ? ALIGN_UP(mem->size, 8192)
-                         : machine_class(m)->default_ram_size;
+    size = mem->has_size && mem->size ? ALIGN_UP(mem->size, 8192)
+                                      : machine_class(m)->default_ram_size;
     if (!check_memory(m, mem, size, errp)) {
         return false;
     }
     m->ram_size = size;
-    m->ram_size_set = mem->has_size;
+    m->ram_size_set = mem->has_size && mem->size;
     m->max_ram_size = mem->has_max_size ? mem->max_size : size;
     m->ram_slots = mem->has_slots ? mem->slots : 0;
     return true;

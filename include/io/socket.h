@@ -18,8 +18,9 @@ int socket_listen(const SocketAddress *addr, int backlog, FdSets *fds,
 int socket_connect(const SocketAddress *addr, FdSets *fds, Error **errp);
 /* A non-blocking socket of the next client, or -errno. */
 int socket_accept(int listener);
-/* Remove the file of a unix socket that socket_listen() made. */
-void socket_unlink(const SocketAddress *addr);
+/* The file that socket_listen() made, whatever directory we go to later; to
+ * unlink and free. NULL: there is none. */
+char *socket_bound_path(const SocketAddress *addr);
 void socket_set_nodelay(int fd);
 
 /* What a socket is bound to, or connected to. NULL for other families. */

@@ -152,6 +152,8 @@ QDict *qapi_parse_option_dict(const char *text, const char *implied_key,
  */
 QDict *qapi_parse_opts_dict(const char *text, const char *implied_key,
                             bool *help, QapiMode *mode, Error **errp);
+/* For options that know no lists: of each repeated key the last value stays. */
+void qapi_opts_keep_last(QDict *dict);
 void *qapi_parse_opts(const QapiType *type, const char *text,
                       const char *implied_key, Error **errp);
 

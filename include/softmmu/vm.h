@@ -35,6 +35,7 @@ struct Vm {
     const char *target; /* "x86_64" or "aarch64" */
     GPtrArray *data_dirs; /* const char *, of -L; or NULL */
     bool cpu_pm; /* -overcommit cpu-pm=on: the guest may idle CPUs itself */
+    bool daemonized; /* standard input and output will go */
     int signal_fd;
     uint64_t migrate_caps; /* bits by MigrationCapability; machine lock */
     /* -rtc: the guest's wall clock is vm_clock_ns(rtc_clock) +

@@ -110,7 +110,7 @@ static void serve_reset(Vm *vm, ShutdownCause cause)
 {
     bool running = vm_is_running(vm);
 
-    if (cause != SHUTDOWN_CAUSE_HOST_QMP_SYSTEM_RESET &&
+    if (cause != SHUTDOWN_CAUSE_SUBSYSTEM_RESET &&
         vm_actions(vm)->reboot == REBOOT_ACTION_SHUTDOWN) {
         serve_shutdown(vm, cause);
         return;

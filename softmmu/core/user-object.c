@@ -70,17 +70,25 @@ static bool check_id(Vm *vm, const char *id, Error **errp)
         return false;
     }
     if (user_object_find(vm, id)) {
-        return error_set(errp, "attempt to add duplicate property '%s' to "
-                         "object (type 'container')", id);
+        return error_set(errp, "Duplicate ID '%s' for object", id);
     }
     return true;
+}
+
+/* Of values given more than once the last counts. */
+static const char *last_str(const QDict *opts, const char *key)
+{
+    QObject *v = qdict_get(opts, key);
+    QList *list = qobject_to_list(v);
+
+    return qobject_get_str(list ? qlist_get(list, qlist_size(list) - 1) : v);
 }
 
 bool user_object_add(Vm *vm, const QDict *opts, QapiMode mode, Error **errp)
 {
     static const char *const skip[] = { "qom-type", "id", NULL };
-    const char *type_name = qdict_get_str(opts, "qom-type");
-    const char *id = qdict_get_str(opts, "id");
+    const char *type_name = last_str(opts, "qom-type");
+    const char *id = last_str(opts, "id");
     const UserCreatable *uc;
     const ObjectType *type;
     g_autoptr(Object) obj = NULL;

@@ -11,9 +11,7 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-import unittest
 from pathlib import Path
 
 sys.dont_write_bytecode = True
@@ -21,37 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'functional'))
 from nemu_functional import suite  # noqa: E402
 from nemu_functional.qmp import Qmp  # noqa: E402
 
-BINARY = os.environ['QTEST_QEMU_BINARY']
-BASE = ['-accel', 'qtest', '-display', 'none', '-nodefaults', '-S']
-Q35 = ['-M', 'q35']
-NODES = ('-m 256 -smp 4 '
-         '-object memory-backend-ram,id=m0,size=128M '
-         '-object memory-backend-ram,id=m1,size=128M ')
-
-
-class Case(unittest.TestCase):
-
-    def setUp(self):
-        self.dir = Path(self.enterContext(tempfile.TemporaryDirectory()))
-
-    def start(self, *args):
-        """A running emulator's QMP session."""
-        path = self.dir / 'qmp'
-        proc = subprocess.Popen(
-            [BINARY, *BASE, '-qmp', f'unix:{path},server=on,wait=off', *args],
-            stdin=subprocess.DEVNULL)
-        self.addCleanup(proc.wait)
-        self.addCleanup(proc.kill)
-        self.proc = proc
-        return Qmp.connect(path, alive=lambda: proc.poll() is None)
-
-    def fails(self, *args):
-        """What an emulator that must not start says."""
-        done = subprocess.run([BINARY, *BASE, *args], timeout=20, cwd=self.dir,
-                              stdin=subprocess.DEVNULL, capture_output=True,
-                              text=True)
-        self.assertEqual(done.returncode, 1, (args, done.stderr))
-        return done.stderr
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from clicase import BINARY, NODES, Q35, Case  # noqa: E402
 
 
 class Effect(Case):

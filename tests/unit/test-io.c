@@ -128,11 +128,14 @@ static void test_unix_socket(void)
     autofd int server = socket_listen(addr, 1, NULL, error_abort);
     autofd int client G_GNUC_UNUSED = socket_connect(addr, NULL, error_abort);
     autofd int peer = socket_accept(server);
+    g_autofree char *bound = NULL;
 
     set_nonblock(server);
     g_assert_cmpint(peer, >=, 0);
     g_assert_cmpint(socket_accept(server), ==, -EAGAIN);
-    socket_unlink(addr);
+    bound = socket_bound_path(addr);
+    g_assert_true(g_path_is_absolute(bound));
+    g_assert_cmpint(unlink(bound), ==, 0);
     g_assert_cmpint(access(path, F_OK), ==, -1);
     rmdir(dir);
 }
