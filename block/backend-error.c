@@ -96,8 +96,10 @@ void blk_acct_invalid(BlockBackend *blk, BlkAcctType type)
 
 void blk_acct_merged(BlockBackend *blk, BlkAcctType type, unsigned n)
 {
-    __atomic_fetch_add(&blk->acct[thread_slot() % CO_GATE_SLOTS].merged[type],
-                       n, __ATOMIC_RELAXED);
+    BlkAcctSlot *s = &blk->acct[thread_slot() % CO_GATE_SLOTS];
+
+    __atomic_fetch_add(&s->merged[type], n, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&s->ops[type], n, __ATOMIC_RELAXED);
 }
 
 void blk_acct_sum(const BlockBackend *blk, BlkAcctSlot *sum)

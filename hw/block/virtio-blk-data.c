@@ -13,18 +13,6 @@
 #include "util/error.h"
 #include "virtio-blk.h"
 
-typedef struct BlkReq {
-    BlkQueue *q;
-    VqChain *c;
-    uint32_t type;   /* VIRTIO_BLK_T_* without flags */
-    int64_t offset;  /* bytes */
-    int64_t bytes;   /* of ranges without data */
-    unsigned flags;  /* BLK_REQ_* */
-    uint8_t *status; /* the last byte of the in buffers */
-    size_t in_len;   /* with the status */
-    IoVec data;
-} BlkReq;
-
 size_t virtio_blk_priv_size(void)
 {
     return sizeof(BlkReq);
@@ -94,7 +82,7 @@ static void failed(BlkReq *r, int error)
     }
 }
 
-static void done(void *opaque, int ret)
+void virtio_blk_done(void *opaque, int ret)
 {
     BlkReq *r = opaque;
 
@@ -107,16 +95,16 @@ static void done(void *opaque, int ret)
 
 /* Submission ------------------------------------------------------------- */
 
-static void submit(BlkReq *r)
+void virtio_blk_submit_as(BlkReq *r, const IoVec *data, BlkDone *done)
 {
     BlockBackend *blk = r->q->s->blk;
 
     switch (r->type) {
     case VIRTIO_BLK_T_IN:
-        blk_aio_preadv(blk, r->offset, &r->data, 0, done, r);
+        blk_aio_preadv(blk, r->offset, data, 0, done, r);
         break;
     case VIRTIO_BLK_T_OUT:
-        blk_aio_pwritev(blk, r->offset, &r->data, 0, done, r);
+        blk_aio_pwritev(blk, r->offset, data, 0, done, r);
         break;
     case VIRTIO_BLK_T_FLUSH:
         blk_aio_flush(blk, done, r);
@@ -130,6 +118,11 @@ static void submit(BlkReq *r)
     default:
         g_assert_not_reached();
     }
+}
+
+void virtio_blk_submit(BlkReq *r)
+{
+    virtio_blk_submit_as(r, &r->data, virtio_blk_done);
 }
 
 static bool range_ok(VirtioBlk *s, uint64_t sector, uint64_t bytes)
@@ -160,7 +153,11 @@ static void handle_io(BlkReq *r, uint64_t sector, bool is_read)
         return;
     }
     r->offset = sector * VIRTIO_BLK_SECTOR;
-    submit(r);
+    if (s->request_merging) {
+        virtio_blk_batch_add(s, &r->q->batch, r);
+    } else {
+        virtio_blk_submit(r);
+    }
 }
 
 /* Discard and write zeroes: one segment, as our configuration says. */
@@ -210,7 +207,7 @@ static void handle_range(BlkReq *r)
     } else if (r->bytes == 0) {
         finish(r, VIRTIO_BLK_S_OK);
     } else {
-        submit(r);
+        virtio_blk_submit(r);
     }
 }
 
@@ -301,7 +298,8 @@ static void handle(BlkQueue *q, VqChain *c)
         handle_io(r, sector, r->type == VIRTIO_BLK_T_IN);
         break;
     case VIRTIO_BLK_T_FLUSH:
-        submit(r);
+        virtio_blk_batch_submit(q->s, &q->batch);
+        virtio_blk_submit(r);
         break;
     case VIRTIO_BLK_T_GET_ID:
         handle_get_id(r);
@@ -327,6 +325,7 @@ void virtio_blk_kick(VirtQueue *vq)
     while ((c = vq_pop(vq))) {
         handle(q, c);
     }
+    virtio_blk_batch_submit(s, &q->batch);
     blk_unplug();
     q->in_handler = false;
     announce(q);
@@ -346,7 +345,7 @@ static void restart(void *opaque)
         VqChain *next = c->next;
 
         __atomic_add_fetch(&q->in_flight, 1, __ATOMIC_RELAXED);
-        submit(c->priv);
+        virtio_blk_submit(c->priv);
         c = next;
     }
     blk_unplug();

@@ -15,9 +15,32 @@
 #define VIRTIO_BLK_MAX_SECTORS ((uint32_t)(INT_MAX / VIRTIO_BLK_SECTOR))
 
 typedef struct VirtioBlk VirtioBlk;
+typedef struct BlkQueue BlkQueue;
+
+typedef struct BlkReq BlkReq;
+struct BlkReq {
+    BlkQueue *q;
+    VqChain *c;
+    uint32_t type;   /* VIRTIO_BLK_T_* without flags */
+    int64_t offset;  /* bytes */
+    int64_t bytes;   /* of ranges without data */
+    unsigned flags;  /* BLK_REQ_* */
+    uint8_t *status; /* the last byte of the in buffers */
+    size_t in_len;   /* with the status */
+    IoVec data;
+    BlkReq *next;             /* merged with this one */
+    struct iovec *merged_iov; /* the first of them: owned */
+};
+
+/* Reads or writes that may be merged, by offset. */
+#define BLK_BATCH_MAX 32
+typedef struct BlkBatch {
+    unsigned n;
+    BlkReq *req[BLK_BATCH_MAX];
+} BlkBatch;
 
 /* A queue's requests. Owner: the queue's loop, but for in_flight. */
-typedef struct BlkQueue {
+struct BlkQueue {
     VirtioBlk *s;
     VirtQueue *vq;
     bool in_handler;
@@ -25,8 +48,9 @@ typedef struct BlkQueue {
     LoopTask notify;    /* does that at the end of a batch of completions */
     LoopTask restart;   /* submits what stopped the machine again */
     VqChain *failed;    /* kept by werror=stop or rerror=stop */
+    BlkBatch batch;     /* of the handler's round */
     unsigned in_flight; /* atomic */
-} BlkQueue;
+};
 
 struct VirtioBlk {
     VirtioDevice parent;
@@ -67,8 +91,17 @@ void virtio_blk_kick(VirtQueue *vq);
 void virtio_blk_queue_init(VirtioBlk *s, BlkQueue *q, VirtQueue *vq);
 /* The machine runs again: submit what was kept. */
 void virtio_blk_restart(VirtioBlk *s);
+/* Start @r, or @data for it; @done gets @r. */
+void virtio_blk_submit(BlkReq *r);
+void virtio_blk_submit_as(BlkReq *r, const IoVec *data, BlkDone *done);
+void virtio_blk_done(void *opaque, int ret);
 /* Queues quiet, machine lock: wait for what is in flight, drop what is kept. */
 void virtio_blk_finish(VirtioBlk *s);
+
+/* virtio-blk-merge.c: owner loop. Nothing may stay in a batch when the handler
+ * returns. */
+void virtio_blk_batch_add(VirtioBlk *s, BlkBatch *b, BlkReq *r);
+void virtio_blk_batch_submit(VirtioBlk *s, BlkBatch *b);
 
 /* virtio-blk-map.c: give the queues their loops by the properties. */
 bool virtio_blk_map_queues(VirtioBlk *s, Error **errp);

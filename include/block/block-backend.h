@@ -197,6 +197,7 @@ typedef enum BlkAcctType {
     BLK_ACCT__MAX,
 } BlkAcctType;
 void blk_acct_invalid(BlockBackend *blk, BlkAcctType type);
+/* @n requests went along with another one; they count as operations too. */
 void blk_acct_merged(BlockBackend *blk, BlkAcctType type, unsigned n);
 
 #endif

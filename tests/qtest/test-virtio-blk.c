@@ -176,6 +176,82 @@ static void test_many_requests_in_one_kick(void)
     disk_close(&d);
 }
 
+/* One request with buffers of its own: sector @i of eight, tagged. */
+static uint64_t add_sector(Disk *d, uint32_t type, unsigned i)
+{
+    uint64_t at = vdev_alloc(d->v, 4096);
+    VSeg segs[3] = { { at, 16, false },
+                     { at + 512, 512, type == VIRTIO_BLK_T_IN },
+                     { at + 1024, 1, true } };
+
+    qtest_writel(d->q, at, type);
+    qtest_writeq(d->q, at + 8, i);
+    qtest_memset(d->q, at + 512, type == VIRTIO_BLK_T_OUT ? 0x40 + i : 0, 512);
+    qtest_writeb(d->q, at + 1024, 0xff);
+    vring_add(d->r, segs, 3);
+    return at;
+}
+
+static int64_t disk_stat(Disk *d, const char *name)
+{
+    g_autoptr(QObject) all =
+        qtest_qmp_return(d->q, "{'execute': 'query-blockstats'}");
+    const QDict *disk =
+        qobject_to_dict(qlist_get(qobject_to_list(all), 0));
+    int64_t v;
+
+    g_assert_true(
+        qobject_get_int(qdict_get(qdict_get_dict(disk, "stats"), name), &v));
+    return v;
+}
+
+static void eight_sectors_in_one_kick(Disk *d, uint32_t type)
+{
+    static const unsigned order[] = { 0, 1, 3, 2, 7, 6, 5, 4 };
+    uint64_t at[ARRAY_SIZE(order)];
+
+    for (unsigned i = 0; i < ARRAY_SIZE(order); i++) {
+        at[i] = add_sector(d, type, order[i]);
+    }
+    vring_kick(d->r);
+    for (unsigned i = 0; i < ARRAY_SIZE(order); i++) {
+        vring_wait(d->r, NULL);
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(order); i++) {
+        g_assert_cmpuint(qtest_readb(d->q, at[i] + 1024), ==, 0);
+        g_assert_cmphex(qtest_readb(d->q, at[i] + 512), ==, 0x40 + order[i]);
+        g_assert_cmphex(qtest_readb(d->q, at[i] + 1023), ==, 0x40 + order[i]);
+    }
+}
+
+static void test_neighbours_are_merged(void)
+{
+    Disk d;
+
+    disk_open(&d, "", ",num-queues=1", false, 0);
+    write_then_read(&d);
+    eight_sectors_in_one_kick(&d, VIRTIO_BLK_T_OUT);
+    eight_sectors_in_one_kick(&d, VIRTIO_BLK_T_IN);
+    g_assert_cmpint(disk_stat(&d, "wr_merged"), ==, 7);
+    g_assert_cmpint(disk_stat(&d, "rd_merged"), ==, 7);
+    g_assert_cmpint(disk_stat(&d, "rd_operations"), ==, 9);
+    g_assert_cmpint(disk_stat(&d, "rd_bytes"), ==, 9 * 512);
+    disk_close(&d);
+}
+
+static void test_merging_can_be_switched_off(void)
+{
+    Disk d;
+
+    disk_open(&d, "", ",request-merging=off", false, 0);
+    write_then_read(&d);
+    eight_sectors_in_one_kick(&d, VIRTIO_BLK_T_OUT);
+    eight_sectors_in_one_kick(&d, VIRTIO_BLK_T_IN);
+    g_assert_cmpint(disk_stat(&d, "wr_merged"), ==, 0);
+    g_assert_cmpint(disk_stat(&d, "rd_merged"), ==, 0);
+    disk_close(&d);
+}
+
 static void test_id_is_the_serial_number(void)
 {
     char id[21] = "";
@@ -399,6 +475,8 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio-blk/vq-mapping",
                     test_queues_are_spread_over_iothreads);
     g_test_add_func("/virtio-blk/batch", test_many_requests_in_one_kick);
+    g_test_add_func("/virtio-blk/merging", test_neighbours_are_merged);
+    g_test_add_func("/virtio-blk/no-merging", test_merging_can_be_switched_off);
     g_test_add_func("/virtio-blk/id", test_id_is_the_serial_number);
     g_test_add_func("/virtio-blk/ranges", test_ranges_are_discarded_and_zeroed);
     g_test_add_func("/virtio-blk/bad-requests",
