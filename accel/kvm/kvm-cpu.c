@@ -323,8 +323,12 @@ bool kvm_cpu_start(Cpu *cpu, Error **errp)
     KvmAccel *s = kvm_accel(cpu->vm->accel);
     struct sigaction sa = { .sa_handler = ignore_signal };
     g_autofree char *name = g_strdup_printf("CPU %d/KVM", cpu->index);
-    KvmCpu *k = g_new0(KvmCpu, 1);
+    KvmCpu *k;
 
+    if (kvm_arch_ops.before_vcpu && !kvm_arch_ops.before_vcpu(cpu, errp)) {
+        return false;
+    }
+    k = g_new0(KvmCpu, 1);
     sigaction(SIG_KICK, &sa, NULL);
     k->accel = s;
     k->fd = take_parked(s, cpu->arch_id);

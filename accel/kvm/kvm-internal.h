@@ -46,7 +46,7 @@ struct KvmAccel {
     int fd, vm_fd;
     size_t run_size;
     int irqchip_prop; /* IrqchipMode, or -1: default */
-    uint64_t shadow_mem;
+    KvmTuning tuning;
     bool readonly_mem, ioeventfd_any;
     KvmSlots slots;
     KvmRoutes routes;

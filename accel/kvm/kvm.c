@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 
 #include "accel/kvm/kvm-internal.h"
+#include "qapi/qapi-types-run-state.h"
 #include "softmmu/vm.h"
 #include "util/error.h"
 
@@ -54,6 +55,11 @@ int kvm_vcpu_enable_cap(Cpu *cpu, int cap, uint64_t arg0)
     struct kvm_enable_cap c = { .cap = cap, .args = { arg0 } };
 
     return kvm_vcpu_ioctl(cpu, KVM_ENABLE_CAP, &c);
+}
+
+const KvmTuning *kvm_tuning(Accel *accel)
+{
+    return &kvm_accel(accel)->tuning;
 }
 
 int kvm_open_system(Error **errp)
@@ -201,6 +207,27 @@ static bool set_kernel_irqchip(Object *obj, const Prop *prop,
     return true;
 }
 
+static QObject *get_notify(Object *obj, const Prop *prop, Error **errp)
+{
+    int v = kvm_accel(obj)->tuning.notify_vmexit;
+
+    return qstr_new(qapi_enum_name(&qapi_type_NotifyVmexitOption,
+                                   MAX(v, NOTIFY_VMEXIT_OPTION_RUN)));
+}
+
+static bool set_notify(Object *obj, const Prop *prop, const QObject *value,
+                       QapiMode mode, Error **errp)
+{
+    NotifyVmexitOption v;
+
+    if (!qapi_read_named(&qapi_type_NotifyVmexitOption, prop->name, value, &v,
+                         mode, errp)) {
+        return false;
+    }
+    kvm_accel(obj)->tuning.notify_vmexit = v;
+    return true;
+}
+
 static void kvm_accel_init(Object *obj)
 {
     KvmAccel *s = kvm_accel(obj);
@@ -208,6 +235,7 @@ static void kvm_accel_init(Object *obj)
     s->fd = -1;
     s->vm_fd = -1;
     s->irqchip_prop = -1;
+    s->tuning.notify_vmexit = -1;
 }
 
 static void kvm_accel_finalize(Object *obj)
@@ -227,6 +255,13 @@ static void kvm_accel_finalize(Object *obj)
 static const Prop kvm_props[] = {
     PROP_FN("kernel-irqchip", "on|off|split", NULL, set_kernel_irqchip,
             .help = "Configure KVM in-kernel irqchip"),
+    PROP(KvmAccel, tuning.shadow_mem, "kvm-shadow-mem", -1, .type = "int",
+         .help = "KVM shadow MMU size"),
+    PROP_FN("notify-vmexit", "NotifyVMexitOption", get_notify, set_notify,
+            .help = "Enable notify VM exit"),
+    PROP(KvmAccel, tuning.notify_window, "notify-window", 0,
+         .help = "Clock cycles without an event window after which a "
+                 "notification VM exit occurs"),
     {},
 };
 

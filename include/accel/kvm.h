@@ -13,6 +13,14 @@
 struct kvm_run;
 struct kvm_irq_routing_entry;
 
+/* Properties of the accelerator that the target gives their effect. */
+typedef struct KvmTuning {
+    int notify_vmexit; /* NotifyVmexitOption, or -1: not said */
+    uint32_t notify_window; /* clock cycles; 0: as short as the CPU can */
+    int64_t shadow_mem; /* bytes of shadow page tables; -1: KVM's choice */
+} KvmTuning;
+const KvmTuning *kvm_tuning(Accel *accel);
+
 /* What the target adds. Hooks for vCPUs run on the vCPU's thread. */
 typedef struct KvmArchOps {
     /* The VM exists, nothing else does. */
@@ -20,6 +28,9 @@ typedef struct KvmArchOps {
     /* Create the interrupt controllers of accel->irqchip and set the routes of
      * the interrupt lines (kvm_route_set_gsi). */
     bool (*init_irqchip)(Accel *accel, Error **errp);
+    /* The vCPU is about to be made, by the thread that asked for it. May be
+     * NULL. Machine lock. */
+    bool (*before_vcpu)(Cpu *cpu, Error **errp);
     /* The vCPU exists in the kernel: features and registers that it keeps. */
     bool (*init_vcpu)(Cpu *cpu, Error **errp);
     /* Registers from and to KVM, as @cpu->dirty says. */

@@ -7,6 +7,7 @@
 #include "target/i386/cpu.h"
 #include "target/i386/features.h"
 #include "target/i386/irqchip.h"
+#include "target/i386/pmu.h"
 
 #define X86_VENDOR_INTEL "GenuineIntel"
 #define X86_VENDOR_AMD   "AuthenticAMD"
@@ -75,6 +76,7 @@ typedef struct X86Regs {
         steal_time, poll_control;
     uint64_t mtrr_deftype, mtrr_fixed[11], mtrr_var[2 * MTRR_VARIABLE];
     uint64_t mcg_status, mcg_ctl, mce_banks[4 * MCE_BANKS];
+    X86Pmu pmu;
 } X86Regs;
 
 typedef struct X86Model X86Model;

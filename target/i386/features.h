@@ -64,6 +64,7 @@ extern const FeatureWordInfo feature_words[FEAT__MAX];
 #define F8_1_ECX_CMP_LEGACY  BIT(1)
 #define F8_1_ECX_SVM         BIT(2)
 #define F8_1_ECX_TOPOEXT     BIT(22)
+#define F8_1_ECX_PERFCTR_CORE BIT(23)
 #define F8_7_EDX_INVTSC      BIT(8)
 #define FKVM_CLOCKSOURCE     BIT(0)
 #define FKVM_CLOCKSOURCE2    BIT(3)

@@ -7,6 +7,7 @@
 
 #include <sys/syscall.h>
 
+#include "qapi/qapi-types-run-state.h"
 #include "softmmu/vm.h"
 #include "target/i386/kvm/kvm-x86.h"
 #include "util/error.h"
@@ -37,6 +38,51 @@ static bool check_capabilities(Accel *accel, Error **errp)
         }
     }
     return true;
+}
+
+/*
+ * A guest that opens no event window is taken off the CPU after a while. By
+ * default where the host can; who asks for it hears when it cannot.
+ */
+static bool init_notify(Accel *accel, Error **errp)
+{
+    const KvmTuning *t = kvm_tuning(accel);
+    const int need = KVM_X86_NOTIFY_VMEXIT_ENABLED | KVM_X86_NOTIFY_VMEXIT_USER;
+    int have = kvm_vm_check_extension(accel, KVM_CAP_X86_NOTIFY_VMEXIT);
+    int ret;
+
+    if (t->notify_vmexit == NOTIFY_VMEXIT_OPTION_DISABLE) {
+        return true;
+    }
+    if (have <= 0 || (have & need) != need) {
+        if (t->notify_vmexit >= 0 || t->notify_window) {
+            warn_report("the host's KVM has no notify VM exits: notify-vmexit "
+                        "and notify-window have no effect");
+        }
+        return true;
+    }
+    ret = kvm_vm_enable_cap(accel, KVM_CAP_X86_NOTIFY_VMEXIT,
+                            (uint64_t)t->notify_window << 32 | need, 0);
+    return ret >= 0 || error_errno(errp, -ret, "Could not enable notify VM "
+                                   "exits");
+}
+
+static bool init_shadow_mem(Accel *accel, Error **errp)
+{
+    int64_t bytes = kvm_tuning(accel)->shadow_mem;
+    int ret;
+
+    if (bytes == -1) {
+        return true;
+    }
+    if (bytes < 0 || bytes / 4096 > UINT32_MAX) {
+        return error_set(errp, "kvm-shadow-mem=%" PRId64 " is out of range",
+                         bytes);
+    }
+    ret = kvm_vm_ioctl(accel, KVM_SET_NR_MMU_PAGES,
+                       (void *)(uintptr_t)(bytes / 4096));
+    return ret >= 0 || error_errno(errp, -ret, "KVM refuses kvm-shadow-mem=%"
+                                   PRId64, bytes);
 }
 
 static bool x86_init_vm(Accel *accel, Error **errp)
@@ -70,7 +116,7 @@ static bool x86_init_vm(Accel *accel, Error **errp)
     ret = kvm_vm_check_extension(accel, KVM_CAP_XSAVE2);
     k->xsave2 = ret > 0;
     k->xsave_size = MAX(ret, (int)sizeof(struct kvm_xsave));
-    return true;
+    return init_notify(accel, errp) && init_shadow_mem(accel, errp);
 }
 
 /* Interrupt controllers -------------------------------------------------------- */
@@ -126,12 +172,26 @@ static void split_eoi(Cpu *cpu, int vector)
     vm_unlock(cpu->vm);
 }
 
+/* False: the VM stops for it. */
+static bool notify_exit(Cpu *cpu, const struct kvm_run *run)
+{
+    bool lost = run->notify.flags & KVM_NOTIFY_CONTEXT_INVALID;
+
+    warn_report_ratelimited("the guest of CPU %d opened no event window for "
+                            "too long%s", cpu->index,
+                            lost ? "; its state is lost" : "");
+    return !lost && kvm_tuning(cpu->vm->accel)->notify_vmexit !=
+                        NOTIFY_VMEXIT_OPTION_INTERNAL_ERROR;
+}
+
 static bool x86_handle_exit(Cpu *cpu, struct kvm_run *run)
 {
     switch (run->exit_reason) {
     case KVM_EXIT_IOAPIC_EOI:
         split_eoi(cpu, run->eoi.vector);
         return true;
+    case KVM_EXIT_NOTIFY:
+        return notify_exit(cpu, run);
     case KVM_EXIT_SET_TPR:
     case KVM_EXIT_HLT:
         return true;
@@ -200,6 +260,7 @@ static char *x86_dump_state(Cpu *cpu)
 const KvmArchOps kvm_arch_ops = {
     .init_vm = x86_init_vm,
     .init_irqchip = x86_init_irqchip,
+    .before_vcpu = x86_kvm_before_vcpu,
     .init_vcpu = x86_kvm_init_vcpu,
     .get_state = x86_kvm_get_state,
     .put_state = x86_kvm_put_state,

@@ -15,6 +15,7 @@ typedef struct X86Kvm {
     bool payload;      /* exceptions with payload */
     bool triple_fault; /* events tell of one pending */
     bool xsave2;
+    bool pmu_decided; /* by the first vCPU: has the VM counters at all? */
     size_t xsave_size; /* of KVM's XSAVE image */
     X86Split split;
 } X86Kvm;
@@ -33,6 +34,7 @@ bool x86_kvm_has_msr(Accel *accel, uint32_t index);
 extern const X86IrqchipOps x86_kvm_irqchip_ops;
 
 /* vcpu.c */
+bool x86_kvm_before_vcpu(Cpu *cpu, Error **errp);
 bool x86_kvm_init_vcpu(Cpu *cpu, Error **errp);
 /* state.c */
 bool x86_kvm_get_state(Cpu *cpu, Error **errp);

@@ -67,8 +67,8 @@ static const uint32_t mtrr_fixed_index[] = {
 
 typedef struct Batch {
     struct kvm_msrs head;
-    struct kvm_msr_entry entries[128];
-    uint16_t offset[128]; /* where a value that was read goes */
+    struct kvm_msr_entry entries[192];
+    uint16_t offset[192]; /* where a value that was read goes */
 } Batch;
 
 static void add(Batch *b, const X86Regs *r, uint32_t index, size_t offset)
@@ -101,7 +101,46 @@ static void add_mce(Batch *b, const X86Regs *r)
     }
 }
 
-static void collect(X86Cpu *cpu, Batch *b, CpuDirty level)
+/* The counters of the CPU that the guest sees, as far as KVM keeps them. */
+static unsigned pmu_msrs(const X86Cpu *cpu, X86PmuMsr out[PMU_MAX_MSRS])
+{
+    CpuidRegs r = x86_cpuid(cpu, 0xa, 0);
+    unsigned n, kept = 0;
+
+    if (!cpu->pmu) {
+        return 0;
+    }
+    n = x86_is_amd(cpu)
+            ? x86_pmu_amd(x86_has(cpu, FEAT_8000_0001_ECX,
+                                  F8_1_ECX_PERFCTR_CORE), out)
+            : x86_pmu_intel(r.r[R_EAX], r.r[R_EDX], out);
+    for (unsigned i = 0; i < n; i++) {
+        if (x86_kvm_has_msr(cpu->parent.cpu.vm->accel, out[i].index)) {
+            out[kept++] = out[i];
+        }
+    }
+    return kept;
+}
+
+/* @stop: first of all, counters stand still while they are written. */
+static void add_pmu(X86Cpu *cpu, Batch *b, bool stop)
+{
+    const size_t base = offsetof(X86Regs, pmu);
+    X86PmuMsr msrs[PMU_MAX_MSRS];
+    unsigned n = pmu_msrs(cpu, msrs);
+
+    for (unsigned i = 0; stop && i < n; i++) {
+        if (msrs[i].stop) {
+            add(b, &cpu->regs, msrs[i].index, base + msrs[i].offset);
+            b->entries[b->head.nmsrs - 1].data = 0;
+        }
+    }
+    for (unsigned i = 0; i < n; i++) {
+        add(b, &cpu->regs, msrs[i].index, base + msrs[i].offset);
+    }
+}
+
+static void collect(X86Cpu *cpu, Batch *b, CpuDirty level, bool put)
 {
     Accel *accel = cpu->parent.cpu.vm->accel;
 
@@ -126,6 +165,7 @@ static void collect(X86Cpu *cpu, Batch *b, CpuDirty level)
         kvm_vm_check_extension(accel, KVM_CAP_MCE)) {
         add_mce(b, &cpu->regs);
     }
+    add_pmu(cpu, b, put);
 }
 
 /* One that may be refused without harm. */
@@ -151,7 +191,7 @@ bool x86_kvm_put_msrs(X86Cpu *cpu, CpuDirty level, Error **errp)
             put_one(cpu, 0x10a, cpu->regs.arch_caps);
         }
     }
-    collect(cpu, b, level);
+    collect(cpu, b, level, true);
     ret = kvm_vcpu_ioctl(&cpu->parent.cpu, KVM_SET_MSRS, b);
     if (ret < 0) {
         return error_errno(errp, -ret, "KVM_SET_MSRS failed");
@@ -176,7 +216,7 @@ bool x86_kvm_get_msrs(X86Cpu *cpu, Error **errp)
     g_autofree Batch *b = g_new0(Batch, 1);
     int ret;
 
-    collect(cpu, b, CPU_DIRTY_FULL);
+    collect(cpu, b, CPU_DIRTY_FULL, false);
     if (x86_has(cpu, FEAT_1_ECX, F1_ECX_TSC_DEADLINE)) {
         add(b, &cpu->regs, MSR_TSC_DEADLINE, offsetof(X86Regs, tsc_deadline));
     }

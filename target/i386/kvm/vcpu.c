@@ -173,6 +173,26 @@ static void grow_xsave(X86Cpu *cpu)
     }
 }
 
+/*
+ * "pmu=off" also takes away counters that need no CPUID leaf, as AMD's do. KVM
+ * has one switch for the VM, which must be thrown before its first vCPU.
+ */
+bool x86_kvm_before_vcpu(Cpu *c, Error **errp)
+{
+    Accel *accel = c->vm->accel;
+    X86Kvm *k = x86_kvm(accel);
+    int ret = 0;
+
+    if (!k->pmu_decided && !x86_of(c)->pmu &&
+        kvm_vm_check_extension(accel, KVM_CAP_PMU_CAPABILITY) > 0) {
+        ret = kvm_vm_enable_cap(accel, KVM_CAP_PMU_CAPABILITY,
+                                KVM_PMU_CAP_DISABLE, 0);
+    }
+    k->pmu_decided = true;
+    return ret >= 0 || error_errno(errp, -ret, "KVM cannot take the "
+                                   "performance counters away");
+}
+
 bool x86_kvm_init_vcpu(Cpu *c, Error **errp)
 {
     X86Cpu *cpu = x86_of(c);
