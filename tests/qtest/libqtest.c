@@ -102,6 +102,13 @@ static int accept_from(QTest *q, int listener)
     }
 }
 
+static const char *extra_args;
+
+void qtest_set_extra_args(const char *args)
+{
+    extra_args = args;
+}
+
 QTest *qtest_start(const char *args)
 {
     QTest *q = g_new0(QTest, 1);
@@ -119,9 +126,9 @@ QTest *qtest_start(const char *args)
     line = g_strdup_printf(
         "%s -qtest unix:%s -qtest-log %s -chardev socket,path=%s,id=qtest-qmp "
         "-mon chardev=qtest-qmp,mode=control -display none -nodefaults "
-        "-accel qtest %s",
+        "-accel qtest %s %s",
         program(), sock, getenv("QTEST_LOG") ? "/dev/stderr" : "/dev/null", qmp,
-        args);
+        extra_args ? extra_args : "", args);
     argv = parse_args(line);
     q->pid = spawn(argv, -1, -1);
     q->fd = accept_from(q, listener);

@@ -17,6 +17,8 @@ typedef struct QTest QTest;
  * -accel qtest and -nodefaults are added. */
 QTest *qtest_start(const char *args);
 QTest *qtest_startf(const char *fmt, ...) PRINTF_LIKE(1, 2);
+/* More arguments for all that start from now on; NULL: none. Not copied. */
+void qtest_set_extra_args(const char *args);
 /* End the process and free @q; a crash fails the test. */
 void qtest_quit(QTest *q);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(QTest, qtest_quit)

@@ -176,6 +176,24 @@ static void test_many_requests_in_one_kick(void)
     disk_close(&d);
 }
 
+/* Chains of two and three entries, over the ring's end at changing places. */
+static void test_ring_is_used_over_and_over(void)
+{
+    Disk d;
+
+    disk_open(&d, "", ",queue-size=16", false, 0);
+    for (unsigned i = 0; i < 100; i++) {
+        g_assert_cmpuint(request(&d, VIRTIO_BLK_T_IN, i, 512), ==, 0);
+        g_assert_cmpuint(request(&d, VIRTIO_BLK_T_FLUSH, 0, 0), ==, 0);
+        add(&d, VIRTIO_BLK_T_FLUSH, 0, 0);
+        add(&d, VIRTIO_BLK_T_IN, 8 * i, 512);
+        vring_kick(d.r);
+        vring_wait(d.r, NULL);
+        vring_wait(d.r, NULL);
+    }
+    disk_close(&d);
+}
+
 /* One request with buffers of its own: sector @i of eight, tagged. */
 static uint64_t add_sector(Disk *d, uint32_t type, unsigned i)
 {
@@ -469,24 +487,25 @@ static void test_bad_properties_are_named(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/virtio-blk/modern", test_modern_driver_writes_and_reads);
+    vdev_add_test("/virtio-blk/modern", test_modern_driver_writes_and_reads);
     g_test_add_func("/virtio-blk/legacy", test_legacy_driver_writes_and_reads);
-    g_test_add_func("/virtio-blk/iothread", test_iothread_serves_the_queue);
-    g_test_add_func("/virtio-blk/vq-mapping",
-                    test_queues_are_spread_over_iothreads);
-    g_test_add_func("/virtio-blk/batch", test_many_requests_in_one_kick);
-    g_test_add_func("/virtio-blk/merging", test_neighbours_are_merged);
-    g_test_add_func("/virtio-blk/no-merging", test_merging_can_be_switched_off);
-    g_test_add_func("/virtio-blk/id", test_id_is_the_serial_number);
-    g_test_add_func("/virtio-blk/ranges", test_ranges_are_discarded_and_zeroed);
-    g_test_add_func("/virtio-blk/bad-requests",
-                    test_bad_requests_get_their_status);
-    g_test_add_func("/virtio-blk/no-status",
-                    test_request_without_status_breaks_the_queue);
+    vdev_add_test("/virtio-blk/iothread", test_iothread_serves_the_queue);
+    vdev_add_test("/virtio-blk/vq-mapping",
+                  test_queues_are_spread_over_iothreads);
+    vdev_add_test("/virtio-blk/batch", test_many_requests_in_one_kick);
+    vdev_add_test("/virtio-blk/wrap", test_ring_is_used_over_and_over);
+    vdev_add_test("/virtio-blk/merging", test_neighbours_are_merged);
+    vdev_add_test("/virtio-blk/no-merging", test_merging_can_be_switched_off);
+    vdev_add_test("/virtio-blk/id", test_id_is_the_serial_number);
+    vdev_add_test("/virtio-blk/ranges", test_ranges_are_discarded_and_zeroed);
+    vdev_add_test("/virtio-blk/bad-requests",
+                  test_bad_requests_get_their_status);
+    vdev_add_test("/virtio-blk/no-status",
+                  test_request_without_status_breaks_the_queue);
     g_test_add_func("/virtio-blk/configuration",
                     test_configuration_describes_the_disk);
     g_test_add_func("/virtio-blk/resize", test_resize_is_told);
-    g_test_add_func("/virtio-blk/reset", test_reset_in_the_middle_of_requests);
+    vdev_add_test("/virtio-blk/reset", test_reset_in_the_middle_of_requests);
     g_test_add_func("/virtio-blk/hotplug", test_disk_comes_and_goes);
     g_test_add_func("/virtio-blk/bad-properties",
                     test_bad_properties_are_named);

@@ -426,16 +426,15 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/virtio-net/configuration",
                     test_configuration_has_the_address);
-    g_test_add_func("/virtio-net/filter", test_control_queue_sets_the_filter);
-    g_test_add_func("/virtio-net/filter-overflow",
-                    test_too_many_addresses_overflow);
-    g_test_add_func("/virtio-net/no-peer", test_tx_without_peer_is_swallowed);
-    g_test_add_func("/virtio-net/runt", test_runt_packet_breaks_the_queue);
-    g_test_add_func("/virtio-net/tap/packets", test_packets_go_both_ways);
-    g_test_add_func("/virtio-net/tap/no-buffers",
-                    test_packets_wait_for_buffers);
-    g_test_add_func("/virtio-net/tap/merged",
-                    test_large_packet_is_spread_over_merged_buffers);
+    vdev_add_test("/virtio-net/filter", test_control_queue_sets_the_filter);
+    vdev_add_test("/virtio-net/filter-overflow",
+                  test_too_many_addresses_overflow);
+    vdev_add_test("/virtio-net/no-peer", test_tx_without_peer_is_swallowed);
+    vdev_add_test("/virtio-net/runt", test_runt_packet_breaks_the_queue);
+    vdev_add_test("/virtio-net/tap/packets", test_packets_go_both_ways);
+    vdev_add_test("/virtio-net/tap/no-buffers", test_packets_wait_for_buffers);
+    vdev_add_test("/virtio-net/tap/merged",
+                  test_large_packet_is_spread_over_merged_buffers);
     g_test_add_func("/virtio-net/tap/link", test_link_goes_down_and_up);
     g_test_add_func("/virtio-net/tap/netdev", test_netdevs_come_and_go);
     return g_test_run();

@@ -263,23 +263,22 @@ static void test_bad_property_is_named(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/virtio-rng/builtin", test_builtin_backend_fills_buffers);
+    vdev_add_test("/virtio-rng/builtin", test_builtin_backend_fills_buffers);
     g_test_add_func("/virtio-rng/file-legacy",
                     test_file_backend_fills_buffers_of_legacy_driver);
-    g_test_add_func("/virtio-rng/no-ioeventfd", test_without_ioeventfd);
-    g_test_add_func("/virtio-rng/rate-limit",
-                    test_rate_limit_waits_for_the_period);
-    g_test_add_func("/virtio-rng/stop-cont", test_stop_and_cont_keep_requests);
+    vdev_add_test("/virtio-rng/no-ioeventfd", test_without_ioeventfd);
+    vdev_add_test("/virtio-rng/rate-limit",
+                  test_rate_limit_waits_for_the_period);
+    vdev_add_test("/virtio-rng/stop-cont", test_stop_and_cont_keep_requests);
     g_test_add_func("/virtio-rng/bad-property", test_bad_property_is_named);
     g_test_add_func("/virtio-pci/ids", test_ids_tell_the_variants);
     g_test_add_func("/virtio-pci/capabilities",
                     test_capabilities_are_where_they_were);
     g_test_add_func("/virtio-pci/window", test_window_reaches_the_bar);
-    g_test_add_func("/virtio-pci/msix-mask",
-                    test_masked_vector_becomes_pending);
-    g_test_add_func("/virtio-pci/needs-reset", test_broken_ring_asks_for_reset);
-    g_test_add_func("/virtio-pci/queue-reset",
-                    test_queue_reset_starts_the_ring_over);
+    vdev_add_test("/virtio-pci/msix-mask", test_masked_vector_becomes_pending);
+    vdev_add_test("/virtio-pci/needs-reset", test_broken_ring_asks_for_reset);
+    vdev_add_test("/virtio-pci/queue-reset",
+                  test_queue_reset_starts_the_ring_over);
     g_test_add_func("/virtio-pci/unknown-features",
                     test_unknown_features_are_not_accepted);
     return g_test_run();

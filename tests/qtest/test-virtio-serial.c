@@ -265,10 +265,10 @@ static void test_ports_come_and_go(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/virtio-serial/open", test_port_is_introduced_and_opened);
-    g_test_add_func("/virtio-serial/data", test_bytes_go_both_ways);
-    g_test_add_func("/virtio-serial/throttle",
-                    test_full_host_makes_the_guest_wait);
+    vdev_add_test("/virtio-serial/open", test_port_is_introduced_and_opened);
+    vdev_add_test("/virtio-serial/data", test_bytes_go_both_ways);
+    vdev_add_test("/virtio-serial/throttle",
+                  test_full_host_makes_the_guest_wait);
     g_test_add_func("/virtio-serial/console", test_console_of_a_legacy_driver);
     g_test_add_func("/virtio-serial/emergency",
                     test_emergency_write_reaches_the_console);

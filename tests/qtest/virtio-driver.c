@@ -9,6 +9,9 @@
 #define MEMORY_START (1 * MiB)
 #define WAIT_SECONDS 10
 
+/* Packed rings in this test; for the device, see test_packed(). */
+static bool want_packed;
+
 /* Configuration space ---------------------------------------------------- */
 
 static void pci_select(QTest *q, unsigned slot, unsigned off)
@@ -179,7 +182,10 @@ void vdev_negotiate(VDev *v, uint64_t wanted)
         qtest_outl(v->q, v->io + VIRTIO_PCI_GUEST_FEATURES, v->features);
         return;
     }
-    v->features = vdev_offered(v) & (wanted | BIT(VIRTIO_F_VERSION_1));
+    v->features =
+        vdev_offered(v) & (wanted | BIT(VIRTIO_F_VERSION_1) |
+                           (want_packed ? BIT(VIRTIO_F_RING_PACKED) : 0));
+    g_assert_true(!want_packed || v->features & BIT(VIRTIO_F_RING_PACKED));
     vdev_common_write(v, VIRTIO_PCI_COMMON_GFSELECT, 0, 4);
     vdev_common_write(v, VIRTIO_PCI_COMMON_GF, v->features, 4);
     vdev_common_write(v, VIRTIO_PCI_COMMON_GFSELECT, 1, 4);
@@ -281,6 +287,8 @@ VRing *vring_new(VDev *v, unsigned index)
 
     r->v = v;
     r->index = index;
+    r->packed = v->features & BIT(VIRTIO_F_RING_PACKED);
+    r->free_wrap = r->used_wrap = true;
     if (v->legacy) {
         legacy_setup(r);
     } else {
@@ -289,10 +297,49 @@ VRing *vring_new(VDev *v, unsigned index)
     return r;
 }
 
+static uint16_t packed_flags(bool wrap)
+{
+    return wrap ? 1 << 7 : 1 << 15; /* AVAIL as our counter, USED not */
+}
+
+/* The head's flags come last; its position is the buffer's id. */
+static unsigned packed_add(VRing *r, const VSeg *segs, unsigned n)
+{
+    QTest *q = r->v->q;
+    unsigned head = r->free;
+    uint16_t head_flags = 0;
+
+    r->slots[head] = n;
+    for (unsigned i = 0; i < n; i++) {
+        uint64_t d = r->desc + 16 * r->free;
+        uint16_t flags = packed_flags(r->free_wrap) | (segs[i].write ? 2 : 0) |
+                         (i + 1 < n ? 1 : 0);
+
+        qtest_writeq(q, d, segs[i].addr);
+        qtest_writel(q, d + 8, segs[i].len);
+        qtest_writew(q, d + 12, head);
+        if (i) {
+            qtest_writew(q, d + 14, flags);
+        } else {
+            head_flags = flags;
+        }
+        if (++r->free == r->num) {
+            r->free = 0;
+            r->free_wrap = !r->free_wrap;
+        }
+    }
+    qtest_writew(q, r->desc + 16 * head + 14, head_flags);
+    return head;
+}
+
 unsigned vring_add(VRing *r, const VSeg *segs, unsigned n)
 {
     QTest *q = r->v->q;
     unsigned head = r->free % r->num;
+
+    if (r->packed) {
+        return packed_add(r, segs, n);
+    }
 
     /* Entries in turn: tests do not have a ring full of requests. */
     for (unsigned i = 0; i < n; i++) {
@@ -323,7 +370,32 @@ void vring_kick(VRing *r)
 
 bool vring_has_used(VRing *r)
 {
+    if (r->packed) {
+        uint16_t flags = qtest_readw(r->v->q, r->desc + 16 * r->used_idx + 14);
+
+        return !!(flags >> 7 & 1) == r->used_wrap &&
+               !!(flags >> 15) == r->used_wrap;
+    }
     return qtest_readw(r->v->q, r->used + 2) != r->used_idx;
+}
+
+static unsigned packed_take(VRing *r, uint32_t *len)
+{
+    uint64_t d = r->desc + 16 * r->used_idx;
+    unsigned id = qtest_readw(r->v->q, d + 12);
+
+    g_assert_cmpuint(id, <, r->num);
+    g_assert_cmpuint(r->slots[id], >, 0);
+    if (len) {
+        *len = qtest_readl(r->v->q, d + 8);
+    }
+    r->used_idx += r->slots[id];
+    r->slots[id] = 0;
+    if (r->used_idx >= r->num) {
+        r->used_idx -= r->num;
+        r->used_wrap = !r->used_wrap;
+    }
+    return id;
 }
 
 unsigned vring_wait(VRing *r, uint32_t *len)
@@ -333,6 +405,9 @@ unsigned vring_wait(VRing *r, uint32_t *len)
 
     while (!vring_has_used(r)) {
         g_assert_false(patience_ends(start));
+    }
+    if (r->packed) {
+        return packed_take(r, len);
     }
     r->used_idx++;
     if (len) {
@@ -349,4 +424,27 @@ uint32_t vring_do(VRing *r, const VSeg *segs, unsigned n)
     vring_kick(r);
     g_assert_cmpuint(vring_wait(r, &len), ==, head);
     return len;
+}
+
+/* Both kinds of ring ----------------------------------------------------- */
+
+static void test_packed(const void *data)
+{
+    VDevTest *const *test = data;
+
+    want_packed = true;
+    qtest_set_extra_args("-global virtio-device.packed=on");
+    (*test)();
+    qtest_set_extra_args(NULL);
+    want_packed = false;
+}
+
+void vdev_add_test(const char *path, VDevTest *test)
+{
+    g_autofree char *packed = g_strdup_printf("%s/packed", path);
+    VDevTest **data = g_new(VDevTest *, 1);
+
+    *data = test;
+    g_test_add_func(path, test);
+    g_test_add_data_func_full(packed, data, (GTestDataFunc)test_packed, g_free);
 }

@@ -2,7 +2,7 @@
 /*
  * The driver's side of virtio over PCI for qtests: finds a function on bus 0
  * of a PC machine, maps its BARs, sets up split rings in guest memory from
- * 1 MiB upwards.
+ * 1  * 1 MiB upwards. With "packed" a test runs on packed rings.
  */
 #ifndef TESTS_QTEST_VIRTIO_DRIVER_H
 #define TESTS_QTEST_VIRTIO_DRIVER_H
@@ -28,8 +28,11 @@ typedef struct VDev {
 typedef struct VRing {
     VDev *v;
     unsigned index, num;
-    uint64_t desc, avail, used;
+    uint64_t desc, avail, used; /* packed: avail, used are event areas */
     uint16_t free, avail_idx, used_idx;
+    /* packed: free and used_idx are positions */
+    bool packed, free_wrap, used_wrap;
+    uint16_t slots[1024]; /* of the chain with this id */
 } VRing;
 
 typedef struct VSeg {
@@ -62,6 +65,10 @@ void vdev_config(VDev *v, unsigned off, void *buf, size_t len);
 void vdev_config_write8(VDev *v, unsigned off, uint8_t value);
 uint8_t vdev_generation(VDev *v);
 uint64_t vdev_alloc(VDev *v, size_t size);
+
+/* Add the test to run with split rings, and as PATH/packed with packed ones. */
+typedef void VDevTest(void);
+void vdev_add_test(const char *path, VDevTest *test);
 
 /* A ring of the largest size the device has; between negotiate and ok (or
  * after a queue reset). */
