@@ -300,17 +300,18 @@ int coroutine_fn qc_cache_flush(QcCache *c)
 
 int coroutine_fn qc_cache_depend(QcCache *c, QcCache *dep)
 {
-    int ret = 0;
-
     if (dep->depends == c) {
-        /* The other way round so far: settle that first. */
-        ret = qc_cache_flush(dep);
-        if (ret >= 0) {
-            dep->depends = NULL;
+        /* The other way round so far: settle that first, or leave it. Both
+         * at once would have no end. */
+        int ret = qc_cache_flush(dep);
+
+        if (ret < 0) {
+            return ret;
         }
+        dep->depends = NULL;
     }
     c->depends = dep;
-    return ret;
+    return 0;
 }
 
 void qc_cache_depend_on_data(QcCache *c)
