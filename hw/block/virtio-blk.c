@@ -156,8 +156,11 @@ static const BlkDevOps blk_dev_ops = {
 
 static void blk_vm_state(void *opaque, bool running, RunState state)
 {
+    VirtioBlk *s = opaque;
+
     if (running) {
-        virtio_blk_restart(opaque);
+        blk_iostatus_reset(s->blk);
+        virtio_blk_restart(s);
     }
 }
 
