@@ -152,6 +152,11 @@ QTest *qtest_startf(const char *fmt, ...)
     return qtest_start(args);
 }
 
+pid_t qtest_pid(const QTest *q)
+{
+    return q->pid;
+}
+
 int qtest_wait_exit(QTest *q)
 {
     int status;

@@ -22,6 +22,7 @@ void qtest_set_extra_args(const char *args);
 /* End the process and free @q; a crash fails the test. */
 void qtest_quit(QTest *q);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(QTest, qtest_quit)
+pid_t qtest_pid(const QTest *q);
 /* Wait for the process to end by itself; its exit status. */
 int qtest_wait_exit(QTest *q);
 /* Run the program to its end with exactly these arguments; its exit status.

@@ -2,99 +2,22 @@
 /* virtio-blk on a raw file: requests, refusals, queues on other threads. */
 #include "util/osdep.h"
 
-#include <linux/virtio_blk.h>
-
-#include "tests/qtest/virtio-driver.h"
-
-#define DISK_SIZE (4 * MiB)
-
-typedef struct Disk {
-    QTest *q;
-    VDev *v;
-    VRing *r;
-    char *path;
-    uint64_t hdr, data, status;
-} Disk;
-
-static char *make_image(void)
-{
-    char *path = NULL;
-    int fd = g_file_open_tmp("nemu-blk-XXXXXX", &path, NULL);
-
-    g_assert_cmpint(fd, >=, 0);
-    g_assert_cmpint(ftruncate(fd, DISK_SIZE), ==, 0);
-    close(fd);
-    return path;
-}
-
-static void disk_open(Disk *d, const char *args, const char *opts, bool legacy,
-                      unsigned queue)
-{
-    d->path = make_image();
-    d->q = qtest_startf("-machine q35 -smp 2 %s -blockdev "
-                        "driver=file,node-name=f0,filename=%s,discard=unmap "
-                        "-blockdev driver=raw,node-name=n0,file=f0,"
-                        "discard=unmap "
-                        "-device virtio-blk-pci,id=d0,drive=n0,addr=4%s",
-                        args, d->path, opts);
-    d->v = vdev_open(d->q, 4, legacy);
-    vdev_negotiate(d->v, 0xffff); /* the device's own */
-    d->r = vring_new(d->v, queue);
-    vdev_driver_ok(d->v);
-    d->hdr = vdev_alloc(d->v, 16);
-    d->data = vdev_alloc(d->v, 64 * KiB);
-    d->status = vdev_alloc(d->v, 1);
-}
-
-static void disk_close(Disk *d)
-{
-    g_free(d->r);
-    vdev_close(d->v);
-    qtest_quit(d->q);
-    unlink(d->path);
-    g_free(d->path);
-}
-
-static unsigned add(Disk *d, uint32_t type, uint64_t sector, uint32_t len)
-{
-    bool in = type == VIRTIO_BLK_T_IN || type == VIRTIO_BLK_T_GET_ID;
-    VSeg segs[3] = { { d->hdr, 16, false },
-                     { d->data, len, in },
-                     { d->status, 1, true } };
-
-    qtest_writel(d->q, d->hdr, type);
-    qtest_writel(d->q, d->hdr + 4, 0);
-    qtest_writeq(d->q, d->hdr + 8, sector);
-    qtest_writeb(d->q, d->status, 0xff);
-    if (len == 0) {
-        segs[1] = segs[2];
-    }
-    return vring_add(d->r, segs, len ? 3 : 2);
-}
-
-static uint8_t request(Disk *d, uint32_t type, uint64_t sector, uint32_t len)
-{
-    unsigned head = add(d, type, sector, len);
-
-    vring_kick(d->r);
-    g_assert_cmpuint(vring_wait(d->r, NULL), ==, head);
-    return qtest_readb(d->q, d->status);
-}
+#include "tests/qtest/virtio-disk.h"
 
 static void write_then_read(Disk *d)
 {
     char buf[1024];
 
     qtest_memset(d->q, d->data, 0x5a, sizeof(buf));
-    g_assert_cmpuint(request(d, VIRTIO_BLK_T_OUT, 7, sizeof(buf)), ==, 0);
+    g_assert_cmpuint(disk_request(d, VIRTIO_BLK_T_OUT, 7, sizeof(buf)), ==, 0);
     qtest_memset(d->q, d->data, 0, sizeof(buf));
-    g_assert_cmpuint(request(d, VIRTIO_BLK_T_IN, 8, 512), ==, 0);
+    g_assert_cmpuint(disk_request(d, VIRTIO_BLK_T_IN, 8, 512), ==, 0);
     qtest_memread(d->q, d->data, buf, sizeof(buf));
     for (int i = 0; i < 512; i++) {
         g_assert_cmpint(buf[i], ==, 0x5a);
         g_assert_cmpint(buf[512 + i], ==, 0);
     }
-    g_assert_cmpuint(request(d, VIRTIO_BLK_T_FLUSH, 0, 0), ==, 0);
+    g_assert_cmpuint(disk_request(d, VIRTIO_BLK_T_FLUSH, 0, 0), ==, 0);
 }
 
 static void test_modern_driver_writes_and_reads(void)
@@ -135,7 +58,7 @@ static void test_iothread_serves_the_queue(void)
 static void test_queues_are_spread_over_iothreads(void)
 {
     Disk d;
-    g_autofree char *path = make_image();
+    g_autofree char *path = disk_image();
 
     d.q = qtest_startf(
         "-machine q35 -object iothread,id=t0 -object iothread,id=t1 "
@@ -167,7 +90,7 @@ static void test_many_requests_in_one_kick(void)
 
     disk_open(&d, "", "", false, 0);
     for (int i = 0; i < 64; i++) {
-        add(&d, VIRTIO_BLK_T_IN, i, 512);
+        disk_add(&d, VIRTIO_BLK_T_IN, i, 512);
     }
     vring_kick(d.r);
     for (; done < 64; done++) {
@@ -183,10 +106,10 @@ static void test_ring_is_used_over_and_over(void)
 
     disk_open(&d, "", ",queue-size=16", false, 0);
     for (unsigned i = 0; i < 100; i++) {
-        g_assert_cmpuint(request(&d, VIRTIO_BLK_T_IN, i, 512), ==, 0);
-        g_assert_cmpuint(request(&d, VIRTIO_BLK_T_FLUSH, 0, 0), ==, 0);
-        add(&d, VIRTIO_BLK_T_FLUSH, 0, 0);
-        add(&d, VIRTIO_BLK_T_IN, 8 * i, 512);
+        g_assert_cmpuint(disk_request(&d, VIRTIO_BLK_T_IN, i, 512), ==, 0);
+        g_assert_cmpuint(disk_request(&d, VIRTIO_BLK_T_FLUSH, 0, 0), ==, 0);
+        disk_add(&d, VIRTIO_BLK_T_FLUSH, 0, 0);
+        disk_add(&d, VIRTIO_BLK_T_IN, 8 * i, 512);
         vring_kick(d.r);
         vring_wait(d.r, NULL);
         vring_wait(d.r, NULL);
@@ -276,7 +199,7 @@ static void test_id_is_the_serial_number(void)
     Disk d;
 
     disk_open(&d, "", ",serial=disk-of-test", false, 0);
-    g_assert_cmpuint(request(&d, VIRTIO_BLK_T_GET_ID, 0, 20), ==, 0);
+    g_assert_cmpuint(disk_request(&d, VIRTIO_BLK_T_GET_ID, 0, 20), ==, 0);
     qtest_memread(d.q, d.data, id, 20);
     g_assert_cmpstr(id, ==, "disk-of-test");
     disk_close(&d);
@@ -296,19 +219,19 @@ static void test_ranges_are_discarded_and_zeroed(void)
 
     disk_open(&d, "", "", false, 0);
     qtest_memset(d.q, d.data, 0x77, 4096);
-    g_assert_cmpuint(request(&d, VIRTIO_BLK_T_OUT, 0, 4096), ==, 0);
+    g_assert_cmpuint(disk_request(&d, VIRTIO_BLK_T_OUT, 0, 4096), ==, 0);
     put_range(&d, 1, 2, 0);
-    g_assert_cmpuint(request(&d, VIRTIO_BLK_T_WRITE_ZEROES, 0, 16), ==, 0);
+    g_assert_cmpuint(disk_request(&d, VIRTIO_BLK_T_WRITE_ZEROES, 0, 16), ==, 0);
     put_range(&d, 4, 4, 1);
-    g_assert_cmpuint(request(&d, VIRTIO_BLK_T_WRITE_ZEROES, 0, 16), ==, 0);
-    g_assert_cmpuint(request(&d, VIRTIO_BLK_T_IN, 1, 512), ==, 0);
+    g_assert_cmpuint(disk_request(&d, VIRTIO_BLK_T_WRITE_ZEROES, 0, 16), ==, 0);
+    g_assert_cmpuint(disk_request(&d, VIRTIO_BLK_T_IN, 1, 512), ==, 0);
     qtest_memread(d.q, d.data, buf, 512);
     g_assert_cmpint(buf[0] | buf[511], ==, 0);
-    g_assert_cmpuint(request(&d, VIRTIO_BLK_T_IN, 3, 512), ==, 0);
+    g_assert_cmpuint(disk_request(&d, VIRTIO_BLK_T_IN, 3, 512), ==, 0);
     qtest_memread(d.q, d.data, buf, 512);
     g_assert_cmpint(buf[0], ==, 0x77);
     put_range(&d, 0, 8, 0);
-    g_assert_cmpuint(request(&d, VIRTIO_BLK_T_DISCARD, 0, 16), ==, 0);
+    g_assert_cmpuint(disk_request(&d, VIRTIO_BLK_T_DISCARD, 0, 16), ==, 0);
     disk_close(&d);
 }
 
@@ -317,23 +240,24 @@ static void test_bad_requests_get_their_status(void)
     Disk d;
 
     disk_open(&d, "", "", false, 0);
-    g_assert_cmpuint(request(&d, VIRTIO_BLK_T_IN, DISK_SIZE / 512, 512), ==,
-                     VIRTIO_BLK_S_IOERR);
-    g_assert_cmpuint(request(&d, VIRTIO_BLK_T_OUT, UINT64_MAX, 512), ==,
-                     VIRTIO_BLK_S_IOERR);
-    g_assert_cmpuint(request(&d, VIRTIO_BLK_T_IN, DISK_SIZE / 512 - 1, 1024),
+    g_assert_cmpuint(disk_request(&d, VIRTIO_BLK_T_IN, DISK_SIZE / 512, 512),
                      ==, VIRTIO_BLK_S_IOERR);
-    g_assert_cmpuint(request(&d, VIRTIO_BLK_T_IN, 0, 100), ==,
+    g_assert_cmpuint(disk_request(&d, VIRTIO_BLK_T_OUT, UINT64_MAX, 512), ==,
                      VIRTIO_BLK_S_IOERR);
-    g_assert_cmpuint(request(&d, 0x1234, 0, 512), ==, VIRTIO_BLK_S_UNSUPP);
+    g_assert_cmpuint(disk_request(&d, VIRTIO_BLK_T_IN, DISK_SIZE / 512 - 1,
+                                  1024),
+                     ==, VIRTIO_BLK_S_IOERR);
+    g_assert_cmpuint(disk_request(&d, VIRTIO_BLK_T_IN, 0, 100), ==,
+                     VIRTIO_BLK_S_IOERR);
+    g_assert_cmpuint(disk_request(&d, 0x1234, 0, 512), ==, VIRTIO_BLK_S_UNSUPP);
     put_range(&d, 0, 1, 1);
-    g_assert_cmpuint(request(&d, VIRTIO_BLK_T_DISCARD, 0, 16), ==,
+    g_assert_cmpuint(disk_request(&d, VIRTIO_BLK_T_DISCARD, 0, 16), ==,
                      VIRTIO_BLK_S_UNSUPP);
     put_range(&d, 0, UINT32_MAX, 0);
-    g_assert_cmpuint(request(&d, VIRTIO_BLK_T_DISCARD, 0, 16), ==,
+    g_assert_cmpuint(disk_request(&d, VIRTIO_BLK_T_DISCARD, 0, 16), ==,
                      VIRTIO_BLK_S_IOERR);
     put_range(&d, 0, 1, 0);
-    g_assert_cmpuint(request(&d, VIRTIO_BLK_T_WRITE_ZEROES, 0, 12), ==,
+    g_assert_cmpuint(disk_request(&d, VIRTIO_BLK_T_WRITE_ZEROES, 0, 12), ==,
                      VIRTIO_BLK_S_UNSUPP);
     write_then_read(&d);
     disk_close(&d);
@@ -370,7 +294,7 @@ static void test_configuration_describes_the_disk(void)
     g_assert_cmpuint(c.max_discard_sectors, ==, 4194303);
     g_assert_cmpuint(c.wce, ==, 1);
     g_assert_true(d.v->features & BIT(VIRTIO_BLK_F_MQ));
-    g_assert_cmpuint(request(&d, VIRTIO_BLK_T_IN, 1, 4096), ==,
+    g_assert_cmpuint(disk_request(&d, VIRTIO_BLK_T_IN, 1, 4096), ==,
                      VIRTIO_BLK_S_IOERR);
     vdev_config_write8(d.v, offsetof(struct virtio_blk_config, wce), 0);
     vdev_config(d.v, 0, &c, 57);
@@ -403,7 +327,7 @@ static void test_reset_in_the_middle_of_requests(void)
     disk_open(&d, "-object iothread,id=t0", ",iothread=t0", false, 0);
     for (int round = 0; round < 20; round++) {
         for (int i = 0; i < 32; i++) {
-            add(&d, VIRTIO_BLK_T_IN, i, 512);
+            disk_add(&d, VIRTIO_BLK_T_IN, i, 512);
         }
         vring_kick(d.r);
         g_free(d.r);
@@ -420,7 +344,7 @@ static void test_reset_in_the_middle_of_requests(void)
 /* Into a root port, and out again when the guest switches the slot off. */
 static void test_disk_comes_and_goes(void)
 {
-    g_autofree char *path = make_image();
+    g_autofree char *path = disk_image();
     g_autofree char *text = NULL;
     g_autoptr(QDict) event = NULL;
     g_autoptr(QTest) q =
@@ -459,7 +383,7 @@ static void test_disk_comes_and_goes(void)
 
 static void refused(const char *opts, const char *word)
 {
-    g_autofree char *path = make_image();
+    g_autofree char *path = disk_image();
     g_autofree char *args =
         g_strdup_printf("-machine q35,accel=qtest -display none -nodefaults "
                         "-blockdev driver=file,node-name=n0,filename=%s "
