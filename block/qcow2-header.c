@@ -6,6 +6,7 @@
  */
 #include "util/osdep.h"
 
+#include "block/compress.h"
 #include "block/qcow2.h"
 #include "util/error.h"
 
@@ -112,6 +113,22 @@ static bool check_table(const QcHeader *h, uint64_t offset, uint64_t bytes,
     return true;
 }
 
+/* zstd: fail now, not at the first read. */
+static bool check_codec(const QcHeader *h, Error **errp)
+{
+    const CompressOps *ops;
+
+    if (h->compression != QC_COMPRESSION_ZSTD) {
+        return error_set(errp, "qcow2: unknown compression type %u",
+                         h->compression);
+    }
+    ops = compress_ops(errp);
+    if (ops && !ops->unzstd) {
+        error_set(errp, "qcow2: zstd compression is not built in");
+    }
+    return ops && ops->unzstd;
+}
+
 static bool check_features(const QcHeader *h, Error **errp)
 {
     uint64_t unknown =
@@ -144,15 +161,7 @@ static bool check_features(const QcHeader *h, Error **errp)
                          "with the header's incompatible feature bit",
                          h->compression);
     }
-#ifdef CONFIG_ZSTD
-    if (h->compression > 1) {
-#else
-    if (h->compression) {
-#endif
-        return error_set(errp, "qcow2: unknown compression type %u",
-                         h->compression);
-    }
-    return true;
+    return h->compression == QC_COMPRESSION_DEFLATE || check_codec(h, errp);
 }
 
 static bool check_sizes(const QcHeader *h, Error **errp)

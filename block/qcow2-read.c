@@ -2,11 +2,7 @@
 /* Reading from qcow2: by kind of cluster; also what block status tells. */
 #include "util/osdep.h"
 
-#include <zlib.h>
-#ifdef CONFIG_ZSTD
-#include <zstd.h>
-#endif
-
+#include "block/compress.h"
 #include "block/qcow2.h"
 
 /* Compressed clusters
@@ -22,50 +18,6 @@ uint64_t qc_compressed_extent(const QcowState *s, uint64_t entry,
     return sectors * 512 - (*offset & 511);
 }
 
-static bool inflate_cluster(void *out, size_t out_len, const void *in,
-                            size_t in_len)
-{
-    z_stream z = { .next_in = (Bytef *)in,
-                   .avail_in = in_len,
-                   .next_out = out,
-                   .avail_out = out_len };
-    int ret;
-
-    /* A raw stream with a window of 4 KiB. */
-    if (inflateInit2(&z, -12) != Z_OK) {
-        return false;
-    }
-    ret = inflate(&z, Z_FINISH);
-    inflateEnd(&z);
-    /* What follows the stream in the last sector is of no matter. */
-    return (ret == Z_STREAM_END || ret == Z_BUF_ERROR) && !z.avail_out;
-}
-
-#ifdef CONFIG_ZSTD
-static bool zstd_cluster(void *out, size_t out_len, const void *in,
-                         size_t in_len)
-{
-    ZSTD_DCtx *ctx = ZSTD_createDCtx();
-    ZSTD_inBuffer src = { in, in_len, 0 };
-    ZSTD_outBuffer dst = { out, out_len, 0 };
-
-    if (!ctx) {
-        return false;
-    }
-    while (dst.pos < dst.size) {
-        size_t src_before = src.pos, dst_before = dst.pos;
-        size_t ret = ZSTD_decompressStream(ctx, &dst, &src);
-
-        if (ZSTD_isError(ret) ||
-            (src.pos == src_before && dst.pos == dst_before)) {
-            break;
-        }
-    }
-    ZSTD_freeDCtx(ctx);
-    return dst.pos == dst.size;
-}
-#endif
-
 typedef struct Decompress {
     uint8_t type;
     void *out;
@@ -77,16 +29,17 @@ typedef struct Decompress {
 static int decompress_worker(void *opaque)
 {
     Decompress *d = opaque;
+    Error *err = NULL;
+    const CompressOps *ops = compress_ops(&err);
     bool ok;
 
-#ifdef CONFIG_ZSTD
-    if (d->type == 1) {
-        ok = zstd_cluster(d->out, d->out_len, d->in, d->in_len);
-    } else
-#endif
-    {
-        ok = inflate_cluster(d->out, d->out_len, d->in, d->in_len);
+    if (!ops) {
+        error_report_err(err);
+        return -EIO;
     }
+    ok = (d->type == QC_COMPRESSION_ZSTD
+              ? ops->unzstd
+              : ops->inflate)(d->out, d->out_len, d->in, d->in_len);
     return ok ? 0 : -EIO;
 }
 

@@ -30,6 +30,11 @@ enum {
     QC_COMPAT_LAZY = 1,
 };
 
+enum {
+    QC_COMPRESSION_DEFLATE = 0,
+    QC_COMPRESSION_ZSTD = 1,
+};
+
 #define QC_EXT_END            0u
 #define QC_EXT_BACKING_FORMAT 0xe2792acau
 #define QC_EXT_FEATURE_NAMES  0x6803f857u
@@ -66,7 +71,7 @@ typedef struct QcHeader {
     uint64_t incompat, compat, autoclear;
     uint32_t refcount_order;
     uint32_t header_length;
-    uint8_t compression; /* 0 deflate, 1 zstd */
+    uint8_t compression; /* QC_COMPRESSION_* */
 } QcHeader;
 
 /* Metadata cache

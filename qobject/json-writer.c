@@ -237,7 +237,7 @@ void json_double(JsonWriter *w, double v)
         return;
     }
     if (v == 0 && signbit(v)) {
-        literal(w, "-0.0");     /* "-0" would be read as the integer 0 */
+        literal(w, "-0.0"); /* "-0" would be read as the integer 0 */
         return;
     }
     literal(w, g_ascii_formatd(text, sizeof(text), "%.17g", v));

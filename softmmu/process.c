@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "block/compress.h"
 #include "qapi/qapi.h"
 #include "softmmu/launch.h"
 #include "softmmu/vm.h"
@@ -192,6 +193,14 @@ bool process_ready(Launch *l, Error **errp)
 
     if (l->ready_fd >= 0 && chdir("/") < 0) {
         return error_errno(errp, errno, "cannot change to /");
+    }
+    if (root) {
+        /* Compressed images may come later; modules are not in the new root. */
+        Error *err = NULL;
+
+        if (!compress_ops(&err)) {
+            warn_report_err(err);
+        }
     }
     if (root && (chroot(root) < 0 || chdir("/") < 0)) {
         return error_errno(errp, errno, "-chroot %s", root);

@@ -10,7 +10,7 @@ import tempfile
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 BUILD = os.environ.get('NEMU_BUILD', os.path.join(ROOT, 'build'))
-OUR_IO = os.path.join(BUILD, 'tools/qemu-io/qemu-io')
+OUR_IO = os.path.join(BUILD, 'qemu-io')
 ORACLE_IMG = shutil.which('qemu-img')
 ORACLE_IO = shutil.which('qemu-io')
 HAVE_ORACLE = bool(ORACLE_IMG and ORACLE_IO)

@@ -4,6 +4,7 @@
 
 import os
 import pathlib
+import shutil
 import signal
 import struct
 import subprocess
@@ -68,6 +69,13 @@ class FeatureTest(Case):
 
     def test_zstd_clusters_are_read(self):
         self.compressed('zstd')
+
+    def test_zstd_without_its_module_fails_at_open(self):
+        self.compressed('zstd')
+        alone = shutil.copy(b.OUR_IO, self.dir)
+        out = b.run(alone, '-c', 'read 0 1', self.path, check=False)
+        self.assertEqual(out.returncode, 1)
+        self.assertIn('module block-compress.so is not installed', out.stdout)
 
     def test_growing_moves_the_l1_table(self):
         b.create(self.path, 64 * KiB, {'cluster_size': '512'})
