@@ -42,6 +42,7 @@ struct Monitors {
     Monitor *current; /* whose command runs; machine lock */
     bool busy;        /* a command runs; machine lock */
     LoopTask pump;    /* run what waits */
+    LoopTask left;    /* a client left */
     VmExitListener exit;
     /* Out-of-band monitors read on this thread; NULL until the first one. */
     Loop *oob_loop;

@@ -4,6 +4,7 @@
 
 #include "monitor/monitor-internal.h"
 #include "util/error.h"
+#include "util/fdset.h"
 
 /* How long the last replies may take to leave. */
 #define FLUSH_NS INT64_C(500000000)
@@ -57,6 +58,24 @@ void monitors_command_done(struct Monitors *all)
     all->busy = false;
 }
 
+/* When the last QMP client has left, fd sets that nothing uses go, as QEMU has
+ * it: while the guest runs, so that one client may prepare for another. */
+static void client_left(void *opaque)
+{
+    struct Monitors *all = opaque;
+
+    for (guint i = 0; i < all->list->len; i++) {
+        Monitor *mon = all->list->pdata[i];
+
+        if (qmp_monitor_is(mon) && char_fe_is_open(&mon->fe)) {
+            return;
+        }
+    }
+    if (vm_is_running(all->vm)) {
+        fdsets_drop_unused(all->vm->fdsets);
+    }
+}
+
 static void at_exit(void *opaque)
 {
     monitors_cleanup(opaque);
@@ -71,6 +90,7 @@ struct Monitors *monitors_get(Vm *vm)
         all->vm = vm;
         all->list = g_ptr_array_new();
         loop_task_init(&all->pump, vm->loop, monitors_pump, all);
+        loop_task_init(&all->left, vm->loop, client_left, all);
         all->exit = (VmExitListener){ .fn = at_exit, .opaque = vm };
         vm_exit_listener_add(vm, &all->exit);
         vm->monitors = all;
@@ -262,6 +282,7 @@ void monitors_cleanup(Vm *vm)
     }
     g_clear_pointer(&all->events, qmp_events_free);
     loop_task_cancel(&all->pump);
+    loop_task_cancel(&all->left);
     loop_free(all->oob_loop);
     all->oob_loop = NULL;
     g_ptr_array_free(all->list, TRUE);

@@ -307,6 +307,7 @@ static void qmp_event(void *opaque, CharEvent event)
         qmp_greet(s);
     } else if (event == CHAR_EVENT_CLOSED) {
         qmp_reset(s, false);
+        loop_task_post(&s->mon.all->left);
     }
 }
 

@@ -10,11 +10,19 @@
 
 #define FDSET_PREFIX "/dev/fdset/"
 
+/* A duplicate that fdsets_open() gave away: nobody tells when it is closed. */
+typedef struct FdDup {
+    int fd;
+    dev_t dev; /* of the file, to know it again */
+    ino_t ino;
+} FdDup;
+
 typedef struct FdEntry {
     struct FdEntry *next;
     int64_t id;   /* of the set; unused for named ones */
     int fd;
     char *text;   /* name, or what the user said of it (may be NULL) */
+    GArray *dups; /* FdDup, or NULL */
 } FdEntry;
 
 struct FdSets {
@@ -38,6 +46,7 @@ static int fd_entry_drop(FdEntry **p)
     int fd = e->fd;
 
     *p = e->next;
+    g_clear_pointer(&e->dups, g_array_unref);
     g_free(e->text);
     g_free(e);
     return fd;
@@ -200,6 +209,65 @@ void fdsets_foreach(FdSets *f, FdSetFn *fn, void *user)
     mutex_unlock(&f->lock);
 }
 
+static int fd_entry_dup(FdEntry *e)
+{
+    FdDup d = { .fd = fcntl(e->fd, F_DUPFD_CLOEXEC, 0) };
+    struct stat st;
+
+    if (d.fd < 0 || fstat(d.fd, &st) < 0) {
+        return d.fd;
+    }
+    d.dev = st.st_dev;
+    d.ino = st.st_ino;
+    if (!e->dups) {
+        e->dups = g_array_new(false, false, sizeof(FdDup));
+    }
+    g_array_append_val(e->dups, d);
+    return d.fd;
+}
+
+/* Is one of its duplicates still open? Forgets the others. */
+static bool fd_entry_in_use(FdEntry *e)
+{
+    for (guint i = e->dups ? e->dups->len : 0; i > 0; i--) {
+        FdDup *d = &g_array_index(e->dups, FdDup, i - 1);
+        struct stat st;
+
+        if (fstat(d->fd, &st) < 0 || st.st_dev != d->dev ||
+            st.st_ino != d->ino) {
+            g_array_remove_index_fast(e->dups, i - 1);
+        }
+    }
+    return e->dups && e->dups->len;
+}
+
+void fdsets_drop_unused(FdSets *f)
+{
+    FdEntry **p;
+
+    if (!f) {
+        return;
+    }
+    mutex_lock(&f->lock);
+    p = &f->sets;
+    while (*p) {
+        int64_t id = (*p)->id;
+        bool used = false;
+
+        for (FdEntry *e = *p; e && e->id == id; e = e->next) {
+            used |= fd_entry_in_use(e);
+        }
+        while (*p && (*p)->id == id) {
+            if (used) {
+                p = &(*p)->next;
+            } else {
+                close(fd_entry_drop(p));
+            }
+        }
+    }
+    mutex_unlock(&f->lock);
+}
+
 /* A duplicate of the descriptor in set @id that was opened as @flags want. */
 static int fdsets_dup(FdSets *f, int64_t id, int flags)
 {
@@ -216,7 +284,7 @@ static int fdsets_dup(FdSets *f, int64_t id, int flags)
         seen = true;
         have = fcntl(e->fd, F_GETFL);
         if (have >= 0 && (have & O_ACCMODE) == (flags & O_ACCMODE)) {
-            ret = fcntl(e->fd, F_DUPFD_CLOEXEC, 0);
+            ret = fd_entry_dup(e);
         }
     }
     mutex_unlock(&f->lock);

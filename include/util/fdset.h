@@ -30,6 +30,9 @@ int64_t fdsets_add(FdSets *f, int64_t id, int fd, const char *opaque,
                    Error **errp);
 /* @fd -1: all of the set. */
 bool fdsets_remove(FdSets *f, int64_t id, int64_t fd, Error **errp);
+/* Close the sets of which fdsets_open() gave nothing away that is still open:
+ * the clients that passed them have left. */
+void fdsets_drop_unused(FdSets *f);
 /* Sets ascending, in each the descriptors in order of adding. */
 typedef void FdSetFn(void *user, int64_t id, int fd, const char *opaque);
 void fdsets_foreach(FdSets *f, FdSetFn *fn, void *user);

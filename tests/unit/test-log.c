@@ -74,6 +74,28 @@ static void test_sets_are_sorted_and_pick_free_numbers(void)
     fdsets_free(f);
 }
 
+static void test_unused_sets_are_dropped(void)
+{
+    FdSets *f = fdsets_new();
+    int fd;
+
+    fdsets_add(f, 1, open("/dev/null", O_RDWR), NULL, error_abort);
+    fdsets_add(f, 2, open("/dev/null", O_RDWR), NULL, error_abort);
+    fdsets_add(f, 2, open("/dev/zero", O_RDONLY), NULL, error_abort);
+    fd = fdsets_open(f, "/dev/fdset/2", O_RDWR, 0);
+    fdsets_drop_unused(f);
+    g_assert_cmpint(fdsets_open(f, "/dev/fdset/1", O_RDWR, 0), ==, -ENOENT);
+    close(fd);
+    /* Of a set in use all stay, until its last duplicate is closed. */
+    fd = fdsets_open(f, "/dev/fdset/2", O_RDONLY, 0);
+    g_assert_cmpint(fd, >=, 0);
+    fdsets_drop_unused(f);
+    close(fd);
+    fdsets_drop_unused(f);
+    g_assert_cmpint(fdsets_open(f, "/dev/fdset/2", O_RDWR, 0), ==, -ENOENT);
+    fdsets_free(f);
+}
+
 static void test_open_takes_the_matching_mode(void)
 {
     FdSets *f = fdsets_new();
@@ -123,6 +145,7 @@ int main(int argc, char **argv)
     g_test_add_func("/log/unknown", test_unknown_item_is_named);
     g_test_add_func("/log/trace", test_trace_points_follow_patterns);
     g_test_add_func("/fdset/sets", test_sets_are_sorted_and_pick_free_numbers);
+    g_test_add_func("/fdset/unused", test_unused_sets_are_dropped);
     g_test_add_func("/fdset/open", test_open_takes_the_matching_mode);
     g_test_add_func("/fdset/name", test_named_descriptor_is_taken_once);
     ret = g_test_run();
