@@ -225,6 +225,8 @@ static bool port_realize(Device *dev, Error **errp)
         return false;
     }
     char_fe_set_handlers(&p->chr, &port_handlers, p);
+    /* Clients take it for the guest's agent being there. */
+    char_fe_set_open(&p->chr, serial_is_console(p));
     return true;
 }
 

@@ -7,13 +7,15 @@
 #include "softmmu/vm.h"
 #include "util/error.h"
 
-static Object *resolve(Vm *vm, const char *path, Error **errp)
+/* @ambiguous_class: of the error when @path fits more than one object. */
+static Object *resolve(Vm *vm, const char *path, ErrorClass ambiguous_class,
+                       Error **errp)
 {
     bool ambiguous;
     Object *obj = object_resolve(vm->root, path, &ambiguous);
 
     if (ambiguous) {
-        error_set(errp, "Path '%s' is ambiguous", path);
+        error_set_class(errp, ambiguous_class, "Path '%s' is ambiguous", path);
     } else if (!obj) {
         error_set_class(errp, ERROR_CLASS_DEVICE_NOT_FOUND,
                         "Device '%s' not found", path);
@@ -43,7 +45,7 @@ static bool list_object_prop(const ObjectPropInfo *p, void *opaque)
 
 ObjectPropertyInfoList *qmp_qom_list(Vm *vm, const char *path, Error **errp)
 {
-    Object *obj = resolve(vm, path, errp);
+    Object *obj = resolve(vm, path, ERROR_CLASS_GENERIC_ERROR, errp);
     ObjectPropertyInfoList *list = NULL, **tail = &list;
 
     if (obj) {
@@ -56,7 +58,7 @@ ObjectPropertyInfoList *qmp_qom_list(Vm *vm, const char *path, Error **errp)
 QObject *qmp_qom_get(Vm *vm, const char *path, const char *property,
                      Error **errp)
 {
-    Object *obj = resolve(vm, path, errp);
+    Object *obj = resolve(vm, path, ERROR_CLASS_DEVICE_NOT_FOUND, errp);
 
     if (!obj) {
         return NULL;
@@ -68,7 +70,7 @@ QObject *qmp_qom_get(Vm *vm, const char *path, const char *property,
 bool qmp_qom_set(Vm *vm, const char *path, const char *property,
                  QObject *value, Error **errp)
 {
-    Object *obj = resolve(vm, path, errp);
+    Object *obj = resolve(vm, path, ERROR_CLASS_DEVICE_NOT_FOUND, errp);
 
     return obj && object_prop_set(obj, property, value, QAPI_STRICT, errp);
 }
