@@ -168,6 +168,9 @@ CpuidRegs x86_cpuid(const X86Cpu *cpu, uint32_t leaf, uint32_t subleaf);
  * zeros. */
 uint64_t x86_supported(Vm *vm, FeatureWord w);
 CpuidRegs x86_supported_cpuid(Vm *vm, uint32_t leaf, uint32_t subleaf);
+/* What the CPUID instruction says here: the host CPU's name and caches, which
+ * are not KVM's to offer. Zeros on hosts of other architectures. */
+CpuidRegs x86_host_cpuid(uint32_t leaf, uint32_t subleaf);
 
 /* kernel-irqchip=split: whom vCPUs tell. Machine lock. */
 typedef struct X86Split {

@@ -131,9 +131,10 @@ static bool has_cache(const X86Cpu *cpu, uint32_t sub)
     return sub < 3 || (sub == 3 && cpu->l3_cache);
 }
 
-static CpuidRegs host_caches(const X86Cpu *cpu, uint32_t leaf, uint32_t sub)
+/* The host's caches, shared as the guest's topology says. */
+static CpuidRegs host_intel_cache(const X86Cpu *cpu, uint32_t sub)
 {
-    CpuidRegs r = x86_supported_cpuid(cpu->parent.cpu.vm, leaf, sub);
+    CpuidRegs r = x86_host_cpuid(4, sub);
     unsigned level = r.r[R_EAX] >> 5 & 7;
     unsigned sharing = level >= 3 ? die_threads(cpu) : threads(cpu);
 
@@ -147,13 +148,14 @@ static CpuidRegs host_caches(const X86Cpu *cpu, uint32_t leaf, uint32_t sub)
 /* Leaf 4 (Intel). */
 static CpuidRegs intel_cache(const X86Cpu *cpu, uint32_t sub)
 {
-    unsigned sharing[] = { 1, 1, threads(cpu), die_threads(cpu) };
+    /* The APIC ids that a die takes up, which may be more than it has. */
+    unsigned sharing[] = { 1, 1, threads(cpu), 1u << die_shift(cpu) };
 
     if (x86_is_amd(cpu)) {
         return REGS(0, 0, 0, 0);
     }
     if (cpu->host_cache_info) {
-        return host_caches(cpu, 4, sub);
+        return host_intel_cache(cpu, sub);
     }
     return has_cache(cpu, sub)
                ? cache_leaf(&intel_caches[sub], sharing[sub], cores(cpu))
@@ -167,7 +169,7 @@ static CpuidRegs amd_cache(const X86Cpu *cpu, uint32_t sub)
                            die_threads(cpu) };
 
     if (cpu->host_cache_info) {
-        return host_caches(cpu, 0x8000001d, sub);
+        return x86_host_cpuid(0x8000001d, sub);
     }
     return has_cache(cpu, sub) ? cache_leaf(&amd_caches[sub], sharing[sub], 1)
                                : REGS(0, 0, 0, 0);
@@ -225,7 +227,7 @@ static CpuidRegs leaf_2(const X86Cpu *cpu)
         return REGS(0, 0, 0, 0);
     }
     if (cpu->host_cache_info) {
-        return x86_supported_cpuid(cpu->parent.cpu.vm, 2, 0);
+        return x86_host_cpuid(2, 0);
     }
     return REGS(1, 0, cpu->l3_cache ? 0x4d : 0, 0x002c307d);
 }
@@ -360,9 +362,14 @@ static CpuidRegs extended(const X86Cpu *cpu, uint32_t leaf, uint32_t sub)
     case 0x80000004:
         return model_id(cpu, leaf - 0x80000002);
     case 0x80000005: /* L1 TLBs and caches, as amd_caches says */
-        return REGS(0x01ff01ff, 0x01ff01ff, 0x40020140, 0x40020140);
+        return cpu->host_cache_info
+                   ? x86_host_cpuid(leaf, 0)
+                   : REGS(0x01ff01ff, 0x01ff01ff, 0x40020140, 0x40020140);
     case 0x80000006:
-        return REGS(0, 0x42004200, 0x02008140, cpu->l3_cache ? 0x00808140 : 0);
+        return cpu->host_cache_info
+                   ? x86_host_cpuid(leaf, 0)
+                   : REGS(0, 0x42004200, 0x02008140,
+                          cpu->l3_cache ? 0x00808140 : 0);
     case 0x80000007:
         return REGS(0, 0, 0, cpu->features[FEAT_8000_0007_EDX]);
     case 0x80000008:

@@ -107,10 +107,10 @@ static void apply_named(X86Cpu *cpu, const X86Model *m, Vm *vm)
     cpu->min_xlevel = MAX(cpu->min_xlevel, m->xlevel);
 }
 
-static void host_model_id(Vm *vm, char out[49])
+static void host_model_id(char out[49])
 {
     for (unsigned i = 0; i < 3; i++) {
-        CpuidRegs r = x86_supported_cpuid(vm, 0x80000002 + i, 0);
+        CpuidRegs r = x86_host_cpuid(0x80000002 + i, 0);
 
         memcpy(out + 16 * i, r.r, 16);
     }
@@ -128,7 +128,7 @@ static void apply_host_identity(X86Cpu *cpu, Vm *vm)
     }
     model |= sig >> 12 & 0xf0;
     host_vendor(vm, vendor);
-    host_model_id(vm, id);
+    host_model_id(id);
     set_text(&cpu->vendor, vendor);
     set_text(&cpu->model_id, id);
     cpu->family = cpu->family < 0 ? family : cpu->family;

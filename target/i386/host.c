@@ -2,6 +2,10 @@
 /* What features the accelerator can give to a guest. */
 #include "util/osdep.h"
 
+#ifdef __x86_64__
+#include <cpuid.h>
+#endif
+
 #include "accel/accel.h"
 #include "softmmu/vm.h"
 #include "target/i386/cpu-internal.h"
@@ -17,6 +21,22 @@ CpuidRegs x86_supported_cpuid(Vm *vm, uint32_t leaf, uint32_t subleaf)
 
     return ops ? ops->cpuid(vm->accel, leaf, subleaf) : (CpuidRegs){ { 0 } };
 }
+
+#ifdef __x86_64__
+CpuidRegs x86_host_cpuid(uint32_t leaf, uint32_t subleaf)
+{
+    CpuidRegs r = { { 0 } };
+
+    __get_cpuid_count(leaf, subleaf, &r.r[R_EAX], &r.r[R_EBX], &r.r[R_ECX],
+                      &r.r[R_EDX]);
+    return r;
+}
+#else
+CpuidRegs x86_host_cpuid(uint32_t leaf, uint32_t subleaf)
+{
+    return (CpuidRegs){ { 0 } };
+}
+#endif
 
 /* Bits that the VMM adds to what KVM_GET_SUPPORTED_CPUID says, as the manual
  * of that ioctl tells it to. */
