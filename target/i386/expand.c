@@ -15,6 +15,8 @@
 
 #define AUTO_LEVEL UINT32_MAX
 
+#define MSR_UCODE_REV 0x8b
+
 bool x86_is_intel(const X86Cpu *cpu)
 {
     return !g_strcmp0(cpu->vendor, X86_VENDOR_INTEL);
@@ -138,9 +140,6 @@ static void apply_host_identity(X86Cpu *cpu, Vm *vm)
                          x86_supported_cpuid(vm, 0, 0).r[R_EAX]);
     cpu->min_xlevel = MAX(cpu->min_xlevel,
                           x86_supported_cpuid(vm, 0x80000000, 0).r[R_EAX]);
-    if (!cpu->ucode_rev) {
-        cpu->ucode_rev = x86_accel_ops(vm)->feature_msr(vm->accel, 0x8b);
-    }
 }
 
 /* "host" and "max": all that there is, or all that can migrate. */
@@ -172,9 +171,6 @@ static void apply_last_defaults(X86Cpu *cpu)
     cpu->stepping = cpu->stepping < 0 ? (is_max ? 3 : 0) : cpu->stepping;
     set_text(&cpu->vendor, is_max ? X86_VENDOR_AMD : "");
     set_text(&cpu->model_id, "");
-    if (!cpu->ucode_rev) {
-        cpu->ucode_rev = x86_is_amd(cpu) ? 0x01000065 : UINT64_C(1) << 32;
-    }
 }
 
 /* Checks -------------------------------------------------------------------- */
@@ -313,6 +309,19 @@ static void set_components(X86Cpu *cpu, Vm *vm)
     }
 }
 
+/* The microcode's revision: the host's for "host" and "max". */
+static void set_ucode(X86Cpu *cpu, Vm *vm)
+{
+    const X86AccelOps *ops = x86_accel_ops(vm);
+
+    if (!cpu->ucode_rev && ops && x86_class(cpu)->host) {
+        cpu->ucode_rev = ops->feature_msr(vm->accel, MSR_UCODE_REV);
+    }
+    if (!cpu->ucode_rev) {
+        cpu->ucode_rev = x86_is_amd(cpu) ? 0x01000065 : UINT64_C(1) << 32;
+    }
+}
+
 bool x86_cpu_expand(X86Cpu *cpu, Vm *vm, Error **errp)
 {
     const X86CpuClass *c = x86_class(cpu);
@@ -339,5 +348,6 @@ bool x86_cpu_finish(X86Cpu *cpu, Vm *vm, Error **errp)
         return false;
     }
     set_components(cpu, vm);
+    set_ucode(cpu, vm);
     return true;
 }
