@@ -2,7 +2,7 @@
 /* Network clients and their commands; see the header for the contract. */
 #include "util/osdep.h"
 
-#include "net/net.h"
+#include "net/net-int.h"
 #include "qapi/qapi-commands-net.h"
 #include "softmmu/vm.h"
 #include "util/error.h"
@@ -10,6 +10,7 @@
 struct NetClients {
     GPtrArray *all; /* NetClient *, not owned, in order of making */
     unsigned next_mac;
+    NetAnnouncer *announcers;
 };
 
 static struct NetClients *net_clients(Vm *vm)
@@ -19,6 +20,11 @@ static struct NetClients *net_clients(Vm *vm)
         vm->net->all = g_ptr_array_new();
     }
     return vm->net;
+}
+
+NetAnnouncer **net_announcers(Vm *vm)
+{
+    return &net_clients(vm)->announcers;
 }
 
 static unsigned n_clients(Vm *vm)
@@ -281,6 +287,7 @@ void net_cleanup(Vm *vm)
     if (!vm->net) {
         return;
     }
+    net_announcers_free(vm);
     while (n_clients(vm)) {
         NetClient *nc = client_at(vm, n_clients(vm) - 1);
 
@@ -386,6 +393,9 @@ char *net_info(Vm *vm)
 
 void net_announce(Vm *vm, const char *const *names)
 {
+    if (!vm_is_running(vm)) {
+        return; /* its addresses may be elsewhere */
+    }
     for (unsigned i = 0; i < n_clients(vm); i++) {
         NetClient *nc = client_at(vm, i);
 

@@ -134,6 +134,7 @@ static void announce(NetClient *nc)
 {
     VirtioNet *n = container_of(nc, NetPair, nc)->net;
 
+    net_send_rarp(nc, n->filter.mac, n->vnet_hdr ? n->hdr_len : 0);
     if (virtio_has(&n->parent, VIRTIO_NET_F_GUEST_ANNOUNCE) &&
         virtio_has(&n->parent, VIRTIO_NET_F_CTRL_VQ)) {
         n->status |= VIRTIO_NET_S_ANNOUNCE;

@@ -96,8 +96,12 @@ NetClient *net_find(Vm *vm, const char *id);
 void net_cleanup(Vm *vm);
 /* "info network": free. */
 char *net_info(Vm *vm);
-/* All NICs, or those in @names (NULL-terminated). */
+/* All NICs, or those in @names (NULL-terminated): once, now. Nothing while the
+ * machine stands still. */
 void net_announce(Vm *vm, const char *const *names);
+/* For NICs: broadcast a reverse ARP request with @mac through the peer, which
+ * wants @hdr_len bytes of a header before packets. */
+void net_send_rarp(NetClient *nic, const uint8_t mac[6], unsigned hdr_len);
 
 /* NICs ------------------------------------------------------------------- */
 

@@ -205,12 +205,12 @@ static const char *tap_name(bool next)
 }
 
 /* The host's end: the interface up and a raw socket on it. */
-static int host_end(void)
+static int host_end(uint16_t type)
 {
     struct ifreq ifr = {};
     struct sockaddr_ll addr = { .sll_family = AF_PACKET,
-                                .sll_protocol = htons(ETHERTYPE) };
-    int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETHERTYPE));
+                                .sll_protocol = htons(type) };
+    int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(type));
     struct timeval timeout = { 5, 0 };
 
     g_assert_cmpint(fd, >=, 0);
@@ -275,7 +275,7 @@ static void test_packets_go_both_ways(void)
         return;
     }
     tap_nic_open(&n, 0);
-    fd = host_end();
+    fd = host_end(ETHERTYPE);
     for (i = 0; i < 8; i++) {
         post_rx(&n, i);
     }
@@ -308,7 +308,7 @@ static void test_packets_wait_for_buffers(void)
         return;
     }
     tap_nic_open(&n, 0);
-    fd = host_end();
+    fd = host_end(ETHERTYPE);
     for (unsigned i = 0; i < 8; i++) {
         make_packet(packet, sizeof(packet), i);
         g_assert_cmpint(send(fd, packet, sizeof(packet), 0), ==,
@@ -338,7 +338,7 @@ static void test_large_packet_is_spread_over_merged_buffers(void)
         return;
     }
     tap_nic_open(&n, BIT(VIRTIO_NET_F_MRG_RXBUF));
-    fd = host_end();
+    fd = host_end(ETHERTYPE);
     g_usleep(50000); /* the host's chatter at the start */
     for (unsigned i = 0; i < 8; i++) {
         VSeg seg = { n.rx_buf[i], 512, true };
@@ -395,6 +395,59 @@ static void test_link_goes_down_and_up(void)
     nic_close(&n);
 }
 
+/* The guest's address is told by reverse ARP, and the guest is asked to tell
+ * more; its answer ends that. */
+static void test_announcement_by_both(void)
+{
+    static const uint8_t head[] = {
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x52, 0x54, 0, 0xaa, 0xbb,
+        0xcc, 0x80, 0x35, 0,    1,    8,    0,    6,    4, 0,    3,
+    };
+    g_autofree char *text = NULL;
+    uint8_t got[100] = {};
+    uint16_t status;
+    autofd int fd = -1;
+    Nic n;
+
+    if (!tap_allowed()) {
+        return;
+    }
+    tap_nic_open(&n, BIT(VIRTIO_NET_F_GUEST_ANNOUNCE));
+    g_assert_true(n.v->features & BIT(VIRTIO_NET_F_GUEST_ANNOUNCE));
+    fd = host_end(0x8035);
+    qtest_qmp_ok(n.q, "{'execute': 'announce-self', 'arguments': {'initial': "
+                      "20, 'max': 100, 'rounds': 3, 'step': 20}}");
+    vdev_wait_isr(n.v, 2);
+    vdev_config(n.v, 6, &status, 2);
+    g_assert_cmpuint(status, ==, VIRTIO_NET_S_LINK_UP | VIRTIO_NET_S_ANNOUNCE);
+    for (int i = 0; i < 3; i++) {
+        g_assert_cmpint(recv(fd, got, sizeof(got), 0), ==, 60);
+        g_assert_cmpmem(got, sizeof(head), head, sizeof(head));
+        g_assert_cmpmem(got + 22, 6, guest_mac, 6);
+    }
+    g_usleep(150000);
+    g_assert_cmpint(recv(fd, got, sizeof(got), MSG_DONTWAIT), ==, -1);
+    g_assert_cmpuint(control(&n, VIRTIO_NET_CTRL_ANNOUNCE,
+                             VIRTIO_NET_CTRL_ANNOUNCE_ACK, "", 0),
+                     ==, VIRTIO_NET_OK);
+    vdev_config(n.v, 6, &status, 2);
+    g_assert_cmpuint(status, ==, VIRTIO_NET_S_LINK_UP);
+
+    /* Somebody else's name; then ours, without end, until told to stop. */
+    qtest_qmp_ok(n.q, "{'execute': 'announce-self', 'arguments': {'initial': "
+                      "1, 'max': 1, 'rounds': 1, 'step': 1, 'interfaces': "
+                      "['n1']}}");
+    g_assert_cmpint(recv(fd, got, sizeof(got), MSG_DONTWAIT), ==, -1);
+    text = qtest_hmp(n.q, "announce_self n0,n1 mine");
+    g_assert_cmpstr(text, ==, "");
+    g_assert_cmpint(recv(fd, got, sizeof(got), 0), ==, 60);
+    qtest_qmp_ok(n.q, "{'execute': 'announce-self', 'arguments': {'initial': "
+                      "1, 'max': 1, 'rounds': 0, 'step': 1, 'id': 'mine'}}");
+    g_usleep(150000);
+    g_assert_cmpint(recv(fd, got, sizeof(got), MSG_DONTWAIT), ==, -1);
+    nic_close(&n);
+}
+
 static void test_netdevs_come_and_go(void)
 {
     g_autofree char *dup = NULL, *gone = NULL, *vhost = NULL;
@@ -436,6 +489,7 @@ int main(int argc, char **argv)
     vdev_add_test("/virtio-net/tap/merged",
                   test_large_packet_is_spread_over_merged_buffers);
     g_test_add_func("/virtio-net/tap/link", test_link_goes_down_and_up);
+    vdev_add_test("/virtio-net/tap/announce", test_announcement_by_both);
     g_test_add_func("/virtio-net/tap/netdev", test_netdevs_come_and_go);
     return g_test_run();
 }
