@@ -235,54 +235,69 @@ bool vmstate_load(VmReader *r, const VmState *vms, void *state, int version,
 
 /* Description ----------------------------------------------------------------- */
 
-static void dump_state(const VmState *vms, GString *out);
-
-static void dump_field(const VmField *f, GString *out)
+/* A line of JSON, @depth levels of two spaces in. */
+static void PRINTF_LIKE(3, 4)
+    line(GString *out, unsigned depth, const char *fmt, ...)
 {
-    g_string_append_printf(out,
-                           "{\"field\": \"%s\", \"version_id\": %d, "
-                           "\"field_exists\": %s, \"size\": %zu",
-                           f->name, f->version, f->exists ? "true" : "false",
-                           f->size);
+    va_list ap;
+
+    g_string_append_printf(out, "\n%*s", (int)depth * 2, "");
+    va_start(ap, fmt);
+    g_string_append_vprintf(out, fmt, ap);
+    va_end(ap);
+}
+
+static void dump_field(const VmField *f, unsigned depth, GString *out)
+{
+    line(out, depth, "{");
+    line(out, depth + 1, "\"field\": \"%s\",", f->name);
+    line(out, depth + 1, "\"version_id\": %d,", f->version);
+    line(out, depth + 1, "\"field_exists\": %s,", f->exists ? "true" : "false");
+    line(out, depth + 1, "\"size\": %zu", f->size);
     if (f->flags & VMF_STRUCT) {
-        g_string_append(out, ", \"Description\": ");
-        dump_state(f->sub, out);
+        g_string_append_c(out, ',');
+        line(out, depth + 1, "\"Description\": ");
+        vmstate_dump_json(f->sub, depth + 1, out);
     }
-    g_string_append(out, "}");
+    line(out, depth, "}");
 }
 
-static void dump_state(const VmState *vms, GString *out)
+static void dump_fields(const VmField *f, unsigned depth, GString *out)
 {
-    const char *sep = "";
-
-    g_string_append_printf(
-        out,
-        "{\"name\": \"%s\", \"version_id\": %d, \"minimum_version_id\": %d",
-        vms->name, vms->version,
-        vms->min_version ? vms->min_version : vms->version);
-    if (vms->fields) {
-        g_string_append(out, ", \"Fields\": [");
-        for (const VmField *f = vms->fields; f->name; f++) {
-            g_string_append(out, sep);
-            dump_field(f, out);
-            sep = ", ";
-        }
-        g_string_append(out, "]");
+    g_string_append_c(out, ',');
+    line(out, depth, "\"Fields\": [");
+    while (f->name) {
+        dump_field(f++, depth + 1, out);
+        g_string_append(out, f->name ? "," : "");
     }
-    if (vms->subsections) {
-        sep = "";
-        g_string_append(out, ", \"Subsections\": [");
-        for (const VmState *const *sub = vms->subsections; *sub; sub++) {
-            g_string_append(out, sep);
-            dump_state(*sub, out);
-            sep = ", ";
-        }
-        g_string_append(out, "]");
-    }
-    g_string_append(out, "}");
+    line(out, depth, "]");
 }
 
-void vmstate_dump_json(const VmState *vms, GString *out)
+static void dump_subsections(const VmState *const *sub, unsigned depth,
+                             GString *out)
 {
-    dump_state(vms, out);
+    g_string_append_c(out, ',');
+    line(out, depth, "\"Subsections\": [");
+    while (*sub) {
+        line(out, depth + 1, "%s", "");
+        vmstate_dump_json(*sub++, depth + 1, out);
+        g_string_append(out, *sub ? "," : "");
+    }
+    line(out, depth, "]");
+}
+
+void vmstate_dump_json(const VmState *vms, unsigned depth, GString *out)
+{
+    g_string_append_c(out, '{');
+    line(out, depth + 1, "\"name\": \"%s\",", vms->name);
+    line(out, depth + 1, "\"version_id\": %d,", vms->version);
+    line(out, depth + 1, "\"minimum_version_id\": %d",
+         vms->min_version ? vms->min_version : vms->version);
+    if (vms->fields && vms->fields->name) {
+        dump_fields(vms->fields, depth + 1, out);
+    }
+    if (vms->subsections && *vms->subsections) {
+        dump_subsections(vms->subsections, depth + 1, out);
+    }
+    line(out, depth, "}");
 }

@@ -480,11 +480,29 @@ static bool launch_all(Launch *l, Vm **vmp, Error **errp)
     return options_have(&l->options, OPT_S) || vm_start(vm, errp);
 }
 
+/* -dump-vmstate: all there is to do. */
+static bool dump_vmstate(Launch *l, int *status)
+{
+    const char *path = options_last(&l->options, OPT_DUMP_VMSTATE);
+    autoerr Error *err = NULL;
+
+    if (!path) {
+        return false;
+    }
+    *status = 0;
+    if (!launch_early(l, &err) ||
+        !dump_vmstate_file(l->machine_type, path, &err)) {
+        error_report_err(g_steal_pointer(&err));
+        *status = 1;
+    }
+    return true;
+}
+
 bool launch_vm(Launch *l, Vm **vm, int *status)
 {
     autoerr Error *err = NULL;
 
-    if (launch_help(l, status)) {
+    if (launch_help(l, status) || dump_vmstate(l, status)) {
         return false;
     }
     *vm = NULL;

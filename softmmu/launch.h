@@ -63,6 +63,11 @@ bool process_overcommit(Launch *l, Vm *vm, Error **errp);
 bool process_signals(Vm *vm, Error **errp);
 void process_cleanup(Launch *l);
 
+/* dump-vmstate.c: write all state tables to the file @path; @machine is only
+ * named there. */
+bool dump_vmstate_file(const ObjectType *machine, const char *path,
+                       Error **errp);
+
 /* sandbox.c */
 bool sandbox_enter(Launch *l, const char *text, Error **errp);
 /* What -runas needs itself is denied only now. */

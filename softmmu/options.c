@@ -104,6 +104,8 @@ static const OptionDef defs[] = {
       "restrict system calls" },
     { "msg", OPT_MSG, "[timestamp=on|off][,guest-name=on|off]",
       "form of messages" },
+    { "dump-vmstate", OPT_DUMP_VMSTATE, "file",
+      "write the form of saved states there, as JSON, and exit" },
     { "D", OPT_D_FILE, "file", "write the log there" },
     { "d", OPT_D_ITEMS, "item1,...", "what to log ('-d help' lists)" },
     { "trace", OPT_TRACE, "[[enable=]pattern][,events=file][,file=file]",

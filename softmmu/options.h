@@ -72,6 +72,7 @@ typedef enum OptionId {
     OPT_CHROOT,
     OPT_SANDBOX,
     OPT_MSG,
+    OPT_DUMP_VMSTATE,
     OPT_D_FILE,
     OPT_D_ITEMS,
     OPT_TRACE,

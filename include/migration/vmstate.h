@@ -154,7 +154,8 @@ void vmstate_save(VmWriter *w, const VmState *vms, void *state);
 bool vmstate_load(VmReader *r, const VmState *vms, void *state, int version,
                   Error **errp);
 
-/* The description of a table as -dump-vmstate prints it, a JSON object. */
-void vmstate_dump_json(const VmState *vms, GString *out);
+/* Append the description of a table as -dump-vmstate prints it: a JSON object,
+ * the lines after its first indented by @depth and more levels of two. */
+void vmstate_dump_json(const VmState *vms, unsigned depth, GString *out);
 
 #endif

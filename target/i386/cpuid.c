@@ -366,10 +366,9 @@ static CpuidRegs extended(const X86Cpu *cpu, uint32_t leaf, uint32_t sub)
                    ? x86_host_cpuid(leaf, 0)
                    : REGS(0x01ff01ff, 0x01ff01ff, 0x40020140, 0x40020140);
     case 0x80000006:
-        return cpu->host_cache_info
-                   ? x86_host_cpuid(leaf, 0)
-                   : REGS(0, 0x42004200, 0x02008140,
-                          cpu->l3_cache ? 0x00808140 : 0);
+        return cpu->host_cache_info ? x86_host_cpuid(leaf, 0)
+                                    : REGS(0, 0x42004200, 0x02008140,
+                                           cpu->l3_cache ? 0x00808140 : 0);
     case 0x80000007:
         return REGS(0, 0, 0, cpu->features[FEAT_8000_0007_EDX]);
     case 0x80000008:

@@ -269,12 +269,21 @@ static void test_description_names_everything(void)
 {
     g_autoptr(GString) s = g_string_new(NULL);
 
-    vmstate_dump_json(&sub_vms, s);
+    vmstate_dump_json(&sub_vms, 1, s);
     g_assert_cmpstr(s->str, ==,
-                    "{\"name\": \"dev/sub\", \"version_id\": 3, "
-                    "\"minimum_version_id\": 2, \"Fields\": ["
-                    "{\"field\": \"sub\", \"version_id\": 0, "
-                    "\"field_exists\": false, \"size\": 4}]}");
+                    "{\n"
+                    "    \"name\": \"dev/sub\",\n"
+                    "    \"version_id\": 3,\n"
+                    "    \"minimum_version_id\": 2,\n"
+                    "    \"Fields\": [\n"
+                    "      {\n"
+                    "        \"field\": \"sub\",\n"
+                    "        \"version_id\": 0,\n"
+                    "        \"field_exists\": false,\n"
+                    "        \"size\": 4\n"
+                    "      }\n"
+                    "    ]\n"
+                    "  }");
 }
 
 int main(int argc, char **argv)
