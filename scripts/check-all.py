@@ -28,7 +28,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SUITE_TIMEOUT = 2400
-FUZZ_SECONDS = 10
 
 
 class Tally:
@@ -175,20 +174,8 @@ def step_clang(tally):
 def step_fuzz(tally):
     path = build(tally, 'fuzz', '-Dfuzzing=true', '-Db_lundef=false',
                  env={'CC': 'clang'}, targets=['fuzz'])
-    targets = sorted((ROOT / path / 'tests/fuzz').glob('fuzz-*')) if path else []
-    targets = [t for t in targets if t.is_file() and os.access(t, os.X_OK)]
-    if path and not targets:
-        tally.count(False, 'fuzz: no targets')
-    work = ROOT / 'build-check-fuzz' / 'work'
-    for target in targets:
-        work.mkdir(exist_ok=True)
-        seeds = ROOT / 'tests/fuzz/corpus' / target.name[len('fuzz-'):]
-        corpus = work / target.name
-        corpus.mkdir(exist_ok=True)
-        tally.count(sh(target, corpus, *([seeds] if seeds.is_dir() else []),
-                       f'-max_total_time={FUZZ_SECONDS}', '-timeout=10',
-                       '-rss_limit_mb=2048', '-verbosity=0',
-                       f'-artifact_prefix={work}/'), f'fuzz: {target.name}')
+    if path:
+        run_suites(tally, 'clang', path, ['fuzz'])
 
 
 def step_arm64(tally):

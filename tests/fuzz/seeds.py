@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Inputs from which fuzzing starts: small, valid, and each of another kind."""
+
+import struct
+
+
+def be(fmt, *values):
+    return struct.pack('>' + fmt, *values)
+
+
+def le(fmt, *values):
+    return struct.pack('<' + fmt, *values)
+
+
+def json():
+    return [b'{"a": [1, -2.5e3, true, null], "b": {"c": "\\u00e9\\n\\ud83d\\ude00"}}',
+            b"{'single': 'quotes', 'n': 18446744073709551615}",
+            b'[[[[[]]]]] {} 1 "x" -0.0 1e999', b'{"broken": ] {"next": 1}',
+            b'"\xff\xfe" \xff {"reset": 1}']
+
+
+def qmp():
+    requests = [
+        b'{"execute": "nothing", "id": 1}',
+        b'{"execute": "add", "arguments": {"a": 1, "b": 2}, "id": "x"}',
+        b'{"exec-oob": "oob", "id": {"deep": []}}',
+        b'{"execute": "boxed", "arguments": {"kind": "two", "string": "s"}}',
+        b'{"execute": "from-struct", "arguments": {"integer": 1, "left": 2}}',
+        b'{"execute": "get-strs", "arguments": {"l": ["a", "b"]}}',
+        b'{"execute": "qmp_capabilities", "arguments": {"enable": ["oob"]}}',
+        b'{"execute": "silent", "arguments": {"fail": true}}']
+    return [bytes([mode]) + r for mode in (1, 3) for r in requests]
+
+
+def monitor():
+    qmp_session = (b'{"execute": "qmp_capabilities"}\xfe'
+                   b'{"execute": "query-commands", "id": 7}\xfe'
+                   b'{"execute": "query-version"}')
+    hmp = b'help\ninfo version\ninfo s\t\n\x1b[A\x7f\x17p 1+2*(3<<4)\nquit\n'
+    return [b'\0' + qmp_session, b'\1' + hmp,
+            b'\2\xff\xfd\x01\xff\xfb\x03' + hmp + b'\x01c\x01h']
+
+
+def keyval():
+    return [b'qom-type=memory-backend-file,id=m0,size=1G,mem-path=/x,share=on',
+            b'memory-backend-ram,id=a,size=128M,host-nodes=0-3,policy=bind',
+            b'driver=qcow2,node-name=n,file.driver=file,file.filename=a,,b',
+            b'raw,file=n,size=512,offset=0,cache.direct=on',
+            b'tap,id=n0,ifname=t0,script=no,queues=4,vhost=off',
+            b'type=socket,addr.type=inet,addr.host=::1,addr.port=1,server=on',
+            b'node,nodeid=0,cpus=0-3,memdev=m', b'{"driver": "null-co"}',
+            b'id=a,l.0=x,l.1=y', b'help', b'=', b'a=,b=,,']
+
+
+def kernel():
+    setup = bytearray(5 * 512 + 4096)
+    setup[0x1f1] = 4
+    struct.pack_into('<IHH', setup, 0x1f4, 256, 0, 0)
+    struct.pack_into('<HH4sH', setup, 0x1fe, 0xaa55, 0x6aeb, b'HdrS', 0x020f)
+    struct.pack_into('<B', setup, 0x211, 1)         # loaded high
+    struct.pack_into('<I', setup, 0x22c, 0x7fffffff)
+    struct.pack_into('<IBBHI', setup, 0x230, 0x200000, 1, 21, 3, 2047)
+    struct.pack_into('<QI', setup, 0x258, 0x1000000, 0x1800000)
+    note = le('III4sI', 4, 4, 18, b'Xen\0', 0x100000)
+    text = b'\xf4' * 64
+    head = b'\x7fELF\2\1\1' + bytes(9) + le('HHIQQQIHHHHHH', 2, 62, 1, 0x100000,
+                                           64, 0, 0, 64, 56, 2, 0, 0, 0)
+    load = le('IIQQQQQQ', 1, 5, 192, 0x100000, 0x100000, len(text), 4096, 4096)
+    notes = le('IIQQQQQQ', 4, 4, 256, 0, 0, len(note), len(note), 4)
+    elf = (head + load + notes).ljust(192, b'\0') + text + note
+    return [bytes(setup), elf]
+
+
+def vmstate():
+    return [bytes([n]) + bytes(range(200)) + b'\5sub\0' for n in range(5)]
+
+
+def vring():
+    def split(features):
+        desc = b''.join(le('QIHH', 1024 + 64 * i, 64, f, i + 1) for i, f in
+                        enumerate((1, 3, 2, 4)))
+        avail = le('HHHHH', 0, 2, 0, 3, 1)
+        return bytes([features]) + desc.ljust(256, b'\0') + \
+            avail.ljust(256, b'\0') + bytes(512)
+
+    def packed():
+        return b'\1' + b''.join(le('QIHH', 1024 + 64 * i, 64, i, 0x80 | f)
+                                for i, f in enumerate((1, 2, 0))) + bytes(1000)
+    return [split(f) for f in (0, 2, 4, 6)] + [packed()]
+
+
+def fw_cfg():
+    def act(kind, operands=b''):
+        return (bytes([kind]) + operands).ljust(17, b'\0')
+
+    def dma(control, length, address):
+        return act(2, be('IIQ', control, length, address))
+    return [act(0, le('H', 0x19)) + act(1, b'\x40'),
+            dma(0x190000 | 8 | 2, 64, 0x800) + dma(4, 32, 0),
+            dma(0x200000 | 8 | 16, 10, 0x400) + dma(2, 10, 0x900)]
+
+
+def qcow2():
+    """Clusters of 512 bytes: header, reftable, refblock, L1, L2, data."""
+    cluster = 512
+    # Read-write or read-only, then six steps of three bytes (fuzz-qcow2.c).
+    steps = [bytes([n]) + b'\0\0\0\2\0\0\4\0\0\x0c\0\0\5\0\0\7\x10\0'
+             for n in (0, 1)]
+
+    def image(version, entries, incompat=0, backing=b''):
+        at = 5 * cluster
+        header = be('4sIQIIQIIQQIIQ', b'QFI\xfb', version,
+                    400 if backing else 0, len(backing), 9, 64 * cluster, 0,
+                    1, 3 * cluster, cluster, 1, 0, 0)
+        if version == 3:
+            header += be('QQQII', incompat, 0, 0, 4, 104)
+        table = be('Q', 2 * cluster)
+        block = be('H', 1) * 8
+        l1 = be('Q', 1 << 63 | 4 * cluster)
+        l2 = b''.join(be('Q', e(at)) for e in entries)
+        head = bytearray(header.ljust(cluster, b'\0'))
+        head[400:400 + len(backing)] = backing
+        data = b'\x4b\x4c\x4a\x06\0'.ljust(cluster * 3, b'\x5a')
+        return bytes(head) + b''.join(
+            part.ljust(cluster, b'\0') for part in (table, block, l1, l2)) + data
+
+    entries = [lambda at: 1 << 63 | at, lambda at: 0, lambda at: 1,
+               lambda at: 1 << 63 | at + 512 | 1,
+               lambda at: 1 << 62 | at + 1024]
+    images = [image(3, entries), image(2, [entries[0], entries[1], entries[4]]),
+              image(3, entries, incompat=1), image(3, entries, incompat=2),
+              image(3, entries, backing=b'json:{"driver":"null-co"}')]
+    return [s + i for s in steps for i in images]
