@@ -11,6 +11,9 @@
 #include "block/block-int.h"
 #include "util/error.h"
 #include "util/loop.h"
+#include "util/trace.h"
+
+TRACE_POINT(blk_co_done);
 
 typedef enum ReqKind {
     REQ_READ,
@@ -89,6 +92,8 @@ static int coroutine_fn req_perform(const Req *r)
     int64_t start = loop_now_ns();
     int ret = req_run(r);
 
+    trace(blk_co_done, "blk %p kind %d offset %" PRId64 " bytes %" PRId64
+          " ret %d", r->blk, r->kind, r->offset, r->bytes, ret);
     req_account(r, start, ret);
     return ret;
 }

@@ -13,6 +13,9 @@
 #include "block/block-backend.h"
 #include "block/file.h"
 #include "util/loop.h"
+#include "util/trace.h"
+
+TRACE_POINT(file_co_rw_submit);
 
 #define STACK_IOV 16
 
@@ -120,6 +123,8 @@ static int coroutine_fn rw_once(FileAio aio, const FileRw *rw)
 {
     int ret;
 
+    trace(file_co_rw_submit, "fd %d %s offset %" PRId64 " bytes %zu aio %d",
+          rw->fd, rw->write ? "write" : "read", rw->offset, rw->iov.size, aio);
     do {
         switch (aio) {
 #ifdef CONFIG_LINUX_IO_URING

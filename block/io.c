@@ -9,6 +9,13 @@
 #include "block/block-graph.h"
 #include "block/block-int.h"
 #include "util/error.h"
+#include "util/trace.h"
+
+TRACE_POINT(bdrv_co_preadv_part);
+TRACE_POINT(bdrv_co_pwritev_part);
+TRACE_POINT(bdrv_co_pwrite_zeroes);
+TRACE_POINT(bdrv_co_pdiscard);
+TRACE_POINT(bdrv_co_flush);
 
 /* Bounce buffers are no larger than this. */
 #define BOUNCE_MAX ((int64_t)(1 * MiB))
@@ -122,6 +129,8 @@ int coroutine_fn node_preadv(BlockNode *n, int64_t offset, int64_t bytes,
     int64_t length = node_length(n);
     int ret = node_check_range(offset, bytes);
 
+    trace(bdrv_co_preadv_part, "bs %s offset %" PRId64 " bytes %" PRId64
+          " flags 0x%x", n->name, offset, bytes, flags);
     if (ret < 0) {
         return ret;
     }
@@ -320,6 +329,8 @@ int coroutine_fn node_pwritev(BlockNode *n, int64_t offset, int64_t bytes,
 {
     int ret = node_check_range(offset, bytes);
 
+    trace(bdrv_co_pwritev_part, "bs %s offset %" PRId64 " bytes %" PRId64
+          " flags 0x%x", n->name, offset, bytes, flags);
     if (ret < 0 || !bytes) {
         return ret;
     }
@@ -416,6 +427,8 @@ int coroutine_fn node_pwrite_zeroes(BlockNode *n, int64_t offset, int64_t bytes,
     int ret = node_check_range(offset, bytes);
     Parts p;
 
+    trace(bdrv_co_pwrite_zeroes, "bs %s offset %" PRId64 " count %" PRId64
+          " flags 0x%x", n->name, offset, bytes, flags);
     if (ret < 0 || !bytes) {
         return ret;
     }
@@ -454,6 +467,8 @@ int coroutine_fn node_pdiscard(BlockNode *n, int64_t offset, int64_t bytes)
     int ret = node_check_range(offset, bytes);
     int64_t end = offset + bytes;
 
+    trace(bdrv_co_pdiscard, "bs %s offset %" PRId64 " bytes %" PRId64, n->name,
+          offset, bytes);
     if (ret < 0) {
         return ret;
     }
@@ -503,6 +518,7 @@ int coroutine_fn node_flush(BlockNode *n)
     bool others, dirty;
     int ret = 0;
 
+    trace(bdrv_co_flush, "bs %s", n->name);
     if (n->read_only) {
         return 0;
     }

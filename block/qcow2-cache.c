@@ -9,6 +9,10 @@
 #include "util/osdep.h"
 
 #include "block/qcow2.h"
+#include "util/trace.h"
+
+TRACE_POINT(qcow2_cache_get);
+TRACE_POINT(qcow2_cache_flush);
 
 struct QcCache {
     QcowState *s;
@@ -159,6 +163,8 @@ int coroutine_fn qc_cache_get(QcCache *c, uint64_t offset, bool fresh,
     QcTable *t;
     int ret;
 
+    trace(qcow2_cache_get, "cache %p offset 0x%" PRIx64 " read_from_disk %d", c,
+          offset, !fresh);
     mutex_lock(&c->lock);
     while ((t = find_locked(c, offset)) ? t->loading
                                         : !(t = victim_locked(c))) {
@@ -291,6 +297,7 @@ int coroutine_fn qc_cache_flush(QcCache *c)
     if (!c->n_dirty) {
         return 0;
     }
+    trace(qcow2_cache_flush, "cache %p dirty %u", c, (unsigned)c->n_dirty);
     ret = flush_before(c);
     while (ret >= 0 && (t = next_dirty(c))) {
         ret = write_table(c, t);

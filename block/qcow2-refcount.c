@@ -12,6 +12,9 @@
 
 #include "block/qcow2.h"
 #include "util/error.h"
+#include "util/trace.h"
+
+TRACE_POINT(qcow2_alloc_clusters);
 
 /* Entries of any width
  * -------------------------------------------------------------- */
@@ -462,6 +465,7 @@ int64_t coroutine_fn qc_alloc(QcowState *s, int64_t bytes, bool exact,
     int64_t run;
     int ret = mark_dirty(s);
 
+    trace(qcow2_alloc_clusters, "bytes %" PRId64, bytes);
     if (ret < 0) {
         return ret;
     }

@@ -9,6 +9,10 @@
 #include "util/osdep.h"
 
 #include "block/qcow2.h"
+#include "util/trace.h"
+
+TRACE_POINT(qcow2_writev_start_req);
+TRACE_POINT(qcow2_handle_alloc);
 
 /* At most this much is allocated at once: bounds the memory for copies and
  * the time that the lock is held. */
@@ -361,6 +365,8 @@ static int coroutine_fn finish_alloc(AllocWrite *w, int ret)
 /* Bytes written, 0 to look again, or -errno. */
 static int64_t coroutine_fn write_allocating(AllocWrite *w)
 {
+    trace(qcow2_handle_alloc, "guest_offset 0x%" PRIx64 " bytes %" PRId64,
+          w->offset, w->bytes);
     int ret;
 
     co_mutex_lock(&w->s->lock);
@@ -407,6 +413,8 @@ int coroutine_fn qc_pwritev(BlockNode *n, int64_t offset, int64_t bytes,
     unsigned down = flags & ~BLK_REQ_FUA;
     bool allocated = false;
 
+    trace(qcow2_writev_start_req, "bs %s offset 0x%" PRIx64 " bytes %" PRId64,
+          n->name, offset, bytes);
     if (__atomic_load_n(&s->corrupt, __ATOMIC_RELAXED)) {
         return -EIO;
     }

@@ -6,6 +6,10 @@
 
 #include "chardev/char-internal.h"
 #include "util/error.h"
+#include "util/trace.h"
+
+TRACE_POINT(chr_event);
+TRACE_POINT(chr_input);
 
 /* How long a write that waits sleeps before it looks at the backend anew. */
 #define WRITE_POLL_MS 100
@@ -95,6 +99,7 @@ void char_input(Chardev *chr, const uint8_t *buf, size_t len)
 {
     CharFrontend *fe = chr->fe;
 
+    trace(chr_input, "chardev %s bytes %zu", chr->id, len);
     if (len && fe && fe->handlers && fe->handlers->read) {
         fe->handlers->read(fe->opaque, buf, len);
     }
@@ -104,6 +109,7 @@ void char_event(Chardev *chr, CharEvent event)
 {
     CharFrontend *fe = chr->fe;
 
+    trace(chr_event, "chardev %s event %d", chr->id, event);
     if (event == CHAR_EVENT_OPENED || event == CHAR_EVENT_CLOSED) {
         __atomic_store_n(&chr->open, event == CHAR_EVENT_OPENED,
                          __ATOMIC_RELEASE);

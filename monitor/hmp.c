@@ -8,6 +8,9 @@
 #include "monitor/readline.h"
 #include "qapi/qapi-commands-misc.h"
 #include "util/error.h"
+#include "util/trace.h"
+
+TRACE_POINT(handle_hmp_command);
 
 typedef struct HmpMonitor {
     Monitor mon;
@@ -73,6 +76,7 @@ static bool hmp_run_one(Monitor *mon)
         return false;
     }
     g_string_truncate(s->hmp.out, 0);
+    trace(handle_hmp_command, "mon %p %s", mon, line);
     hmp_run_line(&s->hmp, line);
     to_terminal(s->hmp.out);
     monitor_write(mon, s->hmp.out->str, s->hmp.out->len);

@@ -9,6 +9,12 @@
 #include "util/error.h"
 #include "util/loop-int.h"
 #include "util/loop-timer.h"
+#include "util/trace.h"
+
+TRACE_POINT(loop_fd_add);
+TRACE_POINT(loop_fd_del);
+TRACE_POINT(loop_wake);
+TRACE_POINT(poll_adapt);
 
 /* Where adaptive polling starts, in ns. */
 #define POLL_START_NS 4000
@@ -306,6 +312,7 @@ LoopFd *loop_fd_add(Loop *loop, int fd, unsigned events, LoopFdFn *fn,
 {
     LoopFd *w = g_new0(LoopFd, 1);
 
+    trace(loop_fd_add, "loop %s fd %d events 0x%x", loop->name, fd, events);
     w->loop = loop;
     w->fd = fd;
     w->events = events;
@@ -380,6 +387,7 @@ void loop_fd_del(LoopFd *w)
     if (!w) {
         return;
     }
+    trace(loop_fd_del, "loop %s fd %d", w->loop->name, w->fd);
     loop_fd_set_poll(w, NULL);
     *w->prev = w->next;
     if (w->next) {
@@ -526,6 +534,8 @@ static void loop_adapt_poll(Loop *loop, int64_t slept)
                                       : POLL_START_NS;
         loop->poll_ns = MIN(loop->poll_ns, loop->poll_max);
     }
+    trace(poll_adapt, "loop %s poll_ns %" PRId64 " slept %" PRId64, loop->name,
+          loop->poll_ns, slept);
 }
 
 /* Waiting ------------------------------------------------------------------- */
@@ -549,6 +559,7 @@ static void loop_sleep(Loop *loop, int64_t timeout)
         timeout = 0;
     }
     loop->backend->wait(loop, timeout);
+    trace(loop_wake, "loop %s timeout %" PRId64, loop->name, timeout);
     __atomic_store_n(&loop->waiting, 0, __ATOMIC_RELAXED);
     if (polls && timeout) {
         loop_adapt_poll(loop, loop_now_ns() - start);

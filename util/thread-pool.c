@@ -10,6 +10,10 @@
 #include "util/loop.h"
 #include "util/thread-pool.h"
 #include "util/thread.h"
+#include "util/trace.h"
+
+TRACE_POINT(thread_pool_complete);
+TRACE_POINT(thread_pool_submit);
 
 #define POOL_DEFAULT_MAX 64
 #define POOL_IDLE_NS     (10 * INT64_C(1000000000))
@@ -144,6 +148,8 @@ static void pool_complete(void *opaque)
     while (list) {
         PoolItem item = *list;
 
+        trace(thread_pool_complete, "pool %p req %p ret %d", pool, list,
+              item.ret);
         if (item.allocated) {
             g_free(list);
         }
@@ -199,6 +205,7 @@ static void pool_submit(ThreadPool *pool, PoolItem *item)
 {
     bool have_worker = true;
 
+    trace(thread_pool_submit, "pool %p req %p", pool, item);
     if (unlikely(__atomic_load_n(&pool->ended, __ATOMIC_RELAXED))) {
         pool_join_ended(pool);
     }

@@ -14,6 +14,10 @@
 #include "accel/kvm/kvm-internal.h"
 #include "softmmu/vm.h"
 #include "util/error.h"
+#include "util/trace.h"
+
+TRACE_POINT(kvm_run_exit);
+TRACE_POINT(kvm_init_vcpu);
 
 #define SIG_KICK SIGUSR1
 
@@ -118,6 +122,7 @@ static void exit_system_event(Cpu *cpu, struct kvm_run *run)
 
 static void handle_exit(Cpu *cpu, struct kvm_run *run)
 {
+    trace(kvm_run_exit, "cpu_index %d, reason %u", cpu->index, run->exit_reason);
     switch (run->exit_reason) {
     case KVM_EXIT_IO:
         exit_io(cpu, run);
@@ -219,6 +224,7 @@ static bool create_vcpu(Cpu *cpu, Error **errp)
         return error_errno(errp, errno, "cannot map vCPU %d", cpu->index);
     }
     k->run = area;
+    trace(kvm_init_vcpu, "index %d id %u", cpu->index, (unsigned)cpu->arch_id);
     return kvm_arch_ops.init_vcpu(cpu, errp);
 }
 

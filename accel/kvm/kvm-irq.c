@@ -10,6 +10,13 @@
 
 #include "accel/kvm/kvm-internal.h"
 #include "util/error.h"
+#include "util/trace.h"
+
+TRACE_POINT(kvm_irqchip_add_msi_route);
+TRACE_POINT(kvm_irqchip_commit_routes);
+TRACE_POINT(kvm_irqfd_assign);
+TRACE_POINT(kvm_irqfd_deassign);
+
 
 bool kvm_irq_init(KvmAccel *s, Error **errp)
 {
@@ -136,6 +143,8 @@ int kvm_route_add_msi(Accel *accel, const MsiMessage *msg)
     e = msi_entry(gsi, msg);
     append(r, &e);
     mutex_unlock(&r->lock);
+    trace(kvm_irqchip_add_msi_route, "virq %u addr 0x%" PRIx64 " data 0x%x", gsi,
+          msg->addr, msg->data);
     return gsi;
 }
 
@@ -167,6 +176,7 @@ void kvm_route_commit(Accel *accel)
     mutex_lock(&r->lock);
     if (r->stale) {
         r->stale = false;
+        trace(kvm_irqchip_commit_routes, "entries %u", r->table->nr);
         ret = kvm_vm_ioctl(accel, KVM_SET_GSI_ROUTING, r->table);
     }
     mutex_unlock(&r->lock);
@@ -223,6 +233,7 @@ int kvm_irqfd_add(Accel *accel, int fd, int resample_fd, int virq)
         .resamplefd = resample_fd >= 0 ? resample_fd : 0,
     };
 
+    trace(kvm_irqfd_assign, "fd %d virq %d", fd, virq);
     return kvm_vm_ioctl(accel, KVM_IRQFD, &irqfd);
 }
 
@@ -234,5 +245,6 @@ int kvm_irqfd_del(Accel *accel, int fd, int virq)
         .flags = KVM_IRQFD_FLAG_DEASSIGN,
     };
 
+    trace(kvm_irqfd_deassign, "fd %d virq %d", fd, virq);
     return kvm_vm_ioctl(accel, KVM_IRQFD, &irqfd);
 }

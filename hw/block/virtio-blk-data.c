@@ -11,7 +11,11 @@
 #include <endian.h>
 
 #include "util/error.h"
+#include "util/trace.h"
 #include "virtio-blk.h"
+
+TRACE_POINT(virtio_blk_req_complete);
+TRACE_POINT(virtio_blk_handle_io);
 
 size_t virtio_blk_priv_size(void)
 {
@@ -46,6 +50,7 @@ static void finish(BlkReq *r, uint8_t status)
 {
     BlkQueue *q = r->q;
 
+    trace(virtio_blk_req_complete, "vdev %p req %p status %u", q->s, r, status);
     *r->status = status;
     vq_push(q->vq, r->c, r->in_len); /* frees the request */
     q->unannounced = true;
@@ -146,6 +151,8 @@ static void handle_io(BlkReq *r, uint64_t sector, bool is_read)
 {
     VirtioBlk *s = r->q->s;
 
+    trace(virtio_blk_handle_io, "vdev %p req %p %s sector %" PRIu64 " bytes %zu",
+          s, r, is_read ? "read" : "write", sector, r->data.size);
     if ((!is_read && blk_is_read_only(s->blk)) || r->data.size > BLK_REQ_MAX ||
         !range_ok(s, sector, r->data.size)) {
         invalid(r, is_read ? BLK_ACCT_READ : BLK_ACCT_WRITE,

@@ -9,6 +9,10 @@
 #include "softmmu/cpu.h"
 #include "softmmu/vm.h"
 #include "util/error.h"
+#include "util/trace.h"
+
+TRACE_POINT(qdev_reset);
+TRACE_POINT(qdev_realize);
 
 /* Properties that every device has ------------------------------------------------ */
 
@@ -187,6 +191,7 @@ static void reset_levels(Device *dev)
     const DeviceClass *levels[MAX_LEVELS];
     unsigned n = class_levels(dev, levels, MAX_LEVELS);
 
+    trace(qdev_reset, "obj=%p(%s)", dev, dev->obj.type->name);
     for (unsigned i = n; i-- > 0;) {
         if (levels[i]->reset) {
             levels[i]->reset(dev);
@@ -269,6 +274,7 @@ bool device_realize(Device *dev, Bus *bus, Error **errp)
     bool had_parent = dev->obj.parent;
 
     assert(!dev->realized && !dev->bus);
+    trace(qdev_realize, "obj=%p(%s) bus %p", dev, dev->obj.type->name, bus);
     if (dev->global_err) {
         return error_move(errp, g_steal_pointer(&dev->global_err));
     }

@@ -10,7 +10,11 @@
 
 #include "util/error.h"
 #include "util/iov.h"
+#include "util/trace.h"
 #include "virtio-net.h"
+
+TRACE_POINT(virtio_net_receive);
+TRACE_POINT(virtio_net_transmit);
 
 /* Buffers that one received packet may be spread over. */
 #define RX_CHAINS_MAX 128
@@ -123,6 +127,7 @@ ssize_t virtio_net_receive(NetClient *nc, const struct iovec *iov, int n_iov)
     size_t size = v.size, got;
     unsigned count;
 
+    trace(virtio_net_receive, "net %p bytes %zu", n, size);
     if (!rx_open(p) || !net_link_up(nc)) {
         return size;
     }
@@ -164,6 +169,8 @@ static bool tx_send(NetPair *p, VqChain *c)
     struct iovec part[IOVEC_MAX];
     IoVec all = { c->out, c->n_out, c->out_len }, packet;
 
+    trace(virtio_net_transmit, "net %p queue %u bytes %zu", n, p->tx->index,
+          c->out_len);
     if (c->out_len <= n->hdr_len || c->out_len > NET_PACKET_MAX || c->n_in) {
         virtio_broken(&n->parent, "queue %u: packet of %zu bytes", p->tx->index,
                       c->out_len);

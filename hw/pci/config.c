@@ -10,6 +10,10 @@
 #include "hw/pci/msix.h"
 #include "hw/pci/pci-internal.h"
 #include "softmmu/vm.h"
+#include "util/trace.h"
+
+TRACE_POINT(pci_cfg_read);
+TRACE_POINT(pci_cfg_write);
 
 enum {
     COMMAND_WRITABLE = PCI_COMMAND_IO | PCI_COMMAND_MEMORY |
@@ -177,12 +181,16 @@ static bool access_fits(const PciDevice *d, uint32_t addr, unsigned len)
 uint32_t pci_config_read(PciDevice *d, uint32_t addr, unsigned len)
 {
     const PciDevClass *k = pci_device_class(d);
+    uint32_t value;
 
     if (!access_fits(d, addr, len)) {
         return UINT32_MAX >> (32 - 8 * len);
     }
-    return k->config_read ? k->config_read(d, addr, len)
-                          : pci_config_read_default(d, addr, len);
+    value = k->config_read ? k->config_read(d, addr, len)
+                           : pci_config_read_default(d, addr, len);
+    trace(pci_cfg_read, "%s %02u:%u @0x%x -> 0x%x", d->name, d->devfn >> 3,
+          d->devfn & 7, addr, value);
+    return value;
 }
 
 void pci_config_write(PciDevice *d, uint32_t addr, uint32_t value,
@@ -193,6 +201,8 @@ void pci_config_write(PciDevice *d, uint32_t addr, uint32_t value,
     if (!access_fits(d, addr, len)) {
         return;
     }
+    trace(pci_cfg_write, "%s %02u:%u @0x%x <- 0x%x", d->name, d->devfn >> 3,
+          d->devfn & 7, addr, value);
     if (k->config_write) {
         k->config_write(d, addr, value, len);
     } else {

@@ -8,7 +8,9 @@
 #include <linux/virtio_pci.h>
 
 #include "util/error.h"
+#include "util/trace.h"
 #include "virtio-pci-parts.h"
+
 
 /* Newer than the kernel header. */
 #define COMMON_Q_NDATA 56

@@ -5,6 +5,10 @@
 #include "backends/rng.h"
 #include "hw/virtio/virtio-pci.h"
 #include "util/error.h"
+#include "util/trace.h"
+
+TRACE_POINT(virtio_rng_pushed);
+TRACE_POINT(virtio_rng_popped);
 
 QOM_DECLARE(VirtioRng, virtio_rng)
 struct VirtioRng {
@@ -39,6 +43,7 @@ static void rng_filled(void *opaque, const uint8_t *buf, size_t len)
         return;
     }
     len = vq_write(c, 0, buf, len);
+    trace(virtio_rng_pushed, "rng %p pushed %zu bytes", s, len);
     s->quota -= MIN(len, s->quota);
     vq_push(vq, c, len);
     vq_notify(vq);
@@ -50,6 +55,7 @@ static void rng_serve(VirtioRng *s, VirtQueue *vq)
     VqChain *c;
 
     while (!s->chain && s->quota && (c = vq_pop(vq))) {
+        trace(virtio_rng_popped, "rng %p elem popped", s);
         if (c->in_len == 0) {
             vq_push(vq, c, 0);
             vq_notify(vq);

@@ -13,8 +13,14 @@
 
 #include "softmmu/iothread.h"
 #include "util/error.h"
+#include "util/trace.h"
 #include "virtio-internal.h"
 #include "vring.h"
+
+TRACE_POINT(virtio_notify);
+TRACE_POINT(virtio_notify_irqfd);
+TRACE_POINT(virtio_set_status);
+TRACE_POINT(virtio_queue_notify);
 
 static bool on_main_loop(const VirtQueue *vq)
 {
@@ -99,6 +105,7 @@ static void queue_irq(void *opaque)
     VirtQueue *vq = opaque;
     VirtioDevice *vdev = vq->vdev;
 
+    trace(virtio_notify, "vdev %p vq %u", vdev, vq->index);
     if (vdev->transport && vdev->status) {
         vdev->transport->notify(vdev->transport_opaque, vq);
     }
@@ -238,6 +245,7 @@ void vq_notify(VirtQueue *vq)
         return;
     }
     if (__atomic_load_n(&vq->irqfd_on, __ATOMIC_ACQUIRE)) {
+        trace(virtio_notify_irqfd, "vdev %p vq %u", vdev, vq->index);
         event_notifier_set(&vq->guest_notifier);
         /* Pairs with the fence in virtio_irqfd_off(): either that finds our
          * event, or we find that nobody listens any more. */
@@ -355,6 +363,7 @@ void virtio_set_status(VirtioDevice *vdev, uint8_t status)
     const VirtioClass *cls = virtio_class(vdev);
     uint8_t fresh = status & ~vdev->status;
 
+    trace(virtio_set_status, "vdev %p %s val %u", vdev, cls->name, status);
     if (status == 0) {
         virtio_reset(vdev);
         return;
@@ -391,6 +400,7 @@ void virtio_driver_kick(VirtioDevice *vdev, unsigned queue)
         return;
     }
     vq = vdev->queues[queue];
+    trace(virtio_queue_notify, "vdev %p n %u vq %p", vdev, queue, vq);
     /* Old drivers use a queue before they set DRIVER_OK (3.1.2). */
     if (!vdev->started && vq->enabled && vdev->use_started &&
         !virtio_has(vdev, VIRTIO_F_VERSION_1)) {

@@ -7,7 +7,12 @@
 
 #include "util/error.h"
 #include "util/iov.h"
+#include "util/trace.h"
 #include "vring.h"
+
+TRACE_POINT(virtqueue_pop);
+TRACE_POINT(virtqueue_fill);
+TRACE_POINT(virtqueue_flush);
 
 bool vq_ready(const VirtQueue *vq)
 {
@@ -50,6 +55,8 @@ VqChain *vq_pop(VirtQueue *vq)
     }
     vq->inuse += c->slots;
     vq->budget--;
+    trace(virtqueue_pop, "vq %u elem %u in_len %zu out_len %zu", vq->index,
+          c->id, c->in_len, c->out_len);
     return c;
 }
 
@@ -112,6 +119,8 @@ void vq_fill(VirtQueue *vq, VqChain *c, size_t len, unsigned n)
                  __atomic_load_n(&vq->vdev->broken, __ATOMIC_RELAXED);
 
     e = (VqUsed){ c->id, MIN(len, c->in_len) };
+    trace(virtqueue_fill, "vq %u elem %u len %zu idx %u", vq->index, c->id, len,
+          n);
     if (n == 0) {
         vq->fill_slots = 0;
     }
@@ -130,6 +139,7 @@ void vq_fill(VirtQueue *vq, VqChain *c, size_t len, unsigned n)
 
 void vq_flush(VirtQueue *vq, unsigned count)
 {
+    trace(virtqueue_flush, "vq %u count %u", vq->index, count);
     if (!count || vq->fill_stale) {
         return;
     }

@@ -31,7 +31,8 @@ typedef struct TracePoint {
         }                                                                      \
     } while (0)
 
-void trace_emit(const TracePoint *tp, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void trace_emit(const TracePoint *tp, const char *fmt, ...) PRINTF_LIKE(2, 3)
+    __attribute__((cold));
 
 /* Every point of the program: for (i = 0; (tp = trace_at(i)); i++). */
 TracePoint *trace_at(size_t i);

@@ -8,6 +8,10 @@
 #include "softmmu/core/memory-internal.h"
 #include "softmmu/vm.h"
 #include "util/rcu.h"
+#include "util/trace.h"
+
+TRACE_POINT(memory_region_ops_read);
+TRACE_POINT(memory_region_ops_write);
 
 /* How long a run of bytes from @addr the range covers, at most @len. */
 static uint64_t range_room(const FlatRange *r, hwaddr addr, uint64_t len)
@@ -143,6 +147,8 @@ static MemResult region_read(const MemRegion *mr, hwaddr addr, uint64_t *value,
         out |= piece << piece_shift(ops, off, size, step);
     }
     out &= size_mask(size);
+    trace(memory_region_ops_read, "mr %p addr 0x%" PRIx64 " value 0x%" PRIx64
+          " size %u name '%s'", mr, addr, out, size, mr->name);
     *value = ops->endian == MEM_BIG_ENDIAN ? swap_bytes(out, size) : out;
     return res;
 }
@@ -161,6 +167,8 @@ static MemResult region_write(const MemRegion *mr, hwaddr addr, uint64_t value,
     if (ops->endian == MEM_BIG_ENDIAN) {
         value = swap_bytes(value, size);
     }
+    trace(memory_region_ops_write, "mr %p addr 0x%" PRIx64 " value 0x%" PRIx64
+          " size %u name '%s'", mr, addr, value, size, mr->name);
     for (unsigned off = 0; off < size; off += step) {
         uint64_t piece = value >> piece_shift(ops, off, size, step);
 

@@ -10,6 +10,11 @@
 #include "softmmu/cpu.h"
 #include "softmmu/vm.h"
 #include "util/error.h"
+#include "util/trace.h"
+
+TRACE_POINT(qemu_system_reset);
+TRACE_POINT(qemu_system_shutdown_request);
+TRACE_POINT(qemu_system_powerdown_request);
 
 VmActions *vm_actions(Vm *vm)
 {
@@ -49,6 +54,8 @@ void vm_system_reset(Vm *vm, ShutdownCause cause)
 {
     GArray *all = vm->core->reset_handlers;
 
+    trace(qemu_system_reset, "reason %s",
+          qapi_enum_name(&qapi_type_ShutdownCause, cause));
     vm->reset_cause = cause;
     for (guint i = 0; i < all->len; i++) {
         ResetHandler *h = &g_array_index(all, ResetHandler, i);
@@ -215,6 +222,8 @@ void vm_shutdown_request(Vm *vm, ShutdownCause cause)
 {
     struct VmCore *core = vm->core;
 
+    trace(qemu_system_shutdown_request, "reason %s",
+          qapi_enum_name(&qapi_type_ShutdownCause, cause));
     mutex_lock(&core->request_lock);
     core->shutdown_requested = true;
     core->shutdown_cause = cause;
@@ -226,6 +235,7 @@ void vm_powerdown_request(Vm *vm)
 {
     struct VmCore *core = vm->core;
 
+    trace(qemu_system_powerdown_request, "vm %p", vm);
     mutex_lock(&core->request_lock);
     core->powerdown_requested = true;
     mutex_unlock(&core->request_lock);

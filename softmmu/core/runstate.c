@@ -7,6 +7,10 @@
 #include "softmmu/cpu.h"
 #include "softmmu/vm.h"
 #include "util/error.h"
+#include "util/trace.h"
+
+TRACE_POINT(runstate_set);
+TRACE_POINT(vm_state_notify);
 
 #define TO(state) BIT(RUN_STATE_##state)
 
@@ -66,12 +70,17 @@ void vm_set_run_state(Vm *vm, RunState state)
         abort();
     }
     __atomic_store_n(&vm->core->state, state, __ATOMIC_RELEASE);
+    trace(runstate_set, "current_run_state %s new_state %s",
+          qapi_enum_name(&qapi_type_RunState, old),
+          qapi_enum_name(&qapi_type_RunState, state));
 }
 
 static void notify(Vm *vm, bool running, RunState state)
 {
     g_autoptr(GPtrArray) all = g_ptr_array_new();
 
+    trace(vm_state_notify, "running %d reason %s", running,
+          qapi_enum_name(&qapi_type_RunState, state));
     for (VmStateListener *l = vm->core->state_listeners; l; l = l->next) {
         g_ptr_array_add(all, l);
     }
