@@ -92,8 +92,9 @@ static int coroutine_fn req_perform(const Req *r)
     int64_t start = loop_now_ns();
     int ret = req_run(r);
 
-    trace(blk_co_done, "blk %p kind %d offset %" PRId64 " bytes %" PRId64
-          " ret %d", r->blk, r->kind, r->offset, r->bytes, ret);
+    trace(blk_co_done,
+          "blk %p kind %d offset %" PRId64 " bytes %" PRId64 " ret %d", r->blk,
+          r->kind, r->offset, r->bytes, ret);
     req_account(r, start, ret);
     return ret;
 }

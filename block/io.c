@@ -129,8 +129,9 @@ int coroutine_fn node_preadv(BlockNode *n, int64_t offset, int64_t bytes,
     int64_t length = node_length(n);
     int ret = node_check_range(offset, bytes);
 
-    trace(bdrv_co_preadv_part, "bs %s offset %" PRId64 " bytes %" PRId64
-          " flags 0x%x", n->name, offset, bytes, flags);
+    trace(bdrv_co_preadv_part,
+          "bs %s offset %" PRId64 " bytes %" PRId64 " flags 0x%x", n->name,
+          offset, bytes, flags);
     if (ret < 0) {
         return ret;
     }
@@ -329,8 +330,9 @@ int coroutine_fn node_pwritev(BlockNode *n, int64_t offset, int64_t bytes,
 {
     int ret = node_check_range(offset, bytes);
 
-    trace(bdrv_co_pwritev_part, "bs %s offset %" PRId64 " bytes %" PRId64
-          " flags 0x%x", n->name, offset, bytes, flags);
+    trace(bdrv_co_pwritev_part,
+          "bs %s offset %" PRId64 " bytes %" PRId64 " flags 0x%x", n->name,
+          offset, bytes, flags);
     if (ret < 0 || !bytes) {
         return ret;
     }
@@ -427,8 +429,9 @@ int coroutine_fn node_pwrite_zeroes(BlockNode *n, int64_t offset, int64_t bytes,
     int ret = node_check_range(offset, bytes);
     Parts p;
 
-    trace(bdrv_co_pwrite_zeroes, "bs %s offset %" PRId64 " count %" PRId64
-          " flags 0x%x", n->name, offset, bytes, flags);
+    trace(bdrv_co_pwrite_zeroes,
+          "bs %s offset %" PRId64 " count %" PRId64 " flags 0x%x", n->name,
+          offset, bytes, flags);
     if (ret < 0 || !bytes) {
         return ret;
     }

@@ -122,7 +122,8 @@ static void exit_system_event(Cpu *cpu, struct kvm_run *run)
 
 static void handle_exit(Cpu *cpu, struct kvm_run *run)
 {
-    trace(kvm_run_exit, "cpu_index %d, reason %u", cpu->index, run->exit_reason);
+    trace(kvm_run_exit, "cpu_index %d, reason %u", cpu->index,
+          run->exit_reason);
     switch (run->exit_reason) {
     case KVM_EXIT_IO:
         exit_io(cpu, run);

@@ -17,7 +17,6 @@ TRACE_POINT(kvm_irqchip_commit_routes);
 TRACE_POINT(kvm_irqfd_assign);
 TRACE_POINT(kvm_irqfd_deassign);
 
-
 bool kvm_irq_init(KvmAccel *s, Error **errp)
 {
     KvmRoutes *r = &s->routes;
@@ -143,8 +142,8 @@ int kvm_route_add_msi(Accel *accel, const MsiMessage *msg)
     e = msi_entry(gsi, msg);
     append(r, &e);
     mutex_unlock(&r->lock);
-    trace(kvm_irqchip_add_msi_route, "virq %u addr 0x%" PRIx64 " data 0x%x", gsi,
-          msg->addr, msg->data);
+    trace(kvm_irqchip_add_msi_route, "virq %u addr 0x%" PRIx64 " data 0x%x",
+          gsi, msg->addr, msg->data);
     return gsi;
 }
 

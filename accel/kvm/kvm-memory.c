@@ -37,9 +37,10 @@ static int slot_set(KvmAccel *s, const KvmSlot *slot, uint64_t size)
     };
     int ret = kvm_vm_ioctl(&s->parent, KVM_SET_USER_MEMORY_REGION, &r);
 
-    trace(kvm_set_user_memory, "Slot#%u flags=0x%x gpa=0x%" PRIx64
-          " size=0x%" PRIx64 " ua=%p ret=%d", slot->id, r.flags, slot->gpa,
-          size, slot->host, ret);
+    trace(kvm_set_user_memory,
+          "Slot#%u flags=0x%x gpa=0x%" PRIx64 " size=0x%" PRIx64
+          " ua=%p ret=%d",
+          slot->id, r.flags, slot->gpa, size, slot->host, ret);
     return ret;
 }
 
@@ -304,8 +305,9 @@ static void set_ioeventfd(KvmAccel *s, const MemSection *sec, bool match,
         return; /* the dispatcher signals it */
     }
     ret = kvm_vm_ioctl(&s->parent, KVM_IOEVENTFD, &io);
-    trace(kvm_set_ioeventfd, "fd %d addr 0x%" PRIx64 " flags 0x%x match %" PRIu64
-          " ret %d", e->fd, sec->addr, io.flags, value, ret);
+    trace(kvm_set_ioeventfd,
+          "fd %d addr 0x%" PRIx64 " flags 0x%x match %" PRIu64 " ret %d", e->fd,
+          sec->addr, io.flags, value, ret);
     if (ret < 0 && !(flags & KVM_IOEVENTFD_FLAG_DEASSIGN)) {
         warn_report_ratelimited("KVM cannot add an ioeventfd (writes will be "
                                 "slower): %s", strerror(-ret));

@@ -151,8 +151,9 @@ static void handle_io(BlkReq *r, uint64_t sector, bool is_read)
 {
     VirtioBlk *s = r->q->s;
 
-    trace(virtio_blk_handle_io, "vdev %p req %p %s sector %" PRIu64 " bytes %zu",
-          s, r, is_read ? "read" : "write", sector, r->data.size);
+    trace(virtio_blk_handle_io,
+          "vdev %p req %p %s sector %" PRIu64 " bytes %zu", s, r,
+          is_read ? "read" : "write", sector, r->data.size);
     if ((!is_read && blk_is_read_only(s->blk)) || r->data.size > BLK_REQ_MAX ||
         !range_ok(s, sector, r->data.size)) {
         invalid(r, is_read ? BLK_ACCT_READ : BLK_ACCT_WRITE,

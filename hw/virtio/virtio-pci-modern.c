@@ -11,7 +11,6 @@
 #include "util/trace.h"
 #include "virtio-pci-parts.h"
 
-
 /* Newer than the kernel header. */
 #define COMMON_Q_NDATA 56
 #define COMMON_Q_RESET 58

@@ -147,8 +147,9 @@ static MemResult region_read(const MemRegion *mr, hwaddr addr, uint64_t *value,
         out |= piece << piece_shift(ops, off, size, step);
     }
     out &= size_mask(size);
-    trace(memory_region_ops_read, "mr %p addr 0x%" PRIx64 " value 0x%" PRIx64
-          " size %u name '%s'", mr, addr, out, size, mr->name);
+    trace(memory_region_ops_read,
+          "mr %p addr 0x%" PRIx64 " value 0x%" PRIx64 " size %u name '%s'", mr,
+          addr, out, size, mr->name);
     *value = ops->endian == MEM_BIG_ENDIAN ? swap_bytes(out, size) : out;
     return res;
 }
@@ -167,8 +168,9 @@ static MemResult region_write(const MemRegion *mr, hwaddr addr, uint64_t value,
     if (ops->endian == MEM_BIG_ENDIAN) {
         value = swap_bytes(value, size);
     }
-    trace(memory_region_ops_write, "mr %p addr 0x%" PRIx64 " value 0x%" PRIx64
-          " size %u name '%s'", mr, addr, value, size, mr->name);
+    trace(memory_region_ops_write,
+          "mr %p addr 0x%" PRIx64 " value 0x%" PRIx64 " size %u name '%s'", mr,
+          addr, value, size, mr->name);
     for (unsigned off = 0; off < size; off += step) {
         uint64_t piece = value >> piece_shift(ops, off, size, step);
 

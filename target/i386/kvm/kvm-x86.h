@@ -10,7 +10,7 @@
 
 /* Accel.arch: what the host's KVM can do. Const after it was made. */
 typedef struct X86Kvm {
-    struct kvm_cpuid2 *supported;
+    struct kvm_cpuid2 *supported; /* NULL until the machine thread asks */
     struct kvm_msr_list *msrs; /* that KVM keeps for a vCPU */
     bool payload;      /* exceptions with payload */
     bool triple_fault; /* events tell of one pending */

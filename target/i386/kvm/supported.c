@@ -55,8 +55,7 @@ bool x86_kvm_probe(Accel *accel, Error **errp)
 
     accel->arch = k; /* lives as long as the process's only accelerator */
     accel->arch_ops = &x86_kvm_accel_ops;
-    k->supported = get_supported(accel, errp);
-    k->msrs = k->supported ? get_msr_list(accel, errp) : NULL;
+    k->msrs = get_msr_list(accel, errp);
     return k->msrs != NULL;
 }
 
@@ -72,9 +71,27 @@ bool x86_kvm_has_msr(Accel *accel, uint32_t index)
     return false;
 }
 
+/* Asked when a CPU is made, not at every start: it takes KVM half a
+ * millisecond. */
+static const struct kvm_cpuid2 *supported(Accel *accel)
+{
+    X86Kvm *k = x86_kvm(accel);
+
+    if (!k->supported) {
+        Error *err = NULL;
+
+        k->supported = get_supported(accel, &err);
+        if (!k->supported) {
+            error_report_err(err);
+            k->supported = g_new0(struct kvm_cpuid2, 1);
+        }
+    }
+    return k->supported;
+}
+
 static CpuidRegs supported_cpuid(Accel *accel, uint32_t leaf, uint32_t subleaf)
 {
-    const struct kvm_cpuid2 *c = x86_kvm(accel)->supported;
+    const struct kvm_cpuid2 *c = supported(accel);
 
     for (unsigned i = 0; i < c->nent; i++) {
         const struct kvm_cpuid_entry2 *e = &c->entries[i];
