@@ -8,24 +8,10 @@
 
 #include "block/block-graph.h"
 #include "block/block-int.h"
-#include "block/drive.h"
+#include "block/drive-int.h"
 #include "qapi/qapi-types-block-core.h"
 #include "qobject/keyval.h"
 #include "util/error.h"
-
-static const char *const if_names[] = {
-    [DRIVE_IF_DEFAULT] = "",
-    [DRIVE_IF_NONE] = "none",
-    [DRIVE_IF_VIRTIO] = "virtio",
-    [DRIVE_IF_PFLASH] = "pflash",
-    [DRIVE_IF_IDE] = "ide",
-    [DRIVE_IF_SCSI] = "scsi",
-    [DRIVE_IF_FLOPPY] = "floppy",
-    [DRIVE_IF_SD] = "sd",
-    [DRIVE_IF_MTD] = "mtd",
-    [DRIVE_IF_XEN] = "xen",
-    NULL, /* for hints */
-};
 
 bool drive_cache_mode(const char *mode, bool *writeback, bool *direct,
                       bool *no_flush)
@@ -57,7 +43,7 @@ bool drive_cache_mode(const char *mode, bool *writeback, bool *direct,
  * ---------------------------------------------------- */
 
 /* The last value of @key, taken out; to be freed. NULL: absent. */
-static char *take_str(QDict *d, const char *key)
+char *drive_take(QDict *d, const char *key)
 {
     g_autoptr(QObject) v = qdict_take(d, key);
     QList *l = v ? qobject_to_list(v) : NULL;
@@ -70,7 +56,7 @@ static char *take_str(QDict *d, const char *key)
 
 static bool take_bool(QDict *d, const char *key, bool *v, Error **errp)
 {
-    g_autofree char *text = take_str(d, key);
+    g_autofree char *text = drive_take(d, key);
 
     if (text && !parse_bool(text, v)) {
         return error_set(errp, "Parameter '%s' expects 'on' or 'off'", key);
@@ -78,25 +64,10 @@ static bool take_bool(QDict *d, const char *key, bool *v, Error **errp)
     return true;
 }
 
-static bool take_int(QDict *d, const char *key, int *v, Error **errp)
-{
-    g_autofree char *text = take_str(d, key);
-    int64_t n;
-
-    if (!text) {
-        return true;
-    }
-    if (!parse_int64(text, &n) || n < 0 || n > INT_MAX) {
-        return error_set(errp, "Parameter '%s' expects a number", key);
-    }
-    *v = n;
-    return true;
-}
-
 static bool take_on_error(QDict *d, const char *key, BlkErrorPolicy *policy,
                           bool is_read, Error **errp)
 {
-    g_autofree char *text = take_str(d, key);
+    g_autofree char *text = drive_take(d, key);
 
     if (!text) {
         return true;
@@ -116,36 +87,6 @@ static bool take_on_error(QDict *d, const char *key, BlkErrorPolicy *policy,
     return true;
 }
 
-static bool take_interface(QDict *d, DriveInfo *info, Error **errp)
-{
-    g_autofree char *text = take_str(d, "if");
-    g_autofree char *media = take_str(d, "media");
-
-    if (media && strcmp(media, "disk") && strcmp(media, "cdrom")) {
-        return error_set(errp, "'%s' invalid media", media);
-    }
-    info->cdrom = media && !strcmp(media, "cdrom");
-    for (size_t i = DRIVE_IF_NONE; text && if_names[i]; i++) {
-        if (!strcmp(text, if_names[i])) {
-            info->type = i;
-        }
-    }
-    if (text && info->type == DRIVE_IF_DEFAULT) {
-        error_set(errp, "unsupported bus type '%s'", text);
-        error_hint_nearest(errp, text, if_names + 1);
-        return false;
-    }
-    if (!take_int(d, "bus", &info->bus, errp) ||
-        !take_int(d, "unit", &info->unit, errp) ||
-        !take_int(d, "index", &info->index, errp)) {
-        return false;
-    }
-    if (info->index >= 0 && (info->bus >= 0 || info->unit >= 0)) {
-        return error_set(errp, "index cannot be used with bus and unit");
-    }
-    return true;
-}
-
 /* Image options: rename what -drive calls otherwise than the schema
  * ---------------- */
 
@@ -156,7 +97,7 @@ static void put_bool(QDict *d, const char *key, bool v)
 
 static bool translate_cache(QDict *d, bool *writeback, Error **errp)
 {
-    g_autofree char *mode = take_str(d, "cache");
+    g_autofree char *mode = drive_take(d, "cache");
     bool direct, no_flush;
 
     *writeback = true;
@@ -176,7 +117,7 @@ static bool translate_cache(QDict *d, bool *writeback, Error **errp)
 
 static bool translate_discard(QDict *d, Error **errp)
 {
-    g_autofree char *mode = take_str(d, "discard");
+    g_autofree char *mode = drive_take(d, "discard");
 
     if (!mode) {
         return true;
@@ -197,7 +138,7 @@ static void translate_file_options(QDict *d)
     static const char *const names[] = { "aio", "locking", "filename" };
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-        g_autofree char *v = take_str(d, names[i]);
+        g_autofree char *v = drive_take(d, names[i]);
         g_autofree char *key = g_strdup_printf("file.%s", names[i]);
 
         if (v && !qdict_has(d, key)) {
@@ -219,22 +160,17 @@ static void fold_file_options(QDict *d)
     }
 }
 
-static bool translate_image(QDict *d, DriveInfo *info, bool *writeback,
-                            Error **errp)
+static bool translate_image(QDict *d, DriveInfo *info, bool snapshot,
+                            bool *writeback, DriveLayers *layers, Error **errp)
 {
-    g_autofree char *format = take_str(d, "format");
-    g_autofree char *read_only = take_str(d, "readonly");
-    bool snapshot = false, ro = info->cdrom, copy_on_read = false;
+    g_autofree char *format = drive_take(d, "format");
+    g_autofree char *read_only = drive_take(d, "readonly");
+    bool ro = info->cdrom;
 
-    if (!take_bool(d, "snapshot", &snapshot, errp) ||
-        !take_bool(d, "copy-on-read", &copy_on_read, errp)) {
+    *layers = (DriveLayers){ .snapshot = snapshot };
+    if (!take_bool(d, "snapshot", &layers->snapshot, errp) ||
+        !take_bool(d, "copy-on-read", &layers->copy_on_read, errp)) {
         return false;
-    }
-    if (snapshot) {
-        return error_set(errp, "snapshot=on is not supported");
-    }
-    if (copy_on_read) {
-        return error_set(errp, "copy-on-read=on is not supported");
     }
     if (format) {
         qdict_put_str(d, "driver", format);
@@ -261,59 +197,25 @@ static bool translate_image(QDict *d, DriveInfo *info, bool *writeback,
  * -------------------------------------------------------------------------------
  */
 
-static bool choose_id(BlockGraph *g, DriveInfo *info, char *id, Error **errp)
-{
-    BlockBackend *blk = info->blk;
-
-    if (!id) {
-        unsigned n = 0;
-
-        do {
-            g_free(id);
-            id =
-                info->index >= 0 || n
-                    ? g_strdup_printf("%s%s%u",
-                                      info->type ? if_names[info->type] : "ide",
-                                      info->cdrom ? "-cd" : "", n)
-                    : g_strdup_printf("%s%s0",
-                                      info->type ? if_names[info->type] : "ide",
-                                      info->cdrom ? "-cd" : "");
-            n++;
-        } while (blk_find(g, id) || node_find(g, id));
-    } else if (!block_name_ok(id)) {
-        error_set(errp, "Parameter 'id' expects an identifier");
-        g_free(id);
-        return false;
-    } else if (blk_find(g, id)) {
-        error_set(errp, "Device with id '%s' already exists", id);
-        g_free(id);
-        return false;
-    } else if (node_find(g, id)) {
-        error_set(errp,
-                  "Device name '%s' conflicts with an existing node "
-                  "name",
-                  id);
-        g_free(id);
-        return false;
-    }
-    g_free(blk->name);
-    blk->name = id;
-    return true;
-}
-
 static bool open_image(BlockGraph *g, DriveInfo *info, QDict *flat,
-                       const char *file, Error **errp)
+                       const char *file, DriveLayers *layers, Error **errp)
 {
-    g_autoptr(QObject) nested = qdict_crumple(flat, errp);
+    g_autoptr(QObject) nested = NULL;
     BlockNode *n;
     bool ok;
 
+    drive_prepare_layers(flat, layers);
+    nested = qdict_crumple(flat, errp);
     if (!nested) {
         return false;
     }
     n = block_open_filename(g, file, NULL, qobject_to_dict(nested), NULL, errp);
     if (!n) {
         return error_prefix(errp, "%s", file ? file : "drive");
+    }
+    n = drive_add_layers(g, n, layers, errp);
+    if (!n) {
+        return false;
     }
     if (n->read_only) {
         info->read_only = true;
@@ -326,18 +228,19 @@ static bool open_image(BlockGraph *g, DriveInfo *info, QDict *flat,
 static bool drive_configure(BlockGraph *g, DriveInfo *info, QDict *d,
                             Error **errp)
 {
-    g_autofree char *file = take_str(d, "file");
+    g_autofree char *file = drive_take(d, "file");
+    DriveLayers layers;
     BlkErrorPolicy rerror = BLK_ON_ERROR_REPORT, werror = BLK_ON_ERROR_ENOSPC;
     bool writeback;
 
     if (file && !*file) {
         g_clear_pointer(&file, g_free);
     }
-    if (!take_interface(d, info, errp) ||
-        !choose_id(g, info, take_str(d, "id"), errp) ||
+    if (!drive_choose_place(g, d, info, errp) ||
+        !drive_choose_id(g, d, info, errp) ||
         !take_on_error(d, "rerror", &rerror, true, errp) ||
         !take_on_error(d, "werror", &werror, false, errp) ||
-        !translate_image(d, info, &writeback, errp)) {
+        !translate_image(d, info, g->snapshot, &writeback, &layers, errp)) {
         return false;
     }
     blk_set_on_error(info->blk, rerror, werror);
@@ -345,7 +248,7 @@ static bool drive_configure(BlockGraph *g, DriveInfo *info, QDict *d,
     info->blk->want_read_only = info->read_only;
     if (file || qdict_has(d, "driver") || qdict_has(d, "file.driver") ||
         qdict_has(d, "file.filename")) {
-        return open_image(g, info, d, file, errp);
+        return open_image(g, info, d, file, &layers, errp);
     }
     /* An empty drive. */
     info->blk->removable = true;

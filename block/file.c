@@ -12,6 +12,7 @@
 
 #include "block/block-graph.h"
 #include "block/block-int.h"
+#include "block/drivers.h"
 #include "block/file.h"
 #include "qapi/qapi-types-block-core.h"
 #include "util/error.h"
@@ -45,6 +46,13 @@ static int file_open_path(BlockNode *n, int flags)
     }
     fd = RETRY_ON_EINTR(open(s->path, flags));
     return fd < 0 ? -errno : fd;
+}
+
+bool file_is_device(int fd)
+{
+    struct stat st;
+
+    return !fstat(fd, &st) && S_ISBLK(st.st_mode);
 }
 
 static bool file_check_type(BlockNode *n, Error **errp)
@@ -508,6 +516,7 @@ const BlockDriver block_driver_file = {
     .perm = &file_perm_ops,
     .info = &file_info_ops,
     .reopen = &file_reopen_ops,
+    .create = &raw_create_ops,
 };
 
 const BlockDriver block_driver_host_device = {
@@ -524,4 +533,5 @@ const BlockDriver block_driver_host_device = {
     .perm = &file_perm_ops,
     .info = &file_info_ops,
     .reopen = &file_reopen_ops,
+    .create = &raw_create_ops,
 };

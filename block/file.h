@@ -40,6 +40,9 @@ bool file_lock_prepare(FileState *s, uint64_t perm, uint64_t unshared,
 void file_lock_commit(FileState *s);
 void file_lock_abort(FileState *s);
 
+/* Is it a block device? */
+bool file_is_device(int fd);
+
 /* file-io.c */
 extern const BlockIoOps file_io_ops;
 /* file-zero.c: zeroes, discard, holes */

@@ -375,20 +375,12 @@ static void append_feature_names(GByteArray *out)
     append_extension(out, QC_EXT_FEATURE_NAMES, names, sizeof(names));
 }
 
-int coroutine_fn qc_header_write(QcowState *s)
+int qc_header_build(QcowState *s, char *cluster)
 {
     g_autoptr(GByteArray) out = g_byte_array_new();
-    g_autofree char *cluster = g_malloc0(s->cluster_size);
+    uint32_t raw_length = s->h.version == 2 ? V2_LENGTH : sizeof(RawHeader);
     RawHeader raw;
-    uint32_t raw_length = s->h.version == 2 ? V2_LENGTH : sizeof(raw);
-    int ret;
 
-    /* What lies between our header's end and header_length is unknown to us:
-     * take it over. */
-    ret = node_pread(s->n->file->node, 0, s->cluster_size, cluster);
-    if (ret < 0) {
-        return ret;
-    }
     s->h.header_length = MAX(s->h.header_length, raw_length);
     if (s->backing_format) {
         append_extension(out, QC_EXT_BACKING_FORMAT, s->backing_format,
@@ -414,7 +406,23 @@ int coroutine_fn qc_header_write(QcowState *s)
     memcpy(cluster + s->h.header_length, out->data, out->len);
     memset(cluster + s->h.header_length + out->len, 0,
            s->cluster_size - s->h.header_length - out->len);
-    return node_pwrite(s->n->file->node, 0, s->cluster_size, cluster, 0);
+    return 0;
+}
+
+int coroutine_fn qc_header_write(QcowState *s)
+{
+    g_autofree char *cluster = g_malloc0(s->cluster_size);
+    int ret;
+
+    /* What lies between our header's end and header_length is unknown to us:
+     * take it over. */
+    ret = node_pread(s->n->file->node, 0, s->cluster_size, cluster);
+    if (ret >= 0) {
+        ret = qc_header_build(s, cluster);
+    }
+    return ret < 0 ? ret
+                   : node_pwrite(s->n->file->node, 0, s->cluster_size, cluster,
+                                 0);
 }
 
 int coroutine_fn qc_set_incompat(QcowState *s, uint64_t bits, bool on)

@@ -109,6 +109,7 @@ static int coroutine_fn extend_run(AllocWrite *w, const QcMap *first,
 {
     QcowState *s = w->s;
     QcMap m = *first;
+    bool fill = w->flags & BLK_REQ_UNCHANGED;
 
     *end = start;
     w->zero_around = true;
@@ -125,7 +126,8 @@ static int coroutine_fn extend_run(AllocWrite *w, const QcMap *first,
                 return ret;
             }
         }
-    } while (*end < limit && !is_writable_in_place(&m) && !is_reusable(&m));
+    } while (*end < limit && !is_writable_in_place(&m) && !is_reusable(&m) &&
+             !(fill && m.type != QC_TYPE_UNALLOCATED));
     return 0;
 }
 
@@ -157,7 +159,8 @@ static int coroutine_fn alloc_clusters(AllocWrite *w)
         return 0;
     }
     ret = qc_map(s, start, limit - start, true, &first);
-    if (ret < 0 || is_writable_in_place(&first)) {
+    if (ret < 0 || is_writable_in_place(&first) ||
+        ((w->flags & BLK_REQ_UNCHANGED) && first.type != QC_TYPE_UNALLOCATED)) {
         return ret;
     }
     w->reuse = is_reusable(&first);
@@ -392,12 +395,15 @@ static int64_t coroutine_fn write_in_place(QcowState *s, int64_t offset,
     QcMap map;
     int ret = qc_map(s, offset, bytes, false, &map);
 
-    if (ret < 0 || !is_writable_in_place(&map)) {
+    if (ret >= 0 && (flags & BLK_REQ_UNCHANGED) &&
+        map.type != QC_TYPE_UNALLOCATED) {
+        /* There already, and maybe newer than what is to be written. */
+    } else if (ret < 0 || !is_writable_in_place(&map)) {
         map.bytes = 0;
     } else {
         ret = qc_check_overlap(s, map.host, map.bytes);
     }
-    if (ret >= 0 && map.bytes) {
+    if (ret >= 0 && map.bytes && !(flags & BLK_REQ_UNCHANGED)) {
         ret = node_pwritev(s->n->file->node, map.host, map.bytes, iov,
                            iov_offset, flags);
     }

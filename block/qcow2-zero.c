@@ -40,6 +40,7 @@ typedef enum ClearMode {
     CLEAR_DISCARD,    /* reads as zeroes where possible; frees the cluster */
     CLEAR_ZERO,       /* reads as zeroes; keeps the cluster */
     CLEAR_ZERO_UNMAP, /* reads as zeroes; frees the cluster */
+    CLEAR_ZERO_NEW,   /* reads as zeroes where there was nothing */
 } ClearMode;
 
 /* What an L2 entry becomes. *gone: its cluster is to be freed. */
@@ -52,6 +53,9 @@ static uint64_t cleared_entry(const QcowState *s, uint64_t entry,
     bool need_zero = s->n->backing || mode != CLEAR_DISCARD;
 
     *gone = false;
+    if (mode == CLEAR_ZERO_NEW && type != QC_TYPE_UNALLOCATED) {
+        return entry;
+    }
     if (mode == CLEAR_ZERO &&
         (type == QC_TYPE_NORMAL || type == QC_TYPE_ZERO_ALLOC)) {
         return entry | QC_ZERO;
@@ -194,8 +198,9 @@ int coroutine_fn qc_pwrite_zeroes(BlockNode *n, int64_t offset, int64_t bytes,
         return -ENOTSUP;
     }
     ret = clear_clusters(s, offset, ALIGN_UP(bytes, s->cluster_size),
-                         flags & BLK_REQ_MAY_UNMAP ? CLEAR_ZERO_UNMAP
-                                                   : CLEAR_ZERO,
+                         flags & BLK_REQ_UNCHANGED   ? CLEAR_ZERO_NEW
+                         : flags & BLK_REQ_MAY_UNMAP ? CLEAR_ZERO_UNMAP
+                                                     : CLEAR_ZERO,
                          s->discard_request);
     return ret >= 0 && (flags & BLK_REQ_FUA) ? node_flush(n) : ret;
 }

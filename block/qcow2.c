@@ -366,4 +366,5 @@ const BlockDriver block_driver_qcow2 = {
     .size = &qcow2_size_ops,
     .info = &qcow2_info_ops,
     .reopen = &qcow2_reopen_ops,
+    .create = &qcow2_create_ops,
 };

@@ -192,6 +192,9 @@ void qc_options_drop(QcOptions *opt); /* or not */
 
 /* qcow2-header.c */
 bool coroutine_fn qc_header_read(QcowState *s, Error **errp);
+/* The header cluster that s->h, the names and the extensions make, over what
+ * is in @cluster. -ENOSPC: does not fit. */
+int qc_header_build(QcowState *s, char *cluster);
 /* s->lock held: rewrite the header cluster from s->h. */
 int coroutine_fn qc_header_write(QcowState *s);
 int coroutine_fn qc_set_incompat(QcowState *s, uint64_t bits, bool on);
@@ -288,6 +291,14 @@ int coroutine_fn qc_pdiscard(BlockNode *n, int64_t offset, int64_t bytes);
 /* Wait until no allocation is under way in the range; s->lock held, and
  * released while waiting. True when it waited: look again. */
 bool coroutine_fn qc_wait_allocs(QcowState *s, int64_t offset, int64_t bytes);
+
+/* qcow2-create.c */
+/* Host clusters for all of [from, to), which has none. */
+int coroutine_fn qc_preallocate(BlockNode *n, int64_t from, int64_t to);
+/* Bytes of an image of @size with that many data clusters and all of its L2
+ * tables. */
+uint64_t qc_image_size(uint64_t size, unsigned cluster_bits,
+                       unsigned refcount_order, uint64_t data_clusters);
 
 /* qcow2-resize.c */
 bool coroutine_fn qc_truncate(BlockNode *n, int64_t size, bool exact,

@@ -74,9 +74,13 @@ BlockDeviceInfoList *qmp_query_named_block_nodes(Vm *vm, bool has_flat,
     BlockGraph *g = block_vm_graph(vm);
     BlockDeviceInfoList *list = NULL, **tail = &list;
 
-    for (guint i = 0; i < g->nodes->len; i++) {
-        QAPI_LIST_APPEND(tail, device_info(g->nodes->pdata[i], NULL,
-                                           has_flat && flat));
+    /* The newest first. */
+    for (guint i = g->nodes->len; i-- > 0;) {
+        BlockNode *n = g->nodes->pdata[i];
+
+        if (!n->implicit) {
+            QAPI_LIST_APPEND(tail, device_info(n, NULL, has_flat && flat));
+        }
     }
     return list;
 }
@@ -110,7 +114,7 @@ static BlockInfo *blk_info(BlockBackend *blk)
     info->device = g_strdup(blk->name);
     info->qdev = blk_qdev(blk);
     info->type = g_strdup("unknown");
-    info->removable = blk->removable;
+    info->removable = !blk->dev || blk->removable;
     if (has_iostatus(blk)) {
         info->has_io_status = true;
         info->io_status = !status            ? BLOCK_DEVICE_IO_STATUS_OK
@@ -118,7 +122,12 @@ static BlockInfo *blk_info(BlockBackend *blk)
                                              : BLOCK_DEVICE_IO_STATUS_FAILED;
     }
     if (blk->root) {
-        info->inserted = device_info(blk->root->node, blk, false);
+        BlockNode *n = blk->root->node;
+
+        while (n->implicit) {
+            n = n->file->node;
+        }
+        info->inserted = device_info(n, blk, false);
     }
     return info;
 }

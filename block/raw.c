@@ -263,4 +263,5 @@ const BlockDriver block_driver_raw = {
     .io = &raw_io_ops,
     .size = &raw_size_ops,
     .reopen = &raw_reopen_ops,
+    .create = &raw_create_ops,
 };

@@ -89,7 +89,9 @@ bool block_add_blockdev_option(Vm *vm, const char *text, Error **errp)
     return blockdev_add_option(block_vm_graph(vm), text, errp);
 }
 
-bool block_add_drive_option(Vm *vm, const char *text, Error **errp)
+bool block_add_drive_option(Vm *vm, const char *text, bool snapshot,
+                            Error **errp)
 {
+    block_vm_graph(vm)->snapshot = snapshot;
     return drive_add(block_vm_graph(vm), text, errp);
 }

@@ -357,7 +357,8 @@ static bool do_blockdev(Launch *l, Vm *vm, const char *text, Error **errp)
 
 static bool do_drive(Launch *l, Vm *vm, const char *text, Error **errp)
 {
-    return block_add_drive_option(vm, text, errp);
+    return block_add_drive_option(
+        vm, text, options_have(&l->options, OPT_SNAPSHOT), errp);
 }
 
 static bool do_netdev(Launch *l, Vm *vm, const char *text, Error **errp)

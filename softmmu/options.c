@@ -67,6 +67,8 @@ static const OptionDef defs[] = {
       "add a block node" },
     { "drive", OPT_DRIVE, "[file=path][,if=type][,id=id][,format=format...]",
       "add a drive" },
+    { "snapshot", OPT_SNAPSHOT, NULL,
+      "write to temporary files instead of the images of -drive" },
     { "netdev", OPT_NETDEV, "type,id=id[,option=value...]",
       "add a network backend ('-netdev help' lists types)" },
     { "nic", OPT_NIC, "type[,option=value...]|none",

@@ -29,7 +29,8 @@ enum {
     BLK_REQ_FUA = 1,         /* on stable storage when it completes */
     BLK_REQ_MAY_UNMAP = 2,   /* write zeroes: may deallocate */
     BLK_REQ_NO_FALLBACK = 4, /* write zeroes: -ENOTSUP rather than slow */
-    BLK_REQ_UNCHANGED = 8,   /* the write does not alter visible data */
+    BLK_REQ_UNCHANGED = 8,   /* the write does not alter visible data: only what
+                              * is not allocated is written */
 };
 
 /* Largest request: leaves room for rounding in an int. */

@@ -28,6 +28,7 @@ struct BlockGraph {
     unsigned next_name;
     unsigned opening; /* nested block_open() */
     bool probing;     /* the node being opened was probed */
+    bool snapshot;    /* -snapshot: the default of -drive snapshot= */
 };
 
 BlockGraph *block_graph_new(Loop *loop);

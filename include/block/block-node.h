@@ -62,6 +62,7 @@ struct BlockNode {
     void *state;    /* drv->state_size bytes */
     char *name;     /* node-name, unique */
     bool named;     /* by the user */
+    bool implicit;  /* a filter that -drive brings: not shown */
     char *filename; /* for people; "" when there is none */
     BlockOpenFlags flags;
     BlockdevOptions *opts; /* as given when it was opened or reopened */
@@ -183,6 +184,7 @@ struct BlockDriver {
     const BlockPermOps *perm;
     const BlockInfoOps *info;
     const BlockReopenOps *reopen;
+    const struct BlockCreateOps *create; /* NULL: cannot be made */
 };
 
 extern const BlockDriver *const block_drivers[]; /* ends with NULL */

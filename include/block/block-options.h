@@ -11,7 +11,8 @@ BlockGraph *block_vm_graph(Vm *vm);
 /* "-blockdev": key=value or JSON. */
 bool block_add_blockdev_option(Vm *vm, const char *text, Error **errp);
 /* "-drive". Drives for a device of their own are left to the caller: see
- * drive_next(). */
-bool block_add_drive_option(Vm *vm, const char *text, Error **errp);
+ * drive_next(). @snapshot: the default of snapshot=. */
+bool block_add_drive_option(Vm *vm, const char *text, bool snapshot,
+                            Error **errp);
 
 #endif

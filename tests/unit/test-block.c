@@ -389,7 +389,7 @@ static void test_bad_drives_are_refused(void)
         "if=none,id=x,rerror=enospc",
         "if=none,id=x,file=/nonexistent/y",
         "if=none,id=x,driver=null-co,colour=red",
-        "if=none,id=x,snapshot=on",
+        "if=none,id=x,snapshot=perhaps",
         "if=none,id=x,index=1,bus=0",
         "if=none,id=x,media=tape",
         "if=none,id=x,driver=null-co,discard=perhaps",
@@ -446,6 +446,33 @@ static void test_requests_outside_fail(void)
     blk_remove_node(blk);
     g_assert_cmpint(blk_pread(blk, 0, 512, buf), ==, -ENOMEDIUM);
     blk_unref(blk);
+}
+
+static void test_drive_snapshot_leaves_the_image_alone(void)
+{
+    g_autofree char *path = temp_image(0, MiB);
+    g_autofree char *option =
+        g_strdup_printf("id=snap,if=none,format=raw,snapshot=on,file=%s", path);
+    g_autofree char *raw = g_strdup_printf("file,filename=%s", path);
+    DriveInfo *d = drive_add(graph, option, error_abort);
+    BlockBackend *blk = d->blk, *direct;
+    uint8_t buf[3000];
+
+    memset(buf, 0x55, sizeof(buf));
+    blk_set_perm(blk, BLK_PERM_READ | BLK_PERM_WRITE, BLK_PERM_ALL,
+                 error_abort);
+    g_assert_cmpint(blk_pwrite(blk, 1000, sizeof(buf), buf, 0), ==, 0);
+    g_assert_cmpint(blk_flush(blk), ==, 0);
+    memset(buf, 0, sizeof(buf));
+    g_assert_cmpint(blk_pread(blk, 1000, sizeof(buf), buf), ==, 0);
+    g_assert_cmphex(buf[0], ==, 0x55);
+    g_assert_cmphex(buf[2999], ==, 0x55);
+    blk_remove_node(blk);
+    direct = open_blk(raw, BLK_PERM_ALL);
+    g_assert_cmpint(blk_pread(direct, 1000, sizeof(buf), buf), ==, 0);
+    g_assert_cmphex(buf[0], ==, 0);
+    blk_unref(direct);
+    unlink(path);
 }
 
 /* Pages of the first @bytes of @path that the host has in memory. */
@@ -514,6 +541,8 @@ int main(int argc, char **argv)
     g_test_add_func("/block/drive", test_drive_takes_its_options);
     g_test_add_func("/block/drive-bad", test_bad_drives_are_refused);
     g_test_add_func("/block/errors", test_error_policy);
+    g_test_add_func("/block/drive-snapshot",
+                    test_drive_snapshot_leaves_the_image_alone);
     g_test_add_func("/block/drop-cache", test_drop_cache_when_taking_over);
     g_test_add_func("/block/outside", test_requests_outside_fail);
     g_test_add_func("/block/loops/raw", test_raw_from_several_loops);

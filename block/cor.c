@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * copy-on-read: a filter that keeps what is read from a backing file in the
+ * image above it. The write that keeps it is marked as changing nothing, so
+ * that the format drops what another write has overtaken.
+ * Spec: the driver copy-on-read in QEMU 7.2's QMP reference.
+ */
+#include "util/osdep.h"
+
+#include "block/drivers.h"
+#include "qapi/qapi-types-block-core.h"
+#include "util/error.h"
+
+/* At most this much is copied at once. */
+#define COPY_MAX ((int64_t)(1 * MiB))
+
+
+static bool coroutine_fn cor_open(BlockNode *n, const BlockdevOptions *opts,
+                                  Error **errp)
+{
+    const BlockdevOptionsCor *o = &opts->u.copy_on_read;
+
+    n->file = node_open_child(n, "file", o->file,
+                              BLOCK_ROLE_FILTERED | BLOCK_ROLE_PRIMARY, errp);
+    if (!n->file) {
+        return false;
+    }
+    n->length = node_length(n->file->node);
+    n->zero_flags = n->file->node->zero_flags;
+    g_free(n->filename);
+    n->filename = g_strdup(n->file->node->filename);
+    return true;
+}
+
+static void cor_child_perm(BlockNode *n, const BlockEdge *e, uint64_t perm,
+                           uint64_t shared, uint64_t *child_perm,
+                           uint64_t *child_shared)
+{
+    *child_perm = perm;
+    *child_shared = shared;
+    if ((perm & BLK_PERM_READ) && !n->read_only) {
+        *child_perm |= BLK_PERM_WRITE_UNCHANGED;
+    }
+}
+
+/* Copying
+ * ------------------------------------------------------------------------ */
+
+/* The whole blocks around [offset, offset + bytes). */
+static void whole_blocks(const BlockNode *file, int64_t *offset, int64_t *bytes)
+{
+    int64_t align = MAX(file->limits.write_zeroes_alignment,
+                        file->limits.request_alignment);
+    int64_t start = ALIGN_DOWN(*offset, align);
+    int64_t end = MIN(ALIGN_UP(*offset + *bytes, align), node_length(file));
+
+    *offset = start;
+    *bytes = end - start;
+}
+
+/* Read what the image does not hold itself, and let it keep that. */
+static int coroutine_fn read_and_keep(BlockNode *file, int64_t offset,
+                                      int64_t bytes, const IoVec *iov,
+                                      size_t iov_offset)
+{
+    int64_t start = offset, len = bytes;
+    IoVec v;
+    char *buf;
+    int ret;
+
+    whole_blocks(file, &start, &len);
+    buf = node_alloc(file, len);
+    if (!buf) {
+        return -ENOMEM;
+    }
+    v = IOVEC_BUF(buf, len);
+    ret = node_preadv(file, start, len, &v, 0, 0);
+    if (ret >= 0) {
+        iov_from_buf(iov, iov_offset, buf + (offset - start), bytes);
+        /* What cannot be kept is read from below again the next time. */
+        if (!iov_is_zero(&v, 0, len) ||
+            node_pwrite_zeroes(file, start, len, BLK_REQ_UNCHANGED) < 0) {
+            node_pwritev(file, start, len, &v, 0, BLK_REQ_UNCHANGED);
+        }
+    }
+    free(buf);
+    return ret;
+}
+
+static int coroutine_fn cor_preadv(BlockNode *n, int64_t offset, int64_t bytes,
+                                   const IoVec *iov, size_t iov_offset,
+                                   unsigned flags)
+{
+    BlockNode *file = n->file->node, *where;
+    int ret = 0;
+
+    if (file->read_only || n->read_only) {
+        return node_preadv(file, offset, bytes, iov, iov_offset, flags);
+    }
+    while (bytes && ret >= 0) {
+        int64_t num, map;
+
+        ret = node_block_status(file, false, offset, MIN(bytes, COPY_MAX), &num,
+                                &map, &where);
+        if (ret < 0) {
+            break;
+        }
+        if ((ret & BLK_STATUS_ALLOCATED) || !file->backing || !num) {
+            num = num ? num : bytes;
+            ret = node_preadv(file, offset, num, iov, iov_offset, flags);
+        } else {
+            ret = read_and_keep(file, offset, num, iov, iov_offset);
+        }
+        offset += num;
+        iov_offset += num;
+        bytes -= num;
+    }
+    return ret;
+}
+
+static void cor_refresh_limits(BlockNode *n)
+{
+    const BlockLimits *l = &n->file->node->limits;
+
+    n->limits.discard_alignment = l->discard_alignment;
+    n->limits.write_zeroes_alignment = l->write_zeroes_alignment;
+}
+
+/* The rest
+ * ----------------------------------------------------------------------- */
+
+static int coroutine_fn cor_pwritev(BlockNode *n, int64_t offset, int64_t bytes,
+                                    const IoVec *iov, size_t iov_offset,
+                                    unsigned flags)
+{
+    return node_pwritev(n->file->node, offset, bytes, iov, iov_offset, flags);
+}
+
+static int coroutine_fn cor_pwrite_zeroes(BlockNode *n, int64_t offset,
+                                          int64_t bytes, unsigned flags)
+{
+    return node_pwrite_zeroes(n->file->node, offset, bytes, flags);
+}
+
+static int coroutine_fn cor_pdiscard(BlockNode *n, int64_t offset,
+                                     int64_t bytes)
+{
+    return node_pdiscard(n->file->node, offset, bytes);
+}
+
+static int coroutine_fn cor_block_status(BlockNode *n, bool want_zero,
+                                         int64_t offset, int64_t bytes,
+                                         int64_t *pnum, int64_t *map,
+                                         BlockNode **file)
+{
+    *pnum = bytes;
+    *map = offset;
+    *file = n->file->node;
+    return BLK_STATUS_OFFSET | BLK_STATUS_RECURSE;
+}
+
+static int64_t coroutine_fn cor_getlength(BlockNode *n)
+{
+    return node_length(n->file->node);
+}
+
+static bool coroutine_fn cor_truncate(BlockNode *n, int64_t size, bool exact,
+                                      Error **errp)
+{
+    return node_truncate(n->file->node, size, exact, errp);
+}
+
+static const BlockIoOps cor_io_ops = {
+    .preadv = cor_preadv,
+    .pwritev = cor_pwritev,
+    .pwrite_zeroes = cor_pwrite_zeroes,
+    .pdiscard = cor_pdiscard,
+    .block_status = cor_block_status,
+};
+
+static const BlockSizeOps cor_size_ops = {
+    .getlength = cor_getlength,
+    .truncate = cor_truncate,
+};
+
+static const BlockPermOps cor_perm_ops = {
+    .child = cor_child_perm,
+};
+
+const BlockDriver block_driver_copy_on_read = {
+    .name = "copy-on-read",
+    .driver = BLOCKDEV_DRIVER_COPY_ON_READ,
+    .filter = true,
+    .open = cor_open,
+    .refresh_limits = cor_refresh_limits,
+    .io = &cor_io_ops,
+    .size = &cor_size_ops,
+    .perm = &cor_perm_ops,
+};

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Making images: options, plain files, raw images. */
+#include "util/osdep.h"
+
+#include "block/block-create.h"
+#include "block/block-graph.h"
+#include "block/drivers.h"
+#include "block/file.h"
+#include "qobject/keyval.h"
+#include "util/error.h"
+
+/* Options
+ * ------------------------------------------------------------------------ */
+
+const BlockCreateOps *block_create_ops(const char *format, Error **errp)
+{
+    const BlockDriver *drv = block_driver_find(format);
+
+    if (!drv) {
+        error_set(errp, "Unknown file format '%s'", format);
+        return NULL;
+    }
+    if (!drv->create) {
+        error_set(errp, "Format driver '%s' does not support image creation",
+                  format);
+        return NULL;
+    }
+    return drv->create;
+}
+
+static const BlockCreateOption *find_option(const BlockCreateOps *ops,
+                                            const char *name)
+{
+    for (const BlockCreateOption *o = ops->options; o->name; o++) {
+        if (!strcmp(o->name, name)) {
+            return o;
+        }
+    }
+    return NULL;
+}
+
+static bool check_value(const BlockCreateOption *o, const char *text,
+                        Error **errp)
+{
+    uint64_t v;
+    bool b;
+
+    switch (o->kind) {
+    case BLOCK_OPTION_BOOL:
+        return parse_bool(text, &b) ||
+               error_set(errp, "Parameter '%s' expects 'on' or 'off'", o->name);
+    case BLOCK_OPTION_NUM:
+        return parse_uint64(text, &v) ||
+               error_set(errp, "Parameter '%s' expects a number", o->name);
+    case BLOCK_OPTION_SIZE:
+        if (parse_size(text, 'B', &v)) {
+            return true;
+        }
+        error_set(errp,
+                  "Parameter '%s' expects a non-negative number below 2^64",
+                  o->name);
+        error_hint(errp, "Optional suffix k, M, G, T, P or E means kilo-, "
+                         "mega-, giga-, tera-, peta-\n"
+                         "and exabytes, respectively.\n");
+        return false;
+    default:
+        return true;
+    }
+}
+
+bool block_create_check(const BlockCreateOps *ops, const QDict *opts,
+                        Error **errp)
+{
+    QDICT_FOREACH(opts, e) {
+        const BlockCreateOption *o = find_option(ops, e->key);
+
+        if (!o) {
+            return error_set(errp, "Invalid parameter '%s'", e->key);
+        }
+        if (!check_value(o, qobject_get_str(e->value), errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+uint64_t block_option_size(const QDict *opts, const char *name, uint64_t def)
+{
+    const char *text = qdict_get_str(opts, name);
+    uint64_t v;
+
+    return text && parse_size(text, 'B', &v) ? v : def;
+}
+
+bool block_option_bool(const QDict *opts, const char *name, bool def)
+{
+    const char *text = qdict_get_str(opts, name);
+    bool v;
+
+    return text && parse_bool(text, &v) ? v : def;
+}
+
+bool block_prealloc_parse(const char *text, bool metadata, BlockPrealloc *mode,
+                          Error **errp)
+{
+    static const char *const names[] = { "off", "metadata", "falloc", "full" };
+
+    *mode = BLOCK_PREALLOC_OFF;
+    for (size_t i = 0; text && i < ARRAY_SIZE(names); i++) {
+        if (!strcmp(text, names[i])) {
+            *mode = i;
+            text = NULL;
+        }
+    }
+    if (text) {
+        return error_set(errp,
+                         "Parameter 'preallocation' does not accept value "
+                         "'%s'",
+                         text);
+    }
+    if (*mode == BLOCK_PREALLOC_METADATA && !metadata) {
+        return error_set(errp, "Unsupported preallocation mode 'metadata'");
+    }
+    return true;
+}
+
+bool block_create(BlockGraph *g, const char *format, const char *filename,
+                  const QDict *opts, Error **errp)
+{
+    const BlockCreateOps *ops = block_create_ops(format, errp);
+
+    return ops && block_create_check(ops, opts, errp) &&
+           ops->create(g, filename, opts, errp);
+}
+
+/* Files
+ * -------------------------------------------------------------------------- */
+
+static int write_zeroes(int fd, int64_t start, int64_t end)
+{
+    size_t size = 64 * KiB;
+    g_autofree char *buf = g_malloc0(size);
+
+    while (start < end) {
+        ssize_t n = RETRY_ON_EINTR(
+            pwrite(fd, buf, MIN((int64_t)size, end - start), start));
+
+        if (n < 0) {
+            return -errno;
+        }
+        start += n;
+    }
+    return fsync(fd) < 0 ? -errno : 0;
+}
+
+int file_preallocate(int fd, int64_t start, int64_t end, BlockPrealloc mode)
+{
+    if (start >= end) {
+        return 0;
+    }
+    switch (mode) {
+    case BLOCK_PREALLOC_FALLOC:
+        return -posix_fallocate(fd, start, end - start);
+    case BLOCK_PREALLOC_FULL:
+        return write_zeroes(fd, start, end);
+    default:
+        return 0;
+    }
+}
+
+/* Nobody may be using the file that is about to be overwritten. */
+static bool lock_for_creation(FileState *s, Error **errp)
+{
+    if (!file_lock_supported(s->fd)) {
+        return true;
+    }
+    s->use_locks = true;
+    return file_lock_prepare(s, BLK_PERM_WRITE | BLK_PERM_RESIZE,
+                             BLK_PERM_ALL & ~BLK_PERM_WRITE_UNCHANGED &
+                                 ~BLK_PERM_READ,
+                             errp);
+}
+
+static bool fill_file(int fd, const char *path, int64_t size,
+                      BlockPrealloc mode, Error **errp)
+{
+    int ret = ftruncate(fd, 0) < 0 || ftruncate(fd, size) < 0 ? -errno : 0;
+
+    if (ret < 0) {
+        return error_errno(errp, -ret, "Could not resize file '%s'", path);
+    }
+    ret = file_preallocate(fd, 0, size, mode);
+    return ret >= 0 || error_errno(errp, -ret,
+                                   "Could not preallocate data for '%s'", path);
+}
+
+/* A device is as big as it is. */
+static bool check_device(int fd, const char *path, int64_t size, Error **errp)
+{
+    int64_t have = lseek(fd, 0, SEEK_END);
+
+    return have >= size || error_set(errp,
+                                     "The device '%s' is too small for the "
+                                     "requested size",
+                                     path);
+}
+
+bool block_create_file(const char *filename, int64_t size, BlockPrealloc mode,
+                       Error **errp)
+{
+    const char *path = g_str_has_prefix(filename, "file:")
+                           ? filename + strlen("file:")
+                           : filename;
+    bool existed = !access(path, F_OK), ok;
+    autofd int fd = -1;
+    FileState s = { 0 };
+
+    if (path == filename && block_path_has_protocol(filename)) {
+        return error_set(errp, "Unknown protocol '%.*s'",
+                         (int)strcspn(filename, ":"), filename);
+    }
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0) {
+        return error_errno(errp, errno, "Could not create '%s'", path);
+    }
+    s.fd = s.lock_fd = fd;
+    s.path = (char *)path;
+    if (!lock_for_creation(&s, errp)) {
+        return false;
+    }
+    ok = file_is_device(fd) ? check_device(fd, path, size, errp)
+                            : fill_file(fd, path, size, mode, errp);
+    if (!ok && !existed) {
+        unlink(path);
+    }
+    return ok;
+}
+
+/* Raw
+ * ---------------------------------------------------------------------------- */
+
+static bool raw_create(BlockGraph *g, const char *filename, const QDict *opts,
+                       Error **errp)
+{
+    uint64_t size = block_option_size(opts, "size", 0);
+    BlockPrealloc mode;
+
+    if (!block_prealloc_parse(qdict_get_str(opts, "preallocation"), false,
+                              &mode, errp)) {
+        return false;
+    }
+    if (size > BLK_MAX_LENGTH) {
+        return error_set(errp, "Image size is too large");
+    }
+    return block_create_file(filename, ALIGN_UP(size, 512), mode, errp);
+}
+
+static const BlockCreateOption raw_options[] = {
+    { "size", BLOCK_OPTION_SIZE, "Virtual disk size", NULL },
+    { "preallocation", BLOCK_OPTION_STR,
+      "Preallocation mode (allowed values: off, falloc, full)", NULL },
+    {},
+};
+
+const BlockCreateOps raw_create_ops = {
+    .options = raw_options,
+    .create = raw_create,
+};

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Making qcow2 images: an image of no size is written by hand, then opened and
+ * grown like any other.
+ * Spec: the qcow2 specification; "qemu-img create -f qcow2 -o help" of 7.2.
+ */
+#include "util/osdep.h"
+
+#include "block/block-backend.h"
+#include "block/block-create.h"
+#include "block/block-graph.h"
+#include "block/drivers.h"
+#include "block/qcow2.h"
+#include "qapi/qapi-types-block-core.h"
+#include "util/error.h"
+
+typedef struct Plan {
+    QcHeader h;
+    const char *backing, *backing_format;
+    BlockPrealloc prealloc;
+} Plan;
+
+/* Options
+ * ------------------------------------------------------------------------ */
+
+static bool plan_version(const QDict *opts, QcHeader *h, Error **errp)
+{
+    const char *compat = qdict_get_str(opts, "compat");
+
+    h->version = 3;
+    if (!compat || !strcmp(compat, "1.1") || !strcmp(compat, "v3")) {
+        return true;
+    }
+    h->version = 2;
+    return !strcmp(compat, "0.10") || !strcmp(compat, "v2") ||
+           error_set(errp, "Parameter 'version' does not accept value '%s'",
+                     compat);
+}
+
+static bool plan_compression(const QDict *opts, QcHeader *h, Error **errp)
+{
+    const char *type = qdict_get_str(opts, "compression_type");
+
+    if (!type || !strcmp(type, "zlib")) {
+        return true;
+    }
+#ifdef CONFIG_ZSTD
+    if (!strcmp(type, "zstd")) {
+        h->compression = 1;
+        h->incompat |= QC_INCOMPAT_COMPRESSION;
+        return h->version >= 3 ||
+               error_set(errp, "Non-zlib compression type is only supported "
+                               "with compatibility level 1.1 and above (use "
+                               "version=v3 or greater)");
+    }
+#endif
+    return error_set(errp,
+                     "Parameter 'compression-type' does not accept value '%s'",
+                     type);
+}
+
+static bool plan_refcounts(const QDict *opts, QcHeader *h, Error **errp)
+{
+    uint64_t bits = block_option_size(opts, "refcount_bits", 16);
+
+    if (bits > 64 || !is_power_of_2(bits)) {
+        return error_set(errp, "Refcount width must be a power of two and may "
+                               "not exceed 64 bits");
+    }
+    if (h->version < 3 && bits != 16) {
+        return error_set(errp, "Different refcount widths than 16 bits require "
+                               "compatibility level 1.1 or above (use "
+                               "version=v3 or greater)");
+    }
+    h->refcount_order = __builtin_ctzll(bits);
+    return true;
+}
+
+static bool plan_cluster(const QDict *opts, QcHeader *h, Error **errp)
+{
+    uint64_t size = block_option_size(opts, "cluster_size", 64 * KiB);
+
+    if (!is_power_of_2(size) || size < BIT(QC_MIN_CLUSTER_BITS) ||
+        size > BIT(QC_MAX_CLUSTER_BITS)) {
+        return error_set(errp, "Cluster size must be a power of two between "
+                               "512 and 2048k");
+    }
+    h->cluster_bits = __builtin_ctzll(size);
+    return true;
+}
+
+static bool plan_backing(const QDict *opts, Plan *p, Error **errp)
+{
+    p->backing = qdict_get_str(opts, "backing_file");
+    p->backing_format = qdict_get_str(opts, "backing_fmt");
+    if (p->backing_format && !p->backing) {
+        return error_set(errp, "Backing format cannot be used without backing "
+                               "file");
+    }
+    if (p->backing_format && !block_driver_find(p->backing_format)) {
+        return error_set(errp, "Unknown driver '%s'", p->backing_format);
+    }
+    if (p->backing && p->prealloc != BLOCK_PREALLOC_OFF) {
+        return error_set(errp, "Backing file and preallocation can only be "
+                               "used at the same time if extended_l2 is on");
+    }
+    if (p->backing && strlen(p->backing) > 1023) {
+        return error_set(errp, "Backing file name is too long");
+    }
+    return true;
+}
+
+static bool plan(const QDict *opts, Plan *p, Error **errp)
+{
+    QcHeader *h = &p->h;
+
+    h->size = ALIGN_UP(block_option_size(opts, "size", 0), 512);
+    if (h->size > BLK_MAX_LENGTH) {
+        return error_set(errp, "Image size is too large");
+    }
+    if (!plan_version(opts, h, errp) || !plan_cluster(opts, h, errp) ||
+        !block_prealloc_parse(qdict_get_str(opts, "preallocation"), true,
+                              &p->prealloc, errp) ||
+        !plan_backing(opts, p, errp) || !plan_refcounts(opts, h, errp) ||
+        !plan_compression(opts, h, errp)) {
+        return false;
+    }
+    if (block_option_bool(opts, "lazy_refcounts", false)) {
+        h->compat |= QC_COMPAT_LAZY;
+        if (h->version < 3) {
+            return error_set(errp, "Lazy refcounts only supported with "
+                                   "compatibility level 1.1 and above (use "
+                                   "version=v3 or greater)");
+        }
+    }
+    return true;
+}
+
+/* The empty image
+ * ---------------------------------------------------------------- */
+
+/* Header, refcount table, refcount block: a cluster each. */
+static int64_t format_empty(const Plan *p, char **image)
+{
+    int64_t cluster = (int64_t)BIT(p->h.cluster_bits);
+    uint64_t block = htobe64(2 * cluster);
+    QcowState s = {
+        .h = p->h,
+        .cluster_size = cluster,
+        .backing_name = (char *)p->backing,
+        .backing_format = (char *)p->backing_format,
+    };
+    int ret;
+
+    *image = g_malloc0(3 * cluster);
+    s.extensions = g_byte_array_new();
+    s.h.size = 0;
+    s.h.reftable_offset = cluster;
+    s.h.reftable_clusters = 1;
+    ret = qc_header_build(&s, *image);
+    memcpy(*image + cluster, &block, 8);
+    for (int i = 0; i < 3; i++) {
+        qc_refcount_poke(*image + 2 * cluster, s.h.refcount_order, i, 1);
+    }
+    g_byte_array_free(s.extensions, TRUE);
+    return ret < 0 ? ret : 3 * cluster;
+}
+
+typedef struct Fill {
+    BlockNode *n;
+    const Plan *p;
+    char *image;
+    int64_t bytes;
+    bool ok;
+    Error **errp;
+} Fill;
+
+static void coroutine_fn write_empty(void *opaque)
+{
+    Fill *f = opaque;
+    int ret = node_pwrite(f->n, 0, f->bytes, f->image, 0);
+
+    f->ok = ret >= 0 ||
+            error_errno(f->errp, -ret, "Could not write qcow2 header");
+}
+
+static void coroutine_fn grow(void *opaque)
+{
+    Fill *f = opaque;
+    int ret = 0;
+
+    f->ok = node_truncate(f->n, f->p->h.size, true, f->errp);
+    if (f->ok && f->p->prealloc != BLOCK_PREALLOC_OFF) {
+        ret = qc_preallocate(f->n, 0, f->p->h.size);
+        f->ok = ret >= 0 ||
+                error_errno(f->errp, -ret, "Could not preallocate metadata");
+    }
+}
+
+/* Use the node that @opts open for @fn, with all permissions. */
+static bool with_node(BlockGraph *g, QDict *opts, CoroutineFn *fn, Fill *f)
+{
+    BlockBackend *blk;
+
+    f->n = block_open_filename(g, NULL, NULL, opts, NULL, f->errp);
+    if (!f->n) {
+        return false;
+    }
+    blk = blk_new(g, BLK_PERM_READ | BLK_PERM_WRITE | BLK_PERM_RESIZE,
+                  BLK_PERM_READ);
+    if (blk_insert_node(blk, f->n, f->errp)) {
+        block_run(fn, f);
+    } else {
+        f->ok = false;
+    }
+    blk_unref(blk);
+    node_unref(f->n);
+    return f->ok;
+}
+
+static bool write_image(BlockGraph *g, const char *filename, const Plan *p,
+                        Error **errp)
+{
+    g_autoptr(QDict) file = qdict_new();
+    g_autoptr(QDict) top = qdict_new();
+    Fill f = { .p = p, .errp = errp };
+    bool ok;
+
+    f.bytes = format_empty(p, &f.image);
+    if (f.bytes < 0) {
+        g_free(f.image);
+        return error_set(errp, "Header of the image does not fit a cluster");
+    }
+    qdict_put_str(file, "driver", "file");
+    qdict_put_str(file, "filename", filename);
+    ok = with_node(g, file, write_empty, &f);
+    g_free(f.image);
+    if (!ok) {
+        return false;
+    }
+    qdict_put_str(top, "driver", "qcow2");
+    qdict_put(top, "file", qobject_ref(file));
+    qdict_put_null(top, "backing");
+    return with_node(g, top, grow, &f);
+}
+
+/* Space
+ * ---------------------------------------------------------------------------- */
+
+int coroutine_fn qc_preallocate(BlockNode *n, int64_t from, int64_t to)
+{
+    QcowState *s = n->state;
+    int64_t end = 0;
+    int ret = 0;
+
+    for (int64_t at = qc_cluster_start(s, from); at < to && ret >= 0;) {
+        int64_t got, host;
+        unsigned index;
+        QcTable *slice;
+
+        co_mutex_lock(&s->lock);
+        ret = qc_l2_for_write(s, at, &slice, &index);
+        if (ret < 0) {
+            co_mutex_unlock(&s->lock);
+            return ret;
+        }
+        got = ALIGN_UP(to - at, s->cluster_size);
+        got = MIN(got, (int64_t)(BIT(s->slice_bits) - index)
+                           << s->cluster_bits);
+        host = qc_alloc(s, got, false, &got);
+        ret = host < 0 ? host : qc_cache_depend(s->l2c, s->rbc);
+        for (int64_t i = 0; ret >= 0 && i < got >> s->cluster_bits; i++) {
+            qc_l2_store(slice, index + i,
+                        (host + (i << s->cluster_bits)) | QC_COPIED);
+        }
+        if (ret >= 0) {
+            qc_cache_dirty(s->l2c, slice);
+            at += got;
+            end = MAX(end, host + got);
+        }
+        qc_cache_put(s->l2c, slice);
+        co_mutex_unlock(&s->lock);
+    }
+    /* Clusters exist in whole. */
+    if (ret >= 0 && end > node_length(n->file->node)) {
+        autoerr Error *err = NULL;
+
+        ret = node_truncate(n->file->node, end, false, &err) ? 0 : -ENOSPC;
+    }
+    return ret;
+}
+
+uint64_t qc_image_size(uint64_t size, unsigned cluster_bits,
+                       unsigned refcount_order, uint64_t data_clusters)
+{
+    uint64_t cluster = BIT(cluster_bits), entries = cluster / 8;
+    uint64_t l2 = DIV_ROUND_UP(DIV_ROUND_UP(size, cluster), entries);
+    uint64_t l1 = DIV_ROUND_UP(DIV_ROUND_UP(size, cluster * entries) * 8,
+                               cluster);
+    uint64_t per_block = cluster * 8 >> refcount_order;
+    uint64_t fixed = 1 + l1 + l2 + data_clusters;
+    uint64_t total = fixed, last;
+
+    do {
+        uint64_t blocks = DIV_ROUND_UP(total, per_block);
+
+        last = total;
+        total = fixed + blocks + DIV_ROUND_UP(blocks * 8, cluster);
+    } while (total != last);
+    return total << cluster_bits;
+}
+
+/* The format
+ * ----------------------------------------------------------------------- */
+
+static bool qcow2_create(BlockGraph *g, const char *filename, const QDict *opts,
+                         Error **errp)
+{
+    bool existed = !access(filename, F_OK);
+    BlockPrealloc mode;
+    Plan p = { 0 };
+    int64_t bytes = 0;
+
+    if (!plan(opts, &p, errp)) {
+        return false;
+    }
+    mode = p.prealloc == BLOCK_PREALLOC_METADATA ? BLOCK_PREALLOC_OFF
+                                                 : p.prealloc;
+    if (mode != BLOCK_PREALLOC_OFF) {
+        bytes = qc_image_size(p.h.size, p.h.cluster_bits, p.h.refcount_order,
+                              DIV_ROUND_UP(p.h.size, BIT(p.h.cluster_bits)));
+    }
+    if (!block_create_file(filename, bytes, mode, errp)) {
+        return false;
+    }
+    if (g_str_has_prefix(filename, "file:")) {
+        filename += strlen("file:");
+    }
+    if (!write_image(g, filename, &p, errp)) {
+        if (!existed) {
+            unlink(filename);
+        }
+        return false;
+    }
+    return true;
+}
+
+static const BlockCreateOption qcow2_options[] = {
+    { "cluster_size", BLOCK_OPTION_SIZE, "qcow2 cluster size", "65536" },
+    { "preallocation", BLOCK_OPTION_STR,
+      "Preallocation mode (allowed values: off, metadata, falloc, full)",
+      NULL },
+    { "compression_type", BLOCK_OPTION_STR,
+      "Compression method used for image cluster compression", "zlib" },
+    { "size", BLOCK_OPTION_SIZE, "Virtual disk size", NULL },
+    { "compat", BLOCK_OPTION_STR,
+      "Compatibility level (v2 [0.10] or v3 [1.1])", NULL },
+    { "backing_file", BLOCK_OPTION_STR, "File name of a base image", NULL },
+    { "backing_fmt", BLOCK_OPTION_STR, "Image format of the base image", NULL },
+    { "lazy_refcounts", BLOCK_OPTION_BOOL, "Postpone refcount updates", "off" },
+    { "refcount_bits", BLOCK_OPTION_NUM,
+      "Width of a reference count entry in bits", "16" },
+    {},
+};
+
+const BlockCreateOps qcow2_create_ops = {
+    .options = qcow2_options,
+    .create = qcow2_create,
+};

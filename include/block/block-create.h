@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Making images. Control code.
+ *
+ * Options are text, as "qemu-img create -o" and blockdev-create name them with
+ * underscores; sizes may have suffixes.
+ */
+#ifndef BLOCK_BLOCK_CREATE_H
+#define BLOCK_BLOCK_CREATE_H
+
+#include "block/block-common.h"
+#include "qobject/qobject.h"
+
+typedef enum BlockOptionKind {
+    BLOCK_OPTION_STR,
+    BLOCK_OPTION_BOOL,
+    BLOCK_OPTION_NUM,
+    BLOCK_OPTION_SIZE,
+} BlockOptionKind;
+
+/* What a format takes; tables end with a NULL name. */
+typedef struct BlockCreateOption {
+    const char *name;
+    BlockOptionKind kind;
+    const char *help;
+    const char *def; /* what a creation without it is said to use; or NULL */
+} BlockCreateOption;
+
+typedef struct BlockCreateOps {
+    const BlockCreateOption *options;
+    /* @filename comes into being, or is overwritten; on failure a file that
+     * was not there before is removed again. */
+    bool (*create)(BlockGraph *g, const char *filename, const QDict *opts,
+                   Error **errp);
+} BlockCreateOps;
+
+/* NULL: the format is unknown or cannot be made. */
+const BlockCreateOps *block_create_ops(const char *format, Error **errp);
+/* Does the format know all of @opts, and do they have the right form? */
+bool block_create_check(const BlockCreateOps *ops, const QDict *opts,
+                        Error **errp);
+bool block_create(BlockGraph *g, const char *format, const char *filename,
+                  const QDict *opts, Error **errp);
+
+/* Values of checked options. */
+uint64_t block_option_size(const QDict *opts, const char *name, uint64_t def);
+bool block_option_bool(const QDict *opts, const char *name, bool def);
+
+typedef enum BlockPrealloc {
+    BLOCK_PREALLOC_OFF,
+    BLOCK_PREALLOC_METADATA,
+    BLOCK_PREALLOC_FALLOC,
+    BLOCK_PREALLOC_FULL,
+} BlockPrealloc;
+/* @metadata: the format can preallocate that. */
+bool block_prealloc_parse(const char *text, bool metadata, BlockPrealloc *mode,
+                          Error **errp);
+/* The file of an image: empty, or of @size bytes. "file:" may precede. */
+bool block_create_file(const char *filename, int64_t size, BlockPrealloc mode,
+                       Error **errp);
+/* Space on the host for [start, end) of @fd, which is grown to @end. */
+int file_preallocate(int fd, int64_t start, int64_t end, BlockPrealloc mode);
+
+#endif
