@@ -91,12 +91,12 @@ static void secret_finalize(Object *obj)
 }
 
 static const Prop secret_props[] = {
-    PROP_STR(Secret, data, "data"),
-    PROP_STR(Secret, file, "file"),
+    PROP_STR(Secret, data, "data", .type = "string"),
+    PROP_STR(Secret, file, "file", .type = "string"),
     PROP_ENUM(Secret, format, "format", &qapi_type_QCryptoSecretFormat,
               QCRYPTO_SECRET_FORMAT_RAW),
-    PROP_STR(Secret, keyid, "keyid"),
-    PROP_STR(Secret, iv, "iv"),
+    PROP_STR(Secret, keyid, "keyid", .type = "string"),
+    PROP_STR(Secret, iv, "iv", .type = "string"),
     {},
 };
 

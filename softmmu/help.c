@@ -181,7 +181,7 @@ static bool log_option_help(Launch *l, const char *text, GString *out,
         return false;
     }
     list = log_help();
-    g_string_append_printf(out, "Log items (comma separated):\n%s", list);
+    g_string_append(out, list);
     return true;
 }
 

@@ -262,7 +262,6 @@ static const Prop port_props[] = {
 
 static const SerialPortClass serialport_class = {
     .device = {
-        .desc = "Port of virtio-serial",
         .props = port_props,
         .bus_type = &virtio_serial_bus_type,
         .category = DEVICE_CATEGORY_INPUT,
@@ -276,7 +275,6 @@ QOM_DEFINE(SerialPort, virtserialport, .name = "virtserialport",
 /* The realize above is the parent type's. */
 static const SerialPortClass virtconsole_class = {
     .device = {
-        .desc = "Console of virtio-serial",
         .bus_type = &virtio_serial_bus_type,
         .category = DEVICE_CATEGORY_INPUT,
     },

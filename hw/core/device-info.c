@@ -86,7 +86,8 @@ ObjectPropertyInfoList *qmp_device_list_properties(Vm *vm,
     ListVisit v = { .tail = &list };
     const ObjectType *t = type_find(type_name);
 
-    if (!t) {
+    /* An alias is for -device only. */
+    if (!t || !g_str_equal(t->name, type_name)) {
         error_set_class(errp, ERROR_CLASS_DEVICE_NOT_FOUND,
                         "Device '%s' not found", type_name);
         return NULL;
@@ -156,6 +157,15 @@ bool device_help(const char *driver, GString *out, Error **errp)
     return true;
 }
 
+/* Kinds of one bus go by the name of the first: PCIE is a PCI. */
+static const char *bus_family(const ObjectType *bus)
+{
+    while (bus->parent && bus->parent != &bus_type) {
+        bus = bus->parent;
+    }
+    return bus->name;
+}
+
 void device_list_help(GString *out)
 {
     static const char *const titles[DEVICE_CATEGORY__MAX] = {
@@ -197,12 +207,12 @@ void device_list_help(GString *out)
             }
             g_string_append_printf(out, "name \"%s\"", *n);
             if (bus) {
-                g_string_append_printf(out, ", bus %s", bus->name);
+                g_string_append_printf(out, ", bus %s", bus_family(bus));
             }
             if (t->alias) {
                 g_string_append_printf(out, ", alias \"%s\"", t->alias);
             }
-            if (dc->desc) {
+            if (dc->desc && dc->category != DEVICE_CATEGORY_CPU) {
                 g_string_append_printf(out, ", desc \"%s\"", dc->desc);
             }
             g_string_append_c(out, '\n');

@@ -117,7 +117,7 @@ ObjectPropertyInfoList *qmp_qom_list_properties(Vm *vm, const char *type_name,
     const ObjectType *t = type_find(type_name);
     ObjectPropertyInfoList *list = NULL, **tail = &list;
 
-    if (!t) {
+    if (!t || !g_str_equal(t->name, type_name)) {
         error_set_class(errp, ERROR_CLASS_DEVICE_NOT_FOUND,
                         "Class '%s' not found", type_name);
         return NULL;

@@ -23,7 +23,6 @@ PORT = '-device pcie-root-port,id=rp,chassis=1'
 CASES = [
     # Unknown words, with the nearest.
     ('-nodefault', ['-nodefault', "'nodefaults'"], ['invalid option']),
-    ('-device virtio-rng', ["'virtio-rng'"], None),
     ('-device virtio-rng-pxi', ["'virtio-rng-pxi'", "'virtio-rng-pci'"],
      ['virtio-rng-pxi']),
     ('-device virtio-rng-pci,periot=1', ['periot', "'period'"], ['periot']),

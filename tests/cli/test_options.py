@@ -307,7 +307,7 @@ class Configuration(Case):
 
     def test_dashes_and_driver_prefix(self):
         qmp = self.start('--machine', 'q35', '--device',
-                         'driver=virtio-rng-pci,id=r', '--name', 'x')
+                         'driver=virtio-rng,id=r', '--name', 'x')
         self.assertEqual(qmp.cmd('query-name')['name'], 'x')
         self.assertEqual(qmp.cmd('qom-get', path='r', property='type'),
                          'virtio-rng-pci')

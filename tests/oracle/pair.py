@@ -100,6 +100,13 @@ def additions():
     return {line.split('#')[0].strip() for line in lines} - {''}
 
 
+def allowed_help():
+    """Lines of help texts that differ on purpose."""
+    lines = (HERE / 'help-differences.txt').read_text().splitlines()
+    return {line.strip() for line in lines
+            if line.strip() and not line.startswith('#')}
+
+
 def is_oracle():
     """True where the suite tests Debian's own binary (against itself)."""
     return os.path.realpath(os.environ['NEMU_BINARY']) == \

@@ -8,7 +8,7 @@ from pair import additions, is_oracle, oracle, ours
 
 MACHINES = ('pc-q35-7.2-machine', 'none-machine')
 OBJECTS = ('memory-backend-ram', 'memory-backend-file', 'memory-backend-memfd',
-           'rng-random', 'rng-builtin', 'iothread',
+           'rng-random', 'rng-builtin', 'iothread', 'secret',
            'max-x86_64-cpu', 'host-x86_64-cpu')
 
 

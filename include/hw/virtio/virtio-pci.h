@@ -89,7 +89,7 @@ extern const Prop virtio_pci_generic_props[];
                .parent = &virtio_pci_type, .class = &fn##_pci_base_class,      \
                .abstract = true, .forward = &fn##_type,                        \
                .forward_at = offsetof(VirtioPci, vdev));                       \
-    QOM_DEFINE(VirtioPci, fn##_pci, .name = nam "-pci",                        \
+    QOM_DEFINE(VirtioPci, fn##_pci, .name = nam "-pci", .alias = nam,          \
                .parent = &fn##_pci_base_type, .class = &fn##_pci_class);       \
     QOM_DEFINE(VirtioPci, fn##_pci_transitional,                               \
                .name = nam "-pci-transitional", .parent = &fn##_pci_base_type, \
