@@ -10,4 +10,13 @@
  */
 bool virtio_irqfd_off(VirtQueue *vq);
 
+/* A bit's number and "NAME: what it means"; tables end with an empty one. */
+typedef struct VirtioBitName {
+    uint8_t bit;
+    const char *text;
+} VirtioBitName;
+extern const VirtioBitName virtio_status_names[], virtio_transport_names[];
+/* Features of the kind of device with this id. */
+const VirtioBitName *virtio_device_names(uint16_t id);
+
 #endif
