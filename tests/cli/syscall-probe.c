@@ -4,10 +4,10 @@
  * it reads from the FIFO $SYSCALL_PROBE, then another, and so on. So a test
  * sees what a sandbox does to a call that the emulator itself never makes.
  */
+#include "util/osdep.h"
+
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
+#include <sys/syscall.h>
 
 static void *probe(void *path)
 {

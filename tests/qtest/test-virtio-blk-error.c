@@ -43,8 +43,7 @@ static void expect_state(Disk *d, const char *state)
 
 static void expect_stop(Disk *d)
 {
-    g_autoptr(QDict) stop = qtest_wait_event(d->q, "STOP");
-
+    qobject_unref(qtest_wait_event(d->q, "STOP"));
     expect_state(d, "io-error");
 }
 
