@@ -8,6 +8,7 @@
 #include "target/i386/features.h"
 #include "target/i386/irqchip.h"
 #include "target/i386/pmu.h"
+#include "target/i386/vmstate-cpu.h"
 
 #define X86_VENDOR_INTEL "GenuineIntel"
 #define X86_VENDOR_AMD   "AuthenticAMD"
@@ -69,7 +70,7 @@ typedef struct X86Regs {
     uint64_t tsc, tsc_adjust, tsc_aux, tsc_deadline;
     uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
     uint64_t star, lstar, cstar, fmask, kernel_gs_base;
-    uint64_t pat, misc_enable, feature_control, smi_count;
+    uint64_t smbase, pat, misc_enable, feature_control, smi_count;
     uint64_t vm_hsave_pa, virt_ssbd, spec_ctrl, tsx_ctrl, umwait, xss, pkrs;
     uint64_t bndcfgs, xfd, xfd_err, ucode_rev, arch_caps;
     uint64_t system_time, wall_clock, async_pf, async_pf_int, pv_eoi,
@@ -108,6 +109,10 @@ struct X86Cpu {
     uint64_t xcr0_mask, xss_mask; /* state components */
     size_t xsave_size;
     uint64_t tsc_khz; /* what KVM runs it with */
+    uint64_t mcg_cap; /* machine-check banks and abilities */
+
+    X86Wire wire; /* while state is saved or loaded */
+    int64_t tsc_khz_wanted; /* by a loaded state; 0: none */
 
     X86Regs regs; /* valid as cpu.dirty says */
     X86BootState *boot; /* start here instead of the reset vector */
@@ -211,7 +216,13 @@ char *x86_cpu_dump(X86Cpu *cpu);
 
 /* xsave.c: sizes by the host's CPUID leaf Dh. */
 size_t x86_xsave_size(uint64_t components);
+/* Of component @i from 2 on in the standard form; 0: the host has it not. */
+size_t x86_xsave_offset(unsigned i);
 
+/* vmstate-cpu.c: of an X86Cpu */
 extern const VmState x86_cpu_vmstate;
+/* vmstate-wire.c: fill cpu->wire; take it over, or say what is wrong. */
+void x86_wire_from_regs(X86Cpu *cpu);
+bool x86_regs_from_wire(X86Cpu *cpu, Error **errp);
 
 #endif

@@ -99,6 +99,7 @@ static void reset_msrs(X86Cpu *cpu)
 
     r->pat = UINT64_C(0x0007040600070406);
     r->misc_enable = 1; /* fast strings */
+    r->smbase = 0x30000;
     r->ucode_rev = cpu->ucode_rev;
     r->arch_caps = cpu->features[FEAT_ARCH_CAPS];
     r->mcg_ctl = UINT64_MAX;

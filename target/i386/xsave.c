@@ -19,8 +19,20 @@ static uint32_t component_end(unsigned i)
     }
     return a + b;
 }
+
+size_t x86_xsave_offset(unsigned i)
+{
+    uint32_t a, b, c, d;
+
+    return __get_cpuid_count(0xd, i, &a, &b, &c, &d) && a ? b : 0;
+}
 #else
 static uint32_t component_end(unsigned i)
+{
+    return 0;
+}
+
+size_t x86_xsave_offset(unsigned i)
 {
     return 0;
 }

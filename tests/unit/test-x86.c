@@ -2,7 +2,28 @@
 /* x86 CPUs: what of them can be worked out without running one. */
 #include "util/osdep.h"
 
-#include "target/i386/pmu.h"
+#include "accel/accel.h"
+#include "target/i386/cpu-internal.h"
+#include "util/error.h"
+#include "x86-cpu-stream.h"
+
+/* What the tables call when a VM runs. */
+void accel_cpu_sync(Cpu *cpu)
+{
+}
+
+bool x86_is_amd(const X86Cpu *cpu)
+{
+    return false;
+}
+
+void x86_cpu_reset_regs(X86Cpu *cpu)
+{
+    uint8_t *xsave = cpu->regs.xsave;
+
+    memset(&cpu->regs, 0, sizeof(cpu->regs));
+    cpu->regs.xsave = xsave;
+}
 
 /* The MSR that @name's field goes to; 0: none. */
 static uint32_t msr_of(const X86PmuMsr *m, unsigned n, size_t offset)
@@ -62,6 +83,176 @@ static void test_pmu_amd(void)
     g_assert_cmphex(msr_of(m, n, offsetof(X86Pmu, gp[5])), ==, 0xc001020b);
 }
 
+/* State ------------------------------------------------------------------------- */
+
+/* Hexadecimal digits; "[n]" stands for n zeros. */
+static GByteArray *stream_bytes(const char *text)
+{
+    static const uint8_t zeros[512];
+    GByteArray *bytes = g_byte_array_new();
+
+    while (*text) {
+        if (*text == '[') {
+            char *end;
+
+            g_byte_array_append(bytes, zeros, strtoul(text + 1, &end, 10));
+            text = end + 1;
+        } else {
+            uint8_t byte = g_ascii_xdigit_value(text[0]) << 4 |
+                           g_ascii_xdigit_value(text[1]);
+
+            g_byte_array_append(bytes, &byte, 1);
+            text += 2;
+        }
+    }
+    return bytes;
+}
+
+static X86Cpu *new_cpu(void)
+{
+    X86Cpu *cpu = g_new0(X86Cpu, 1);
+
+    cpu->phys_bits = 52;
+    cpu->mcg_cap = 0x0100010a;
+    cpu->xsave_size = 4096;
+    cpu->regs.xsave = g_malloc0(cpu->xsave_size);
+    return cpu;
+}
+
+static void free_cpu(X86Cpu *cpu)
+{
+    g_free(cpu->regs.xsave);
+    g_free(cpu);
+}
+
+static bool load(X86Cpu *cpu, const GByteArray *bytes, size_t len, Error **errp)
+{
+    VmReader *r = vm_reader_new(bytes->data, len);
+    bool ok = vmstate_load(r, &x86_cpu_vmstate, cpu, 12, errp);
+
+    ok = ok && !vm_reader_left(r);
+    vm_reader_free(r);
+    return ok;
+}
+
+static void test_state_loads_from_qemu(void)
+{
+    g_autoptr(GByteArray) bytes = stream_bytes(x86_cpu_stream);
+    X86Cpu *cpu = new_cpu();
+    const X86Regs *r = &cpu->regs;
+    uint64_t mantissa;
+    uint32_t lane;
+
+    g_assert_true(load(cpu, bytes, bytes->len, error_abort));
+    g_assert_cmpint(cpu->parent.cpu.dirty, ==, CPU_DIRTY_FULL);
+    g_assert_cmphex(r->rip, ==, 0x30);
+    g_assert_cmphex(r->gpr[X86_RAX], ==, 0x11223378);
+    g_assert_cmphex(r->gpr[X86_RDX], ==, 0x60402);
+    g_assert_cmphex(r->cr0, ==, 0x60000012);
+    g_assert_cmphex(r->cr4, ==, 0x600);
+    g_assert_cmphex(r->cs.selector, ==, 0xf000);
+    g_assert_cmphex(r->cs.base, ==, 0xf0000);
+    g_assert_cmphex(r->cs.attr, ==, SEG_P | SEG_S | 0xb);
+    g_assert_cmphex(r->tr.attr, ==, SEG_P | 0xb);
+    g_assert_cmphex(r->idt.limit, ==, 0xffff);
+    g_assert_cmphex(r->smbase, ==, 0x30000);
+    g_assert_cmphex(r->pat, ==, 0x0007040600070406);
+    g_assert_cmphex(r->mce_banks[4], ==, UINT64_MAX);
+    g_assert_cmphex(r->misc_enable, ==, 0x40001);
+    g_assert_cmphex(r->poll_control, ==, 0);
+    g_assert_false(r->events.interrupt_injected || r->events.exception_injected);
+    /* The x87 stack's top is 6: pi; XMM3. */
+    g_assert_cmphex(r->xsave[3], ==, 0x30);
+    g_assert_cmphex(r->xsave[4], ==, 0xc0);
+    memcpy(&mantissa, r->xsave + 32 + 6 * 16, 8);
+    g_assert_cmphex(mantissa, ==, 0xc90fdaa22168c235);
+    memcpy(&lane, r->xsave + 160 + 3 * 16, 4);
+    g_assert_cmphex(lane, ==, 0x11223344);
+    free_cpu(cpu);
+}
+
+static void test_state_is_saved_as_qemu_does(void)
+{
+    g_autoptr(GByteArray) bytes = stream_bytes(x86_cpu_stream);
+    X86Cpu *cpu = new_cpu();
+    VmWriter *w = vm_writer_new();
+    const uint8_t *data;
+    size_t len;
+
+    g_assert_true(load(cpu, bytes, bytes->len, error_abort));
+    memset(&cpu->wire, 0xff, sizeof(cpu->wire)); /* nothing comes from there */
+    vmstate_save(w, &x86_cpu_vmstate, cpu);
+    data = vm_writer_data(w, &len);
+    g_assert_cmpmem(data, len, bytes->data, bytes->len);
+    vm_writer_free(w);
+    free_cpu(cpu);
+}
+
+/* Everything that has a place in a subsection comes back. */
+static void test_state_round_trip(void)
+{
+    X86Cpu *a = new_cpu(), *b = new_cpu();
+    VmWriter *w = vm_writer_new();
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    const uint8_t *data;
+    size_t len;
+
+    a->pmu = b->pmu = true;
+    a->phys_bits = b->phys_bits = 40;
+    a->regs.mtrr_var[1] = 0xffc0000800;
+    a->regs.pmu.gp[17] = 5;
+    a->regs.pkrs = 7;
+    a->regs.tsx_ctrl = 3;
+    a->regs.xfd_err = 9;
+    a->regs.steal_time = 0x1001;
+    a->regs.rflags = BIT(9);
+    a->regs.events = (X86Events){
+        .exception_pending = 1, .exception_nr = 14,
+        .exception_has_payload = 1, .exception_payload = 0x1234,
+        .nmi_masked = 1, .shadow = 2, .smm = true, .triple_fault = true,
+    };
+    vmstate_save(w, &x86_cpu_vmstate, a);
+    data = vm_writer_data(w, &len);
+    g_byte_array_append(bytes, data, len);
+    /* The widths of MTRR masks of others. */
+    g_assert_true(load(b, bytes, bytes->len, error_abort));
+    g_free(b->regs.xsave);
+    b->regs.xsave = a->regs.xsave;
+    g_assert_cmpmem(&b->regs, sizeof(b->regs), &a->regs, sizeof(a->regs));
+    b->regs.xsave = NULL;
+    vm_writer_free(w);
+    free_cpu(a);
+    free_cpu(b);
+}
+
+static void test_truncated_state_is_refused(void)
+{
+    g_autoptr(GByteArray) bytes = stream_bytes(x86_cpu_stream);
+
+    for (size_t len = 0; len < bytes->len; len += 7) {
+        X86Cpu *cpu = new_cpu();
+        autoerr Error *err = NULL;
+        bool ok = load(cpu, bytes, len, &err);
+
+        /* It may end where a subsection begins. */
+        g_assert_true(!ok || len >= 1817);
+        free_cpu(cpu);
+    }
+}
+
+static void test_nested_guest_is_refused(void)
+{
+    g_autoptr(GByteArray) bytes = stream_bytes(x86_cpu_stream);
+    const size_t hflags = 16 * 8 + 8 + 8;
+    X86Cpu *cpu = new_cpu();
+    autoerr Error *err = NULL;
+
+    bytes->data[hflags + 1] |= 0x20; /* bit 21 */
+    g_assert_false(load(cpu, bytes, bytes->len, &err));
+    g_assert_nonnull(strstr(error_text(err), "nested"));
+    free_cpu(cpu);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -69,5 +260,10 @@ int main(int argc, char **argv)
     g_test_add_func("/x86/pmu/intel-version-1", test_pmu_intel_version_1);
     g_test_add_func("/x86/pmu/intel-limits", test_pmu_intel_limits);
     g_test_add_func("/x86/pmu/amd", test_pmu_amd);
+    g_test_add_func("/x86/state/load", test_state_loads_from_qemu);
+    g_test_add_func("/x86/state/save", test_state_is_saved_as_qemu_does);
+    g_test_add_func("/x86/state/round-trip", test_state_round_trip);
+    g_test_add_func("/x86/state/truncated", test_truncated_state_is_refused);
+    g_test_add_func("/x86/state/nested", test_nested_guest_is_refused);
     return g_test_run();
 }

@@ -113,6 +113,8 @@ static bool x86_init_vm(Accel *accel, Error **errp)
 #endif
     /* AMX state is only there for those who ask before the first vCPU. */
     syscall(SYS_arch_prctl, REQ_XCOMP_GUEST_PERM, XFEATURE_XTILEDATA);
+    k->smm = kvm_vm_check_extension(accel, KVM_CAP_X86_SMM);
+    k->nested = kvm_vm_check_extension(accel, KVM_CAP_NESTED_STATE) > 0;
     ret = kvm_vm_check_extension(accel, KVM_CAP_XSAVE2);
     k->xsave2 = ret > 0;
     k->xsave_size = MAX(ret, (int)sizeof(struct kvm_xsave));

@@ -15,6 +15,8 @@ typedef struct X86Kvm {
     bool payload;      /* exceptions with payload */
     bool triple_fault; /* events tell of one pending */
     bool xsave2;
+    bool smm;    /* events carry SMM's */
+    bool nested; /* KVM_SET_NESTED_STATE */
     bool pmu_decided; /* by the first vCPU: has the VM counters at all? */
     size_t xsave_size; /* of KVM's XSAVE image */
     X86Split split;

@@ -40,6 +40,7 @@ static const MsrInfo table[] = {
     MSR_IF(0x3b, tsc_adjust, CPU_DIRTY_RESET, FEAT_7_0_EBX, F7_EBX_TSC_ADJUST),
     MSR(0x1a0, misc_enable, CPU_DIRTY),
     MSR(0x34, smi_count, CPU_DIRTY),
+    MSR(0x9e, smbase, CPU_DIRTY_RESET),
     MSR_IF(0xd90, bndcfgs, CPU_DIRTY, FEAT_7_0_EBX, F7_EBX_MPX),
     MSR_IF(0xda0, xss, CPU_DIRTY, FEAT_XSAVE, FXSAVE_XSAVES),
     MSR_IF(0xe1, umwait, CPU_DIRTY, FEAT_7_0_ECX, F7_ECX_WAITPKG),

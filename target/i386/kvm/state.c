@@ -257,6 +257,13 @@ static bool put_events(X86Cpu *cpu, CpuDirty level, Error **errp)
     }
 #endif
     if (level >= CPU_DIRTY_RESET) {
+        if (x->smm) {
+            k.flags |= KVM_VCPUEVENT_VALID_SMM;
+            k.smi.smm = e->smm;
+            k.smi.pending = e->smm_pending;
+            k.smi.smm_inside_nmi = e->smm_inside_nmi;
+            k.smi.latched_init = e->smm_latched_init;
+        }
         k.flags |= KVM_VCPUEVENT_VALID_NMI_PENDING;
         if (cpu->regs.mp_state == KVM_MP_STATE_SIPI_RECEIVED) {
             k.flags |= KVM_VCPUEVENT_VALID_SIPI_VECTOR;
@@ -318,6 +325,48 @@ bool x86_kvm_get_state(Cpu *c, Error **errp)
            get_lapic(cpu, errp) && get_debug(cpu, errp);
 }
 
+/* A reset ends a nested guest, whatever it was about to do. */
+static bool leave_nested(X86Cpu *cpu, Error **errp)
+{
+    const X86Kvm *k = x86_kvm(cpu->parent.cpu.vm->accel);
+    bool vmx = x86_has(cpu, FEAT_1_ECX, F1_ECX_VMX);
+    struct kvm_nested_state n = { .size = sizeof(n) };
+
+    if (!k->nested ||
+        (!vmx && !x86_has(cpu, FEAT_8000_0001_ECX, F8_1_ECX_SVM))) {
+        return true;
+    }
+    if (vmx) {
+        n.format = KVM_STATE_NESTED_FORMAT_VMX;
+        n.hdr.vmx.vmxon_pa = UINT64_MAX;
+        n.hdr.vmx.vmcs12_pa = UINT64_MAX;
+    } else {
+        n.format = KVM_STATE_NESTED_FORMAT_SVM;
+        n.flags = KVM_STATE_NESTED_GIF_SET;
+    }
+    return DO(cpu, KVM_SET_NESTED_STATE, &n, errp);
+}
+
+/* The clock rate of the host that a loaded state comes from. */
+static bool put_tsc_khz(X86Cpu *cpu, Error **errp)
+{
+    int64_t khz = cpu->tsc_khz_wanted;
+    int ret;
+
+    cpu->tsc_khz_wanted = 0;
+    if (!khz || khz == (int64_t)cpu->tsc_khz) {
+        return true;
+    }
+    ret = kvm_vcpu_ioctl(&cpu->parent.cpu, KVM_SET_TSC_KHZ,
+                         (void *)(uintptr_t)khz);
+    if (ret < 0) {
+        return error_errno(errp, -ret, "the host cannot run the TSC at %"
+                           PRId64 " kHz", khz);
+    }
+    cpu->tsc_khz = khz;
+    return true;
+}
+
 /*
  * The LAPIC's mode comes with the APIC base in the special registers, and its
  * timer's deadline with an MSR: in that order.
@@ -326,6 +375,10 @@ bool x86_kvm_put_state(Cpu *c, CpuDirty level, Error **errp)
 {
     X86Cpu *cpu = x86_of(c);
 
+    if ((level >= CPU_DIRTY_RESET && !leave_nested(cpu, errp)) ||
+        (level == CPU_DIRTY_FULL && !put_tsc_khz(cpu, errp))) {
+        return false;
+    }
     if (!put_sregs(cpu, errp) || !put_gprs(cpu, errp) ||
         !put_xsave(cpu, errp) || !x86_kvm_put_msrs(cpu, level, errp)) {
         return false;

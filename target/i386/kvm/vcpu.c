@@ -158,6 +158,7 @@ static bool set_mce(X86Cpu *cpu, Error **errp)
         return error_errno(errp, -ret, "KVM_X86_GET_MCE_CAP_SUPPORTED failed");
     }
     cap = (cap & possible) | MCE_BANKS;
+    cpu->mcg_cap = cap;
     ret = kvm_vcpu_ioctl(&cpu->parent.cpu, KVM_X86_SETUP_MCE, &cap);
     return ret >= 0 || error_errno(errp, -ret, "KVM_X86_SETUP_MCE failed");
 }
