@@ -193,6 +193,10 @@ static void run_guest(Cpu *cpu)
      * or the kernel sees the second. */
     __atomic_store_n(&k->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
     while (!__atomic_load_n(&cpu->exit_request, __ATOMIC_SEQ_CST)) {
+        /* What the last exit's handler changed. */
+        if (unlikely(cpu->dirty != CPU_CLEAN) && !push_state(cpu)) {
+            return;
+        }
         if (kvm_arch_ops.pre_run) {
             kvm_arch_ops.pre_run(cpu, k->run);
         }
