@@ -121,11 +121,16 @@ static uint64_t cnt_read(void *opaque, hwaddr addr, unsigned size)
     return ((AcpiRegs *)opaque)->pm1_cnt;
 }
 
+static uint16_t always_set(const AcpiRegs *r)
+{
+    return r->acpi_only ? ACPI_PM1_SCI_EN : 0;
+}
+
 static void cnt_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
 {
     AcpiRegs *r = opaque;
 
-    r->pm1_cnt = value & ~ACPI_PM1_SLP_EN;
+    r->pm1_cnt = (value & ~ACPI_PM1_SLP_EN) | always_set(r);
     if (value & ACPI_PM1_SLP_EN) {
         enter_sleep(r, (value >> 10) & 7);
     }
@@ -142,7 +147,7 @@ void acpi_regs_set_acpi_mode(AcpiRegs *r, bool on)
 {
     if (on) {
         r->pm1_cnt |= ACPI_PM1_SCI_EN;
-    } else {
+    } else if (!r->acpi_only) {
         r->pm1_cnt &= ~ACPI_PM1_SCI_EN;
     }
 }
@@ -236,7 +241,8 @@ void acpi_regs_cleanup(AcpiRegs *r)
 
 void acpi_regs_reset(AcpiRegs *r)
 {
-    r->pm1_sts = r->pm1_en = r->pm1_cnt = 0;
+    r->pm1_sts = r->pm1_en = 0;
+    r->pm1_cnt = always_set(r);
     r->overflow_time = 0;
     memset(r->gpe_sts, 0, sizeof(r->gpe_sts));
     memset(r->gpe_en, 0, sizeof(r->gpe_en));

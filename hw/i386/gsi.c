@@ -57,18 +57,24 @@ static bool create_hpet(PcMachine *pc, Error **errp)
     return true;
 }
 
-bool pc_intc_create(PcMachine *pc, Error **errp)
+/* The speaker is gated by the timer: neither is there without the other. */
+static bool create_pit(PcMachine *pc, Error **errp)
 {
-    Vm *vm = pc->parent.vm;
-    Pit *pit;
+    Pit *pit = pit_create(pc->isa, errp);
 
-    if (!pics_create(pc->isa, pc->pic_inputs, errp) ||
-        (pc->hpet_on && !create_hpet(pc, errp))) {
-        return false;
-    }
-    pit = pit_create(pc->isa, errp);
     if (pit && pc->hpet) {
         hpet_connect_pit(pc->hpet, pit);
     }
-    return pit && pcspk_create(pc->isa, pit, errp) && kvmclock_create(vm, errp);
+    return pit && pcspk_create(pc->isa, pit, errp);
+}
+
+bool pc_intc_create(PcMachine *pc, Error **errp)
+{
+    Vm *vm = pc->parent.vm;
+
+    return (pc->pic == ON_OFF_AUTO_OFF ||
+            pics_create(pc->isa, pc->pic_inputs, errp)) &&
+           (!pc->hpet_on || create_hpet(pc, errp)) &&
+           (pc->pit == ON_OFF_AUTO_OFF || create_pit(pc, errp)) &&
+           kvmclock_create(vm, errp);
 }

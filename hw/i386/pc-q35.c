@@ -8,6 +8,7 @@
 #include "hw/char/serial-isa.h"
 #include "hw/i386/pc.h"
 #include "hw/input/i8042.h"
+#include "hw/misc/vmport.h"
 #include "hw/nvram/fw_cfg.h"
 #include "softmmu/vm.h"
 #include "target/i386/cpu.h"
@@ -74,12 +75,6 @@ static bool check_chipset(const PcMachine *pc, Error **errp)
         return error_set(errp, "smm=on is not supported: there is no system "
                                "management mode");
     }
-    if (pc->vmport == ON_OFF_AUTO_ON) {
-        return error_set(errp, "vmport=on is not supported");
-    }
-    if (pc->pic == ON_OFF_AUTO_OFF || pc->pit == ON_OFF_AUTO_OFF) {
-        return error_set(errp, "pic=off and pit=off are not supported");
-    }
     return true;
 }
 
@@ -133,6 +128,9 @@ static bool create_lpc(PcMachine *pc, Error **errp)
 
     pc->lpc = ich9_lpc(d);
     ich9_lpc_attach(pc->lpc, bus);
+    /* No SMI handler: nobody to switch between legacy and ACPI mode. */
+    pc->lpc->regs.acpi_only =
+        pc->smm == ON_OFF_AUTO_OFF && !pc->lpc->smm_compat;
     if (!pci_realize(d, bus, errp)) {
         return false;
     }
@@ -157,6 +155,11 @@ static bool create_isa_devices(PcMachine *pc, Error **errp)
     if (pc->i8042 && !isa_create(pc->isa, &i8042_type, errp)) {
         return false;
     }
+    if ((pc->vmport == ON_OFF_AUTO_ON ||
+         (pc->vmport == ON_OFF_AUTO_AUTO && pc->i8042)) &&
+        !isa_create(pc->isa, &vmport_type, errp)) {
+        return false;
+    }
     return isa_create(pc->isa, &port92_type, errp) != NULL;
 }
 
@@ -178,7 +181,7 @@ static PcBoot *create_boot(PcMachine *pc, Error **errp)
             .sci_irq = ICH9_SCI_IRQ,
             .pm_base = ICH9_PM_BASE_DEFAULT,
             .gpe0_len = ICH9_GPE0_LEN,
-            .smi_port = ICH9_APM_PORT,
+            .smi_port = pc->smm == ON_OFF_AUTO_OFF ? 0 : ICH9_APM_PORT,
             .acpi_enable_cmd = ICH9_ACPI_ENABLE,
             .acpi_disable_cmd = ICH9_ACPI_DISABLE,
             .reset_port = ICH9_RESET_PORT,

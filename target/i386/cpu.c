@@ -343,6 +343,39 @@ bool x86_cpu_has_lm(Cpu *cpu)
     return x86_has(x86_of(cpu), FEAT_8000_0001_EDX, F8_1_EDX_LM);
 }
 
+bool x86_cpu_has_x2apic(Cpu *cpu)
+{
+    return x86_has(x86_of(cpu), FEAT_1_ECX, F1_ECX_X2APIC);
+}
+
+uint64_t x86_cpu_tsc_hz(Cpu *cpu)
+{
+    return x86_of(cpu)->tsc_khz * 1000;
+}
+
+void x86_cpu_get_port_regs(Cpu *cpu, X86PortRegs *r)
+{
+    const uint64_t *gpr = x86_of(cpu)->regs.gpr;
+
+    accel_cpu_sync(cpu);
+    *r = (X86PortRegs){
+        .eax = gpr[X86_RAX],
+        .ebx = gpr[X86_RBX],
+        .ecx = gpr[X86_RCX],
+        .edx = gpr[X86_RDX],
+    };
+}
+
+void x86_cpu_set_port_regs(Cpu *cpu, const X86PortRegs *r)
+{
+    uint64_t *gpr = x86_of(cpu)->regs.gpr;
+
+    gpr[X86_RAX] = r->eax;
+    gpr[X86_RBX] = r->ebx;
+    gpr[X86_RCX] = r->ecx;
+    gpr[X86_RDX] = r->edx;
+}
+
 static const X86CpuClass x86_cpu_class = {
     .parent = {
         .props = x86_cpu_props,

@@ -63,7 +63,7 @@ class Emulator:
     def port_write(self, port, value, size='l'):
         """Write an I/O port: by qtest, or by HMP where there is none."""
         if self.qtest:
-            self._qtest(f'out{size} {port:#x} {value:#x}')
+            self.qtest_line(f'out{size} {port:#x} {value:#x}')
         else:
             unit = {'b': 'b', 'w': 'h', 'l': 'w'}[size]
             self.qmp.hmp(f'o /{unit} {port:#x} {value:#x}')
@@ -71,11 +71,12 @@ class Emulator:
     def port_read(self, port, size='l'):
         """Read an I/O port."""
         if self.qtest:
-            return int(self._qtest(f'in{size} {port:#x}').split()[1], 16)
+            return int(self.qtest_line(f'in{size} {port:#x}').split()[1], 16)
         unit = {'b': 'b', 'w': 'h', 'l': 'w'}[size]
         return int(self.qmp.hmp(f'i /{unit}x {port:#x}').split()[-1], 16)
 
-    def _qtest(self, line):
+    def qtest_line(self, line):
+        """One line of the protocol; the reply, which must be OK."""
         self.qtest.write(line + '\n')
         self.qtest.flush()
         reply = self.qtest.readline()

@@ -421,10 +421,7 @@ static void refuses(const char *args, const char *text)
 static void test_what_is_not_there_is_refused_by_name(void)
 {
     refuses("-machine q35,smm=on", "smm=on");
-    refuses("-machine q35,hpet=on", "hpet=on");
     refuses("-machine q35,sata=on", "sata=on");
-    refuses("-machine q35,vmport=on", "vmport=on");
-    refuses("-machine q35,pit=off", "pit=off");
     refuses("-machine q35,smbios-entry-point-type=16", "16");
     refuses("-machine q35,x-oem-id=TOOLONGID", "x-oem-id");
     refuses("-machine q35,max-ram-below-4g=5G", "max-ram-below-4g");

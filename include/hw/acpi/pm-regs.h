@@ -33,6 +33,7 @@ typedef struct AcpiRegs {
     uint8_t gpe_sts[ACPI_GPE_MAX], gpe_en[ACPI_GPE_MAX];
     uint8_t gpe_len; /* bytes of the block; half are status */
 
+    bool acpi_only; /* SCI_EN is always set; by the owner, before a reset */
     /* Properties of the owner. */
     uint8_t disable_s4, s4_val;
 

@@ -36,5 +36,15 @@ void x86_cpu_inject_nmi(Cpu *cpu);
 unsigned x86_cpu_phys_bits(Cpu *cpu);
 /* Does the CPU have this CPUID bit (e.g. leaf 80000001h EDX bit 29)? */
 bool x86_cpu_has_lm(Cpu *cpu);
+bool x86_cpu_has_x2apic(Cpu *cpu);
+uint64_t x86_cpu_tsc_hz(Cpu *cpu); /* 0: not known */
+
+/* Registers of a vCPU that accesses a port, for handlers that are called that
+ * way: on its thread. An IN gets its value after what is set here. */
+typedef struct X86PortRegs {
+    uint32_t eax, ebx, ecx, edx;
+} X86PortRegs;
+void x86_cpu_get_port_regs(Cpu *cpu, X86PortRegs *r);
+void x86_cpu_set_port_regs(Cpu *cpu, const X86PortRegs *r);
 
 #endif
