@@ -8,6 +8,7 @@
 #define MAX_DEPTH 32
 
 typedef struct Expr {
+    Hmp *hmp;
     const char *p;
     unsigned depth;
     Error **errp;
@@ -29,6 +30,25 @@ static bool expr_char(Expr *e, uint64_t *v)
     }
     *v = (uint8_t)e->p[1];
     e->p += 3;
+    return true;
+}
+
+/* "$name" */
+static bool expr_register(Expr *e, uint64_t *v)
+{
+    char name[16];
+    size_t len = 0;
+
+    e->p++;
+    while (len < sizeof(name) - 1 && g_ascii_isalnum(e->p[len])) {
+        name[len] = e->p[len];
+        len++;
+    }
+    name[len] = '\0';
+    if (!hmp_register(e->hmp, name, v)) {
+        return error_set(e->errp, "unknown register");
+    }
+    e->p += len;
     return true;
 }
 
@@ -69,7 +89,10 @@ static bool expr_primary(Expr *e, uint64_t *v)
         }
         break;
     case '$':
-        return error_set(e->errp, "unknown register");
+        if (!expr_register(e, v)) {
+            return false;
+        }
+        break;
     default:
         if (!g_ascii_isdigit(*e->p)) {
             return error_set(e->errp, *e->p ? "invalid char '%c' in expression"
@@ -145,9 +168,9 @@ static bool expr_or(Expr *e, uint64_t *v)
     return true;
 }
 
-bool hmp_expr(const char **p, int64_t *value, Error **errp)
+bool hmp_expr(Hmp *hmp, const char **p, int64_t *value, Error **errp)
 {
-    Expr e = { .p = *p, .errp = errp };
+    Expr e = { .hmp = hmp, .p = *p, .errp = errp };
     uint64_t v;
 
     if (!expr_or(&e, &v)) {

@@ -121,7 +121,7 @@ static bool arg_is_next(const HmpArg *arg, const char *p)
     }
 }
 
-static bool take_arg(const HmpArg *arg, const char **p, QDict *args,
+static bool take_arg(Hmp *hmp, const HmpArg *arg, const char **p, QDict *args,
                      Error **errp)
 {
     g_autofree char *word = NULL;
@@ -141,7 +141,7 @@ static bool take_arg(const HmpArg *arg, const char **p, QDict *args,
         *p += strlen(*p);
         return true;
     case HMP_INT:
-        if (!hmp_expr(p, &v, errp)) {
+        if (!hmp_expr(hmp, p, &v, errp)) {
             return false;
         }
         qdict_put_int(args, arg->name, v);
@@ -169,7 +169,8 @@ static bool take_arg(const HmpArg *arg, const char **p, QDict *args,
     }
 }
 
-static QDict *take_args(const HmpCommand *cmd, const char *p, Error **errp)
+static QDict *take_args(Hmp *hmp, const HmpCommand *cmd, const char *p,
+                        Error **errp)
 {
     g_autoptr(QDict) args = qdict_new();
     size_t len = strlen(p);
@@ -182,7 +183,7 @@ static QDict *take_args(const HmpCommand *cmd, const char *p, Error **errp)
     for (const HmpArg *arg = cmd->args; arg && arg->kind; arg++) {
         p = skip_space(p);
         if (arg_is_next(arg, p)) {
-            if (!take_arg(arg, &p, args, errp)) {
+            if (!take_arg(hmp, arg, &p, args, errp)) {
                 return NULL;
             }
         } else if (!arg->optional && arg->kind != HMP_FLAG &&
@@ -243,7 +244,7 @@ static bool run_line(Hmp *hmp, const char *line, bool *understood, Error **errp)
     if (!cmd) {
         return false;
     }
-    args = take_args(cmd, p, errp);
+    args = take_args(hmp, cmd, p, errp);
     if (!args) {
         error_prefix(errp, "%s", cmd->name);
         error_hint(errp, "Try \"help %.*s\" for more information\n",

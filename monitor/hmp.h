@@ -9,7 +9,7 @@
 void hmp_run_line(Hmp *hmp, const char *line);
 
 /* Integer expression at *@p, which moves behind it. */
-bool hmp_expr(const char **p, int64_t *value, Error **errp);
+bool hmp_expr(Hmp *hmp, const char **p, int64_t *value, Error **errp);
 
 /*
  * Candidates for the word at the end of @line: full words, to be freed. The

@@ -7,6 +7,8 @@
 #include "util/error.h"
 
 /* The linker makes these; a program without commands has neither. */
+extern HmpRegisterFn *const __start_hmp_registers[] __attribute__((weak));
+extern HmpRegisterFn *const __stop_hmp_registers[] __attribute__((weak));
 extern const HmpCommandTable *const __start_hmp_commands[]
     __attribute__((weak));
 extern const HmpCommandTable *const __stop_hmp_commands[]
@@ -96,4 +98,16 @@ bool hmp_qmp_void(Hmp *hmp, const char *command, QDict *args, Error **errp)
 
     qobject_unref(ret);
     return ret;
+}
+
+bool hmp_register(Hmp *hmp, const char *name, uint64_t *value)
+{
+    HmpRegisterFn *const *end = __stop_hmp_registers;
+
+    for (HmpRegisterFn *const *f = __start_hmp_registers; f < end; f++) {
+        if ((*f)(hmp, name, value)) {
+            return true;
+        }
+    }
+    return false;
 }

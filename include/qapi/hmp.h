@@ -64,6 +64,13 @@ typedef struct HmpCommandTable {
     size_t n;
 } HmpCommandTable;
 
+/* Expressions ask these for "$NAME", @name; false: not known. */
+typedef bool HmpRegisterFn(Hmp *hmp, const char *name, uint64_t *value);
+#define HMP_REGISTERS(fn)                                                      \
+    static HmpRegisterFn *const fn##_entry                                     \
+        __attribute__((section("hmp_registers"), used)) = fn
+bool hmp_register(Hmp *hmp, const char *name, uint64_t *value);
+
 /* Every command that is there (see needs); NULL starts, NULL ends. */
 const HmpCommand *hmp_command_next(const HmpCommand *prev);
 /* By name or one of its aliases; NULL: none. */

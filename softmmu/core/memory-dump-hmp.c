@@ -3,12 +3,14 @@
 #include "util/osdep.h"
 
 #include "qapi/hmp.h"
+#include "softmmu/memory-hmp.h"
 #include "softmmu/memory.h"
 #include "softmmu/vm.h"
 #include "util/error.h"
 
 /* Values of one command; more is a slip of the hand. */
 #define DUMP_MAX 65536
+#define SUM_MAX (16 * MiB)
 
 static unsigned size_of(const QDict *args, unsigned dflt)
 {
@@ -66,8 +68,18 @@ static void print_value(Hmp *hmp, uint64_t v, char format, unsigned size)
     }
 }
 
-/* xp /fmt addr */
-static bool dump_physical(Hmp *hmp, const QDict *args, Error **errp)
+static bool load(Hmp *hmp, uint64_t addr, unsigned size, uint64_t *v,
+                 bool (*translate)(Hmp *hmp, uint64_t va, hwaddr *pa))
+{
+    hwaddr pa = addr;
+
+    return (!translate || translate(hmp, addr, &pa)) &&
+           as_load(hmp->vm->memory, pa, v, size, (MemAttrs){ 0 }) == MEM_OK;
+}
+
+bool hmp_dump_memory(Hmp *hmp, const QDict *args,
+                     bool (*translate)(Hmp *hmp, uint64_t va, hwaddr *pa),
+                     Error **errp)
 {
     const char *f = qdict_get_str(args, "format");
     char format = f ? *f : 'x';
@@ -88,8 +100,7 @@ static bool dump_physical(Hmp *hmp, const QDict *args, Error **errp)
         if (i % per_line == 0) {
             hmp_printf(hmp, "%s%016" PRIx64 ":", i ? "\n" : "", addr);
         }
-        if (as_load(hmp->vm->memory, addr, &v, size, (MemAttrs){ 0 }) !=
-            MEM_OK) {
+        if (!load(hmp, addr, size, &v, translate)) {
             hmp_printf(hmp, " Cannot access memory\n");
             return true;
         }
@@ -97,6 +108,32 @@ static bool dump_physical(Hmp *hmp, const QDict *args, Error **errp)
         print_value(hmp, v, format, size);
     }
     hmp_printf(hmp, "\n");
+    return true;
+}
+
+/* xp /fmt addr */
+static bool dump_physical(Hmp *hmp, const QDict *args, Error **errp)
+{
+    return hmp_dump_memory(hmp, args, NULL, errp);
+}
+
+/* sum addr size: the 16-bit checksum that BSD's sum(1) makes. */
+static bool sum_physical(Hmp *hmp, const QDict *args, Error **errp)
+{
+    hwaddr start = qdict_get_int(args, "start", 0);
+    int64_t size = qdict_get_int(args, "size", 0);
+    uint16_t sum = 0;
+
+    if (size < 0 || size > SUM_MAX) {
+        return error_set(errp, "size must be up to 16 MiB");
+    }
+    for (int64_t i = 0; i < size; i++) {
+        uint64_t v = 0;
+
+        as_load(hmp->vm->memory, start + i, &v, 1, (MemAttrs){ 0 });
+        sum = (sum >> 1 | sum << 15) + v;
+    }
+    hmp_printf(hmp, "%05d\n", sum);
     return true;
 }
 
@@ -143,6 +180,11 @@ static const HmpArg dump_args[] = {
     { "addr", HMP_INT },
     {},
 };
+static const HmpArg sum_args[] = {
+    { "start", HMP_INT },
+    { "size", HMP_INT },
+    {},
+};
 static const HmpArg in_args[] = {
     { "fmt", HMP_FMT },
     { "addr", HMP_INT },
@@ -160,6 +202,8 @@ static const HmpCommand dump_commands[] = {
     { .name = "xp", .args = dump_args, .params = "/fmt addr",
       .help = "physical memory dump starting at 'addr'",
       .run = dump_physical },
+    { .name = "sum", .args = sum_args, .params = "addr size",
+      .help = "compute the checksum of a memory region", .run = sum_physical },
     { .name = "i", .args = in_args, .params = "/fmt addr",
       .help = "I/O port read", .run = port_in },
     { .name = "o", .args = out_args, .params = "/fmt addr value",

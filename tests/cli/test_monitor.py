@@ -240,3 +240,52 @@ class OutOfBand(Case):
         sock = socket.socket(socket.AF_UNIX)
         sock.connect(str(self.dir / 'o2'))
         return sock
+
+
+class Human(Case):
+    """What the human monitor shows of CPUs and memory."""
+
+    def test_registers_in_expressions(self):
+        hmp = self.start('-M', 'q35', '-smp', '2').hmp
+        self.assertEqual(hmp('print $pc'), '0xfffffff0\r\n')
+        self.assertEqual(hmp('print $eip + 1'), '0xfff1\r\n')
+        self.assertEqual(hmp('p /x $cs'), '0xf000\r\n')
+        self.assertEqual(hmp('p $edx & 0'),
+                         '0\r\n')
+        self.assertIn('unknown register', hmp('p $nothing'))
+
+    def test_memory(self):
+        hmp = self.start('-M', 'q35', '-m', '64').hmp
+        self.assertEqual(hmp('x /2xw 0'), hmp('xp /2xw 0'))
+        self.assertEqual(hmp('xp /1xb 0x100000'),
+                         '0000000000100000: 0x00\r\n')
+        self.assertIn('Cannot access memory', hmp('xp /1xg 0x7000000000'))
+        self.assertEqual(hmp('gva2gpa 0x1234'), 'gpa: 0x1234\r\n')
+        self.assertEqual(hmp('sum 0x100000 16'), '00000\r\n')
+        self.assertIn('size', hmp('sum 0 0x7fffffffffff'))
+        # Far below, and a count that makes no sense.
+        self.assertIn('count', hmp('x /99999999xb 0'))
+
+    def test_local_apic_and_cpus(self):
+        hmp = self.start('-M', 'q35', '-smp', '2').hmp
+        self.assertIn('APIC state for CPU 1', hmp('info lapic 1'))
+        self.assertIn('SPIV\t 0x000000ff APIC disabled', hmp('info lapic'))
+        self.assertIn('no CPU', hmp('info lapic 7'))
+        self.assertIn('CPU#1', hmp('info registers 1'))
+        self.assertIn('invalid CPU index', hmp('cpu 5'))
+        self.assertEqual(hmp('cpu 1'), '')
+
+    def test_every_info_command_answers(self):
+        qmp = self.start('-M', 'q35', '-device', 'virtio-rng-pci')
+        names = [line.split()[1] for line in qmp.hmp('help info').splitlines()
+                 if line.startswith('info ')]
+        self.assertGreater(len(names), 20)
+        for name in names:
+            said = qmp.hmp(f'info {name}')
+            self.assertNotIn('unknown command', said, name)
+
+    def test_none_machine_has_no_cpu(self):
+        hmp = self.start(*NONE).hmp
+        for line in ('info registers', 'info lapic', 'x 0', 'print $pc',
+                     'cpu 0'):
+            self.assertTrue(hmp(line), line)
