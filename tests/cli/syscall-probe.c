@@ -1,27 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Preloaded into an emulator: a thread that makes the system call whose number
- * it reads from the FIFO $SYSCALL_PROBE, then another, and so on. So a test
- * sees what a sandbox does to a call that the emulator itself never makes.
+ * Preloaded into an emulator: a thread that makes the system calls whose
+ * numbers it reads from the FIFO $SYSCALL_PROBE, and tells in the file
+ * $SYSCALL_PROBE.done after each. So a test sees what a sandbox does to a call
+ * that the emulator itself never makes.
  */
 #include "util/osdep.h"
 
 #include <pthread.h>
 #include <sys/syscall.h>
 
-static void *probe(void *path)
+static void *probe(void *opaque)
 {
-    for (;;) {
-        FILE *f = fopen(path, "r");
-        long nr;
+    const char *path = opaque;
+    g_autofree char *done_path = g_strdup_printf("%s.done", path);
+    FILE *numbers = fopen(path, "r+"); /* so that it never ends */
+    FILE *done = fopen(done_path, "a");
+    long nr;
 
-        if (f && fscanf(f, "%ld", &nr) == 1) {
-            /* The arguments are wrong on purpose: allowed calls fail. */
-            syscall(nr, 0, -1L, -1L, -1L, -1L, -1L);
-        }
-        if (f) {
-            fclose(f);
-        }
+    while (numbers && done && fscanf(numbers, "%ld", &nr) == 1) {
+        /* The arguments are wrong on purpose: allowed calls fail. */
+        syscall(nr, 0, -1L, -1L, -1L, -1L, -1L);
+        fprintf(done, "%ld\n", nr);
+        fflush(done);
     }
     return NULL;
 }

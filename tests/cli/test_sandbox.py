@@ -24,8 +24,9 @@ class Sandbox(Case):
     def probed(self, *args):
         """A running emulator with the probe in it."""
         fifo = self.dir / 'fifo'
-        if not fifo.exists():
-            os.mkfifo(fifo)
+        for path in (fifo, self.dir / 'fifo.done'):
+            path.unlink(missing_ok=True)
+        os.mkfifo(fifo)
         env = dict(os.environ, SYSCALL_PROBE=str(fifo),
                    LD_PRELOAD=os.environ['SYSCALL_PROBE_SO'])
         self.start(*NONE, *args, env=env).close()
@@ -38,10 +39,12 @@ class Sandbox(Case):
 
     def assert_survives(self, numbers, *args):
         proc, fifo = self.probed(*args)
+        done = self.dir / 'fifo.done'
         for number in numbers:
             fifo.write_text(f'{number}\n')
-        # The probe opens the FIFO again only after the call before.
-        fifo.write_text('39\n')
+        self.eventually(lambda: proc.poll() is not None or
+                        done.read_text().count('\n') == len(numbers),
+                        'the calls')
         self.assertIsNone(proc.poll())
         proc.kill()
 
