@@ -8,6 +8,7 @@
 
 #include "block/block-graph.h"
 #include "block/block-int.h"
+#include "qapi/qapi-types-block-core.h"
 #include "util/error.h"
 #include "util/trace.h"
 
@@ -189,7 +190,10 @@ static int coroutine_fn node_write_direct(BlockNode *n, int64_t offset,
 {
     while (bytes) {
         int64_t step = node_clip(n, iov, iov_offset, bytes);
-        int ret = step > 0 ? n->drv->io->pwritev(n, offset, step, iov,
+        int ret;
+
+        node_event(n, BLKDEBUG_EVENT_PWRITEV);
+        ret = step > 0 ? n->drv->io->pwritev(n, offset, step, iov,
                                                  iov_offset, flags)
                            : -EINVAL;
 
@@ -408,6 +412,7 @@ static int coroutine_fn node_zero_aligned(BlockNode *n, int64_t offset,
 
         ret = -ENOTSUP;
         if (n->drv->io->pwrite_zeroes) {
+            node_event(n, BLKDEBUG_EVENT_PWRITEV_ZERO);
             ret = n->drv->io->pwrite_zeroes(n, offset, step, flags);
         }
         if (ret >= 0) {
@@ -506,7 +511,15 @@ int coroutine_fn node_pdiscard(BlockNode *n, int64_t offset, int64_t bytes)
 
 static int coroutine_fn node_flush_now(BlockNode *n)
 {
-    int ret = n->drv->io->flush ? n->drv->io->flush(n) : 0;
+    int ret;
+
+    if (n->file) {
+        node_event(n->file->node, BLKDEBUG_EVENT_FLUSH_TO_OS);
+    }
+    ret = n->drv->io->flush ? n->drv->io->flush(n) : 0;
+    if (n->file) {
+        node_event(n->file->node, BLKDEBUG_EVENT_FLUSH_TO_DISK);
+    }
 
     for (BlockEdge *e = n->children; e && ret >= 0; e = e->next) {
         if (e->perm & (BLK_PERM_WRITE | BLK_PERM_WRITE_UNCHANGED)) {
@@ -536,6 +549,12 @@ int coroutine_fn node_flush(BlockNode *n)
     }
     __atomic_fetch_sub(&n->flushing, 1, __ATOMIC_SEQ_CST);
     return ret;
+}
+
+int coroutine_fn node_flush_changed(BlockNode *n)
+{
+    __atomic_store_n(&n->dirty, 1, __ATOMIC_SEQ_CST);
+    return node_flush(n);
 }
 
 /* Status and size

@@ -16,6 +16,7 @@
 #include "util/error.h"
 
 const BlockDriver *const block_drivers[] = {
+    &block_driver_blkdebug,
     &block_driver_copy_on_read,
     &block_driver_file,
     &block_driver_host_device,
@@ -268,6 +269,34 @@ char *block_path_combine(const char *base, const char *path)
     return g_strdup_printf("%.*s/%s", (int)(slash - base), base, path);
 }
 
+static QDict *protocol_options(const char *filename, Error **errp);
+
+/* "blkdebug:CONFIG:IMAGE" */
+static QDict *blkdebug_options(const char *filename, Error **errp)
+{
+    const char *config = filename + strlen("blkdebug:");
+    const char *image = strchr(config, ':');
+    g_autoptr(QDict) d = qdict_new();
+    QDict *below;
+
+    if (!image) {
+        error_set(errp, "blkdebug requires both config file and image path");
+        return NULL;
+    }
+    below = protocol_options(image + 1, errp);
+    if (!below) {
+        return NULL;
+    }
+    qdict_put_str(d, "driver", "blkdebug");
+    qdict_put(d, "image", below);
+    if (image != config) {
+        g_autofree char *path = g_strndup(config, image - config);
+
+        qdict_put_str(d, "config", path);
+    }
+    return g_steal_pointer(&d);
+}
+
 /* Options of the node that @filename itself names. */
 static QDict *protocol_options(const char *filename, Error **errp)
 {
@@ -284,6 +313,9 @@ static QDict *protocol_options(const char *filename, Error **errp)
             return NULL;
         }
         return qobject_to_dict(v);
+    }
+    if (g_str_has_prefix(filename, "blkdebug:")) {
+        return blkdebug_options(filename, errp);
     }
     if (g_str_has_prefix(filename, "null-co://")) {
         qdict_put_str(d, "driver", "null-co");

@@ -16,8 +16,8 @@ TRACE_POINT(qcow2_cache_flush);
 
 struct QcCache {
     QcowState *s;
-    const char *what;
     size_t entry_size;
+    int load_event, update_event; /* for blkdebug */
     unsigned n;
     QcTable *tables;
     Mutex lock;
@@ -34,12 +34,13 @@ struct QcCache {
 };
 
 QcCache *qc_cache_new(QcowState *s, size_t entry_size, unsigned entries,
-                      const char *what)
+                      int load_event, int update_event)
 {
     QcCache *c = g_new0(QcCache, 1);
 
     c->s = s;
-    c->what = what;
+    c->load_event = load_event;
+    c->update_event = update_event;
     c->entry_size = entry_size;
     c->n = entries;
     c->tables = g_new0(QcTable, entries);
@@ -129,6 +130,7 @@ static int coroutine_fn load(QcCache *c, QcTable *t, bool fresh)
         memset(t->data, 0, c->entry_size);
         return 0;
     }
+    qc_event(c->s, c->load_event);
     return node_pread(c->s->n->file->node, t->offset, c->entry_size, t->data);
 }
 
@@ -276,6 +278,7 @@ static int coroutine_fn write_table(QcCache *c, QcTable *t)
     int ret = qc_check_overlap(c->s, t->offset, c->entry_size);
 
     if (ret >= 0) {
+        qc_event(c->s, c->update_event);
         ret = node_pwrite(c->s->n->file->node, t->offset, c->entry_size,
                           t->data, 0);
     }

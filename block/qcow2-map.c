@@ -7,6 +7,7 @@
 #include "util/osdep.h"
 
 #include "block/qcow2.h"
+#include "qapi/qapi-types-block-core.h"
 
 QcType qc_entry_type(const QcowState *s, uint64_t entry)
 {
@@ -141,8 +142,10 @@ static int coroutine_fn l1_write_entry(QcowState *s, uint64_t index,
                                        uint64_t entry)
 {
     uint64_t raw = htobe64(entry);
-    int ret =
-        node_pwrite(s->n->file->node, s->h.l1_offset + index * 8, 8, &raw, 0);
+    int ret;
+
+    qc_event(s, BLKDEBUG_EVENT_L1_UPDATE);
+    ret = node_pwrite(s->n->file->node, s->h.l1_offset + index * 8, 8, &raw, 0);
 
     if (ret >= 0) {
         __atomic_store_n(&s->l1[index], entry, __ATOMIC_RELEASE);
@@ -201,6 +204,7 @@ static int coroutine_fn l2_new(QcowState *s, uint64_t index)
         ret = qc_cache_depend(s->l2c, s->rbc);
     }
     if (ret >= 0) {
+        qc_event(s, BLKDEBUG_EVENT_L2_ALLOC_WRITE);
         ret = qc_cache_flush(s->l2c);
     }
     if (ret >= 0) {

@@ -100,11 +100,13 @@ static bool open_caches(QcowState *s, const BlockdevOptionsQcow2 *o,
     }
     opt->slice_bits = __builtin_ctzll(c.slice) - 3;
     opt->l2c = qc_cache_new(s, c.slice, MAX(c.l2 / c.slice, MIN_L2_ENTRIES),
-                          "L2 table");
+                          BLKDEBUG_EVENT_L2_LOAD,
+                            BLKDEBUG_EVENT_L2_UPDATE);
     opt->rbc =
         qc_cache_new(s, s->cluster_size,
                      MAX(c.refcount / s->cluster_size, MIN_REFCOUNT_ENTRIES),
-                     "refcount block");
+                     BLKDEBUG_EVENT_REFBLOCK_LOAD,
+                     BLKDEBUG_EVENT_REFBLOCK_UPDATE);
     return true;
 }
 

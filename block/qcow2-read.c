@@ -4,6 +4,7 @@
 
 #include "block/compress.h"
 #include "block/qcow2.h"
+#include "qapi/qapi-types-block-core.h"
 
 /* Compressed clusters
  * ------------------------------------------------------------- */
@@ -53,6 +54,7 @@ int coroutine_fn qc_read_compressed(QcowState *s, uint64_t entry, void *buf)
     if (!in) {
         return -ENOMEM;
     }
+    qc_event(s, BLKDEBUG_EVENT_READ_COMPRESSED);
     ret = node_pread(s->n->file->node, offset, len, in);
     if (ret >= 0) {
         ret = thread_pool_run_co(decompress_worker, &d);
@@ -92,6 +94,7 @@ static int coroutine_fn read_mapped(BlockNode *n, const QcMap *map,
 
     switch (map->type) {
     case QC_TYPE_NORMAL:
+        qc_event(s, BLKDEBUG_EVENT_READ_AIO);
         return node_preadv(n->file->node, map->host, map->bytes, iov,
                            iov_offset, 0);
     case QC_TYPE_COMPRESSED:
@@ -99,6 +102,7 @@ static int coroutine_fn read_mapped(BlockNode *n, const QcMap *map,
                                     map->bytes, iov, iov_offset);
     case QC_TYPE_UNALLOCATED:
         if (n->backing) {
+            qc_event(s, BLKDEBUG_EVENT_READ_BACKING_AIO);
             return node_preadv(n->backing->node, offset, map->bytes, iov,
                                iov_offset, 0);
         }

@@ -11,6 +11,7 @@
 #include "util/osdep.h"
 
 #include "block/qcow2.h"
+#include "qapi/qapi-types-block-core.h"
 #include "util/error.h"
 #include "util/trace.h"
 
@@ -89,6 +90,7 @@ bool coroutine_fn qc_reftable_read(QcowState *s, Error **errp)
         return error_set(errp, "no memory for the reference count table");
     }
     s->reftable_size = bytes / 8;
+    qc_event(s, BLKDEBUG_EVENT_REFTABLE_LOAD);
     ret =
         node_pread(s->n->file->node, s->h.reftable_offset, bytes, s->reftable);
     if (ret < 0) {
@@ -195,6 +197,7 @@ static int coroutine_fn reftable_write_entry(QcowState *s, uint64_t index)
 {
     uint64_t raw = htobe64(s->reftable[index]);
 
+    qc_event(s, BLKDEBUG_EVENT_REFBLOCK_ALLOC_HOOKUP);
     return node_pwrite(s->n->file->node, s->h.reftable_offset + index * 8, 8,
                        &raw, 0);
 }
@@ -226,6 +229,7 @@ static int coroutine_fn refblock_new(QcowState *s, uint64_t index)
     qc_cache_dirty(s->rbc, t);
     qc_cache_put(s->rbc, t);
     if (ret >= 0) {
+        qc_event(s, BLKDEBUG_EVENT_REFBLOCK_ALLOC_WRITE);
         ret = qc_cache_flush(s->rbc);
     }
     if (ret >= 0) {
@@ -293,6 +297,7 @@ static int coroutine_fn write_own_blocks(QcowState *s, const TableLayout *l,
              i++) {
             qc_refcount_poke(buf, s->h.refcount_order, i - base, 1);
         }
+        qc_event(s, BLKDEBUG_EVENT_REFBLOCK_ALLOC_WRITE_BLOCKS);
         ret = node_pwrite(s->n->file->node, offset, s->cluster_size, buf, 0);
         if (ret < 0) {
             return ret;
@@ -319,12 +324,14 @@ static int coroutine_fn write_new_table(QcowState *s, const TableLayout *l,
     for (uint64_t i = 0; i < size; i++) {
         raw[i] = htobe64(table[i]);
     }
+    qc_event(s, BLKDEBUG_EVENT_REFBLOCK_ALLOC_WRITE_TABLE);
     ret = node_pwrite(s->n->file->node, offset, size * 8, raw, 0);
     if (ret >= 0) {
         ret = node_flush(s->n->file->node);
     }
     if (ret >= 0) {
         /* refcount_table_offset and _clusters, in one write */
+        qc_event(s, BLKDEBUG_EVENT_REFBLOCK_ALLOC_SWITCH_TABLE);
         ret = node_pwrite(s->n->file->node, 48, sizeof(field), &field, 0);
     }
     return ret < 0 ? ret : node_flush(s->n->file->node);
@@ -463,7 +470,10 @@ int64_t coroutine_fn qc_alloc(QcowState *s, int64_t bytes, bool exact,
 {
     uint64_t start, offset;
     int64_t run;
-    int ret = mark_dirty(s);
+    int ret;
+
+    qc_event(s, BLKDEBUG_EVENT_CLUSTER_ALLOC);
+    ret = mark_dirty(s);
 
     trace(qcow2_alloc_clusters, "bytes %" PRId64, bytes);
     if (ret < 0) {
@@ -487,6 +497,7 @@ int64_t coroutine_fn qc_alloc(QcowState *s, int64_t bytes, bool exact,
 void coroutine_fn qc_free(QcowState *s, uint64_t offset, uint64_t bytes,
                           bool discard)
 {
+    qc_event(s, BLKDEBUG_EVENT_CLUSTER_FREE);
     if (mark_dirty(s) >= 0) {
         qc_refcount_change(s, offset, bytes, false, discard);
     }

@@ -3,6 +3,7 @@
 #include "util/osdep.h"
 
 #include "block/qcow2.h"
+#include "qapi/qapi-types-block-core.h"
 #include "util/error.h"
 
 static int coroutine_fn write_size(QcowState *s, uint64_t size)
@@ -35,6 +36,7 @@ static int coroutine_fn write_l1(QcowState *s, const uint64_t *l1,
     for (uint32_t i = 0; i < size; i++) {
         raw[i] = htobe64(l1[i]);
     }
+    qc_event(s, BLKDEBUG_EVENT_L1_GROW_WRITE_TABLE);
     ret = node_pwrite(s->n->file->node, offset, (int64_t)size * 8, raw, 0);
     if (ret >= 0) {
         ret = qc_cache_flush(s->rbc);
@@ -44,6 +46,7 @@ static int coroutine_fn write_l1(QcowState *s, const uint64_t *l1,
     }
     if (ret >= 0) {
         /* l1_size and l1_table_offset, in one write */
+        qc_event(s, BLKDEBUG_EVENT_L1_GROW_ACTIVATE_TABLE);
         ret = node_pwrite(s->n->file->node, 36, sizeof(field), &field, 0);
     }
     return ret < 0 ? ret : node_flush(s->n->file->node);
@@ -65,6 +68,7 @@ static int coroutine_fn grow_l1(QcowState *s, uint64_t need)
         return -ENOMEM;
     }
     memcpy(l1, s->l1, old_bytes);
+    qc_event(s, BLKDEBUG_EVENT_L1_GROW_ALLOC_TABLE);
     offset = qc_alloc(s, bytes, true, &got);
     ret = MIN(offset, 0);
     if (offset >= 0) {

@@ -9,6 +9,7 @@
 #include "util/osdep.h"
 
 #include "block/qcow2.h"
+#include "qapi/qapi-types-block-core.h"
 #include "util/trace.h"
 
 TRACE_POINT(qcow2_writev_start_req);
@@ -212,6 +213,7 @@ static int coroutine_fn read_around(AllocWrite *w, int64_t from, int64_t to,
         memset(buf, 0, to - from);
         return 0;
     }
+    qc_event(w->s, BLKDEBUG_EVENT_COW_READ);
     return qc_preadv(w->s->n, from, to - from, &v, 0, 0);
 }
 
@@ -242,6 +244,8 @@ static int coroutine_fn write_with_copies(AllocWrite *w, int64_t head,
             iov[niov++] = (struct iovec){ buf + head, tail };
         }
         all = (IoVec){ iov, niov, head + w->bytes + tail };
+        qc_event(w->s, BLKDEBUG_EVENT_COW_WRITE);
+        qc_event(w->s, BLKDEBUG_EVENT_WRITE_AIO);
         ret = node_pwritev(file, w->host + (w->offset - w->alloc.guest) - head,
                            all.size, &all, 0, w->flags);
     }
@@ -262,6 +266,7 @@ static int coroutine_fn write_data(AllocWrite *w)
     if (head || tail) {
         return write_with_copies(w, head, tail);
     }
+    qc_event(w->s, BLKDEBUG_EVENT_WRITE_AIO);
     return node_pwritev(w->s->n->file->node,
                         w->host + (w->offset - w->alloc.guest), w->bytes,
                         w->iov, w->iov_offset, w->flags);
@@ -404,6 +409,7 @@ static int64_t coroutine_fn write_in_place(QcowState *s, int64_t offset,
         ret = qc_check_overlap(s, map.host, map.bytes);
     }
     if (ret >= 0 && map.bytes && !(flags & BLK_REQ_UNCHANGED)) {
+        qc_event(s, BLKDEBUG_EVENT_WRITE_AIO);
         ret = node_pwritev(s->n->file->node, map.host, map.bytes, iov,
                            iov_offset, flags);
     }
@@ -447,7 +453,7 @@ int coroutine_fn qc_pwritev(BlockNode *n, int64_t offset, int64_t bytes,
         bytes -= done;
     }
     if ((flags & BLK_REQ_FUA) && allocated) {
-        return node_flush(n);
+        return node_flush_changed(n);
     }
     return 0;
 }

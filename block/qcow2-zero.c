@@ -202,7 +202,7 @@ int coroutine_fn qc_pwrite_zeroes(BlockNode *n, int64_t offset, int64_t bytes,
                          : flags & BLK_REQ_MAY_UNMAP ? CLEAR_ZERO_UNMAP
                                                      : CLEAR_ZERO,
                          s->discard_request);
-    return ret >= 0 && (flags & BLK_REQ_FUA) ? node_flush(n) : ret;
+    return ret >= 0 && (flags & BLK_REQ_FUA) ? node_flush_changed(n) : ret;
 }
 
 int coroutine_fn qc_pdiscard(BlockNode *n, int64_t offset, int64_t bytes)

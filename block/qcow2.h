@@ -96,7 +96,7 @@ struct QcTable {
 typedef struct QcowState QcowState;
 
 QcCache *qc_cache_new(QcowState *s, size_t entry_size, unsigned entries,
-                      const char *what);
+                      int load_event, int update_event);
 void qc_cache_free(QcCache *c);
 /*
  * The table at @offset, read from the file unless @fresh (then zeroed, and the
@@ -189,6 +189,12 @@ bool qc_options_prepare(QcowState *s, const BlockdevOptionsQcow2 *o,
 /* Take @opt over; the old caches must be clean and unused. */
 void qc_options_apply(QcowState *s, QcOptions *opt);
 void qc_options_drop(QcOptions *opt); /* or not */
+
+/* The next step is @event: for blkdebug below. */
+static inline void qc_event(QcowState *s, int event)
+{
+    node_event(s->n->file->node, event);
+}
 
 /* qcow2-header.c */
 bool coroutine_fn qc_header_read(QcowState *s, Error **errp);

@@ -175,6 +175,8 @@ struct BlockDriver {
     bool coroutine_fn (*open)(BlockNode *n, const BlockdevOptions *opts,
                               Error **errp);
     void coroutine_fn (*close)(BlockNode *n); /* after a successful open */
+    /* A format above is at this step (BlkdebugEvent); for blkdebug. */
+    void (*event)(BlockNode *n, int event);
     /* Forget what the host caches of the data: another host may have changed
      * it. 0 or -errno. */
     int coroutine_fn (*invalidate)(BlockNode *n);
@@ -189,6 +191,14 @@ struct BlockDriver {
 
 extern const BlockDriver *const block_drivers[]; /* ends with NULL */
 const BlockDriver *block_driver_find(const char *name);
+
+/* Tell the node below that a step is about to be done. */
+static inline void node_event(BlockNode *n, int event)
+{
+    if (unlikely(n->drv->event)) {
+        n->drv->event(n, event);
+    }
+}
 
 /* For open functions: open or look up what @ref says as child @name. */
 BlockEdge *coroutine_fn node_open_child(BlockNode *n, const char *name,
@@ -228,6 +238,9 @@ int coroutine_fn node_pwrite_zeroes(BlockNode *n, int64_t offset, int64_t bytes,
                                     unsigned flags);
 int coroutine_fn node_pdiscard(BlockNode *n, int64_t offset, int64_t bytes);
 int coroutine_fn node_flush(BlockNode *n);
+/* From inside a write of the driver, which counts as done only when it
+ * returns. */
+int coroutine_fn node_flush_changed(BlockNode *n);
 int coroutine_fn node_block_status(BlockNode *n, bool want_zero, int64_t offset,
                                    int64_t bytes, int64_t *pnum, int64_t *map,
                                    BlockNode **file);

@@ -158,7 +158,8 @@ class CrashTest(Case):
                 if i % 5 == 4:
                     f.write(f'discard {(i - 3) * 128}k 64k\nflush\nlength\n')
         with open(script) as stdin, tempfile.TemporaryFile('w+') as out:
-            p = subprocess.Popen([b.OUR_IO, '-f', 'qcow2', '-d', 'unmap',
+            p = subprocess.Popen([b.OUR_IO, '-t', 'writeback', '-f', 'qcow2',
+                                  '-d', 'unmap',
                                   self.path], stdin=stdin, stdout=out)
             time.sleep(rng.uniform(0.02, 0.3))
             p.send_signal(signal.SIGKILL)

@@ -39,7 +39,7 @@ static QDict *open_options(const OpenArgs *a, bool *writeback, Error **errp)
     g_autoptr(QDict) d =
         text ? keyval_parse(text, NULL, NULL, errp) : qdict_new();
 
-    *writeback = true;
+    *writeback = false; /* unless a mode says otherwise */
     if (!d || (a->cache && !add_cache_options(d, a->cache, writeback, errp))) {
         return NULL;
     }
