@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <linux/if_packet.h>
+#include <linux/if_tun.h>
 #include <linux/virtio_net.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
@@ -395,6 +396,200 @@ static void test_link_goes_down_and_up(void)
     nic_close(&n);
 }
 
+/* Two pairs of queues, whose control queue comes after all of them. */
+typedef struct MqNic {
+    Nic n;
+    VRing *rx1, *tx1;
+} MqNic;
+
+static void mq_open(MqNic *m, const char *netdev)
+{
+    uint16_t pairs;
+    Nic *n = &m->n;
+
+    n->q = qtest_startf("-machine q35 -netdev %s -device virtio-net-pci,id=n0,"
+                        "addr=4,romfile=,netdev=t0,mq=on,mac=" MAC,
+                        netdev);
+    n->v = vdev_open(n->q, 4, false);
+    vdev_negotiate(n->v, BIT(VIRTIO_NET_F_CTRL_VQ) | BIT(VIRTIO_NET_F_MQ) |
+                             BIT(VIRTIO_NET_F_MAC));
+    g_assert_true(n->v->features & BIT(VIRTIO_NET_F_MQ));
+    vdev_config(n->v, 8, &pairs, 2);
+    g_assert_cmpuint(pairs, ==, 2);
+    n->rx = vring_new(n->v, 0);
+    n->tx = vring_new(n->v, 1);
+    m->rx1 = vring_new(n->v, 2);
+    m->tx1 = vring_new(n->v, 3);
+    n->ctrl = vring_new(n->v, 4);
+    vdev_driver_ok(n->v);
+    n->at = vdev_alloc(n->v, 4096);
+    for (unsigned i = 0; i < 8; i++) {
+        n->rx_buf[i] = vdev_alloc(n->v, 2048);
+    }
+}
+
+static void mq_close(MqNic *m)
+{
+    g_free(m->rx1);
+    g_free(m->tx1);
+    nic_close(&m->n);
+}
+
+static uint8_t set_pairs(MqNic *m, uint16_t pairs)
+{
+    return control(&m->n, VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET,
+                   &pairs, sizeof(pairs));
+}
+
+static void send_one(MqNic *m, VRing *tx, int fd, uint8_t tag)
+{
+    uint8_t packet[100], got[100];
+    Nic *n = &m->n;
+    VSeg seg = { n->at, 12 + sizeof(packet), false };
+
+    make_packet(packet, sizeof(packet), tag);
+    qtest_memset(n->q, n->at, 0, 12);
+    qtest_memwrite(n->q, n->at + 12, packet, sizeof(packet));
+    vring_do(tx, &seg, 1);
+    g_assert_cmpint(recv(fd, got, sizeof(got), 0), ==, sizeof(packet));
+    g_assert_cmpmem(packet, sizeof(packet), got, sizeof(packet));
+}
+
+static bool is_ours(MqNic *m, unsigned buf)
+{
+    uint64_t type = m->n.rx_buf[buf] + 12 + 12;
+
+    return qtest_readb(m->n.q, type) == ETHERTYPE >> 8 &&
+           qtest_readb(m->n.q, type + 1) == (ETHERTYPE & 0xff);
+}
+
+static void add_rx(MqNic *m, VRing *rx, unsigned buf)
+{
+    VSeg seg = { m->n.rx_buf[buf], 2048, true };
+
+    qtest_memset(m->n.q, seg.addr, 0, 64);
+    vring_add(rx, &seg, 1);
+    vring_kick(rx);
+}
+
+/* Many packets: the host spreads them as it likes, or not at all. */
+static void receive_many(MqNic *m, int fd, bool both)
+{
+    enum { N = 16 };
+    unsigned got = 0, in0 = 0, in1 = 4;
+    int64_t start = g_get_monotonic_time();
+
+    for (unsigned i = 0; i < 4; i++) {
+        add_rx(m, m->n.rx, i);
+        if (both) {
+            add_rx(m, m->rx1, 4 + i);
+        }
+    }
+    for (unsigned i = 0; i < N; i++) {
+        uint8_t packet[100];
+
+        make_packet(packet, sizeof(packet), i);
+        g_assert_cmpint(send(fd, packet, sizeof(packet), 0), ==,
+                        sizeof(packet));
+    }
+    while (got < N) {
+        g_assert_cmpint(g_get_monotonic_time() - start, <, 5000000);
+        if (vring_has_used(m->n.rx)) {
+            vring_wait(m->n.rx, NULL);
+            got += is_ours(m, in0);
+            add_rx(m, m->n.rx, in0);
+            in0 = (in0 + 1) % 4;
+        }
+        if (both && vring_has_used(m->rx1)) {
+            vring_wait(m->rx1, NULL);
+            got += is_ours(m, in1);
+            add_rx(m, m->rx1, in1);
+            in1 = 4 + (in1 + 1) % 4;
+        }
+    }
+}
+
+static void use_both_pairs(MqNic *m)
+{
+    autofd int fd = host_end(ETHERTYPE);
+
+    send_one(m, m->n.tx, fd, 1);
+    g_assert_cmpuint(set_pairs(m, 2), ==, VIRTIO_NET_OK);
+    g_assert_cmpuint(set_pairs(m, 0), ==, VIRTIO_NET_ERR);
+    g_assert_cmpuint(set_pairs(m, 3), ==, VIRTIO_NET_ERR);
+    send_one(m, m->n.tx, fd, 2);
+    send_one(m, m->tx1, fd, 3);
+    receive_many(m, fd, true);
+}
+
+static void test_two_pairs_of_queues(void)
+{
+    g_autofree char *netdev =
+        g_strdup_printf("tap,id=t0,ifname=%s,script=no,downscript=no,queues=2",
+                        tap_name(true));
+    MqNic m;
+
+    if (!tap_allowed()) {
+        return;
+    }
+    mq_open(&m, netdev);
+    use_both_pairs(&m);
+    mq_close(&m);
+}
+
+/* All packets come to the one that is left. */
+static void test_second_pair_is_given_up(void)
+{
+    g_autofree char *netdev =
+        g_strdup_printf("tap,id=t0,ifname=%s,script=no,downscript=no,queues=2",
+                        tap_name(true));
+    autofd int fd = -1;
+    MqNic m;
+
+    if (!tap_allowed()) {
+        return;
+    }
+    mq_open(&m, netdev);
+    fd = host_end(ETHERTYPE);
+    g_assert_cmpuint(set_pairs(&m, 2), ==, VIRTIO_NET_OK);
+    g_assert_cmpuint(set_pairs(&m, 1), ==, VIRTIO_NET_OK);
+    send_one(&m, m.n.tx, fd, 4);
+    receive_many(&m, fd, false);
+    mq_close(&m);
+}
+
+static int open_tap_queue(const char *name)
+{
+    struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR |
+                                      IFF_MULTI_QUEUE };
+    int fd = open("/dev/net/tun", O_RDWR); /* inherited */
+
+    g_assert_cmpint(fd, >=, 0);
+    g_strlcpy(ifr.ifr_name, name, sizeof(ifr.ifr_name));
+    g_assert_cmpint(ioctl(fd, TUNSETIFF, &ifr), ==, 0);
+    return fd;
+}
+
+static void test_queues_by_descriptors(void)
+{
+    autofd int a = -1, b = -1;
+    g_autofree char *netdev = NULL;
+    const char *name = tap_name(true);
+    MqNic m;
+
+    if (!tap_allowed()) {
+        return;
+    }
+    a = open_tap_queue(name);
+    b = open_tap_queue(name);
+    netdev = g_strdup_printf("tap,id=t0,fds=%d:%d", a, b);
+    mq_open(&m, netdev);
+    close(steal_fd(&a));
+    close(steal_fd(&b));
+    use_both_pairs(&m);
+    mq_close(&m);
+}
+
 /* The guest's address is told by reverse ARP, and the guest is asked to tell
  * more; its answer ends that. */
 static void test_announcement_by_both(void)
@@ -489,6 +684,9 @@ int main(int argc, char **argv)
     vdev_add_test("/virtio-net/tap/merged",
                   test_large_packet_is_spread_over_merged_buffers);
     g_test_add_func("/virtio-net/tap/link", test_link_goes_down_and_up);
+    vdev_add_test("/virtio-net/tap/multiqueue", test_two_pairs_of_queues);
+    vdev_add_test("/virtio-net/tap/one-pair", test_second_pair_is_given_up);
+    vdev_add_test("/virtio-net/tap/fds", test_queues_by_descriptors);
     vdev_add_test("/virtio-net/tap/announce", test_announcement_by_both);
     g_test_add_func("/virtio-net/tap/netdev", test_netdevs_come_and_go);
     return g_test_run();
