@@ -30,6 +30,13 @@ static void out_ready(void *opaque)
     char_out_ready(opaque);
 }
 
+static void watch_out(void *opaque)
+{
+    Chardev *chr = opaque;
+
+    chardev_class(chr)->watch_out(chr);
+}
+
 static void chardev_init(Object *obj)
 {
     Chardev *chr = chardev(obj);
@@ -48,6 +55,7 @@ static void chardev_finalize(Object *obj)
     if (chr->loop) {
         loop_task_cancel(&chr->accept_task);
         loop_task_cancel(&chr->out_task);
+        loop_task_cancel(&chr->watch_task);
     }
     if (chr->log_fd >= 0) {
         close(chr->log_fd);
@@ -65,6 +73,7 @@ void chardev_set_loop(Chardev *chr, Loop *loop)
     chr->loop = loop;
     loop_task_init(&chr->accept_task, loop, accept_input, chr);
     loop_task_init(&chr->out_task, loop, out_ready, chr);
+    loop_task_init(&chr->watch_task, loop, watch_out, chr);
 }
 
 const char *chardev_id(const Chardev *chr)
@@ -258,6 +267,7 @@ bool char_fe_set_loop(CharFrontend *fe, Loop *loop)
     chardev_class(chr)->detach(chr);
     loop_task_cancel(&chr->accept_task);
     loop_task_cancel(&chr->out_task);
+    loop_task_cancel(&chr->watch_task);
     chardev_set_loop(chr, loop);
     loop_post(loop, chardev_arrive, object_ref(chr));
     return true;
@@ -351,7 +361,11 @@ void char_fe_watch_out(CharFrontend *fe, LoopFn *fn, void *opaque)
     fe->out_fn = fn;
     fe->out_opaque = opaque;
     if (chardev_class(chr)->watch_out) {
-        chardev_class(chr)->watch_out(chr);
+        if (loop_is_current(chr->loop)) {
+            watch_out(chr);
+        } else {
+            loop_task_post(&chr->watch_task);
+        }
     } else if (fn) {
         loop_task_post(&chr->out_task);
     }

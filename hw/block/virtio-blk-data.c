@@ -17,6 +17,14 @@
 TRACE_POINT(virtio_blk_req_complete);
 TRACE_POINT(virtio_blk_handle_io);
 
+/*
+ * With so many requests under way the driver need not kick: each completion
+ * looks for new ones. That saves the driver an exit, and us a wake-up, per
+ * request. The timer is for a disk that stands still.
+ */
+#define BUSY_REQUESTS 8
+#define LOOK_NS       5000000
+
 size_t virtio_blk_priv_size(void)
 {
     return sizeof(BlkReq);
@@ -31,6 +39,36 @@ static void announce(void *opaque)
     if (q->unannounced) {
         q->unannounced = false;
         vq_notify(q->vq);
+    }
+}
+
+/* A batch of completions. */
+static void completed(void *opaque)
+{
+    BlkQueue *q = opaque;
+
+    if (q->busy) {
+        virtio_queue_run(q->vq); /* tells the driver, too */
+    }
+    announce(q);
+}
+
+static void look(void *opaque)
+{
+    BlkQueue *q = opaque;
+
+    virtio_queue_run(q->vq);
+}
+
+/* The end of a handler's round: are kicks worth having? */
+static void set_busy(BlkQueue *q)
+{
+    q->busy = __atomic_load_n(&q->in_flight, __ATOMIC_RELAXED) >= BUSY_REQUESTS;
+    vq_mute(q->vq, q->busy);
+    if (q->busy) {
+        loop_timer_set(&q->look, loop_now_ns() + LOOK_NS);
+    } else {
+        loop_timer_cancel(&q->look);
     }
 }
 
@@ -336,6 +374,7 @@ void virtio_blk_kick(VirtQueue *vq)
     virtio_blk_batch_submit(s, &q->batch);
     blk_unplug();
     q->in_handler = false;
+    set_busy(q);
     announce(q);
 }
 
@@ -372,8 +411,9 @@ void virtio_blk_queue_init(VirtioBlk *s, BlkQueue *q, VirtQueue *vq)
 {
     q->s = s;
     q->vq = vq;
-    loop_task_init(&q->notify, vq->loop, announce, q);
+    loop_task_init(&q->notify, vq->loop, completed, q);
     loop_task_init(&q->restart, vq->loop, restart, q);
+    loop_timer_init(&q->look, vq->loop, look, q);
 }
 
 static unsigned in_flight(VirtioBlk *s)
@@ -418,6 +458,8 @@ static void settle(void *opaque)
 
     loop_task_cancel(&q->restart);
     loop_task_cancel(&q->notify);
+    loop_timer_cancel(&q->look);
+    q->busy = false;
     announce(q);
 }
 

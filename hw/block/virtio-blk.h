@@ -45,8 +45,10 @@ struct BlkQueue {
     VirtQueue *vq;
     bool in_handler;
     bool unannounced;   /* pushed, but not notified yet */
+    bool busy;          /* kicks are off; see virtio-blk-data.c */
     LoopTask notify;    /* does that at the end of a batch of completions */
     LoopTask restart;   /* submits what stopped the machine again */
+    LoopTimer look;     /* for new requests, when nothing completes */
     VqChain *failed;    /* kept by werror=stop or rerror=stop */
     BlkBatch batch;     /* of the handler's round */
     unsigned in_flight; /* atomic */

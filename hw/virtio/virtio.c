@@ -64,6 +64,11 @@ static void queue_again(void *opaque)
     queue_round(opaque);
 }
 
+void virtio_queue_run(VirtQueue *vq)
+{
+    queue_round(vq);
+}
+
 static void queue_event(void *opaque, unsigned events)
 {
     VirtQueue *vq = opaque;

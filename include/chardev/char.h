@@ -106,7 +106,8 @@ bool char_fe_write_all(CharFrontend *fe, const void *buf, size_t len);
 /*
  * Call @fn once on the backend's loop when it may take bytes again, or has
  * closed. One watch per frontend; a new one replaces it, NULL removes it. On
- * the backend's loop only.
+ * the backend's loop, or under the machine lock where that loop is the main
+ * loop: a vCPU fills a backend up, too.
  */
 void char_fe_watch_out(CharFrontend *fe, LoopFn *fn, void *opaque);
 /* Any thread: can_read() may say more than it did. */

@@ -193,6 +193,60 @@ static void test_merging_can_be_switched_off(void)
     disk_close(&d);
 }
 
+/* A disk that takes its time. */
+static void slow_disk_open(Disk *d, uint64_t latency_ns)
+{
+    d->path = disk_image();
+    d->q = qtest_startf("-machine q35 -blockdev driver=null-co,node-name=n0,"
+                        "size=4194304,latency-ns=%" PRIu64
+                        " -device virtio-blk-pci,id=d0,drive=n0,addr=4,"
+                        "request-merging=off",
+                        latency_ns);
+    disk_attach(d, false, 0);
+    g_assert_cmpuint(disk_request(d, VIRTIO_BLK_T_GET_ID, 0, 20), ==, 0);
+}
+
+/* With many requests under way, new ones are found without a kick: when one
+ * of those completes ... */
+static void test_busy_queue_needs_no_kicks(void)
+{
+    Disk d;
+
+    slow_disk_open(&d, 100 * 1000 * 1000);
+    for (unsigned i = 0; i < 12; i++) {
+        add_sector(&d, VIRTIO_BLK_T_IN, 0);
+    }
+    vring_kick(d.r);
+    disk_request(&d, VIRTIO_BLK_T_GET_ID, 0, 20);
+    add_sector(&d, VIRTIO_BLK_T_IN, 0);
+    for (unsigned i = 0; i < 13; i++) {
+        vring_wait(d.r, NULL);
+    }
+    /* ... and the last ones want kicks again. */
+    g_assert_cmpuint(disk_request(&d, VIRTIO_BLK_T_IN, 0, 512), ==, 0);
+    disk_close(&d);
+}
+
+/* ... or, should none do so, after a while. */
+static void test_stuck_queue_is_looked_at(void)
+{
+    Disk d;
+
+    slow_disk_open(&d, 1000 * 1000 * 1000);
+    for (unsigned i = 0; i < 8; i++) {
+        add_sector(&d, VIRTIO_BLK_T_IN, 0);
+    }
+    vring_kick(d.r);
+    g_usleep(20000);
+    disk_add(&d, VIRTIO_BLK_T_GET_ID, 0, 20);
+    g_usleep(100000);
+    g_assert_true(vring_has_used(d.r));
+    for (unsigned i = 0; i < 9; i++) {
+        vring_wait(d.r, NULL);
+    }
+    disk_close(&d);
+}
+
 static void test_id_is_the_serial_number(void)
 {
     char id[21] = "";
@@ -232,6 +286,68 @@ static void test_ranges_are_discarded_and_zeroed(void)
     g_assert_cmpint(buf[0], ==, 0x77);
     put_range(&d, 0, 8, 0);
     g_assert_cmpuint(disk_request(&d, VIRTIO_BLK_T_DISCARD, 0, 16), ==, 0);
+    disk_close(&d);
+}
+
+static void test_range_limits_are_kept(void)
+{
+    struct virtio_blk_config c;
+    Disk d;
+
+    disk_open(&d, "", ",max-discard-sectors=8,max-write-zeroes-sectors=16",
+              false, 0);
+    vdev_config(d.v, 0, &c, 57);
+    g_assert_cmpuint(c.max_discard_sectors, ==, 8);
+    g_assert_cmpuint(c.max_discard_seg, ==, 1);
+    g_assert_cmpuint(c.max_write_zeroes_sectors, ==, 16);
+    g_assert_cmpuint(c.max_write_zeroes_seg, ==, 1);
+    put_range(&d, 0, 8, 0);
+    g_assert_cmpuint(disk_request(&d, VIRTIO_BLK_T_DISCARD, 0, 16), ==, 0);
+    put_range(&d, 0, 9, 0);
+    g_assert_cmpuint(disk_request(&d, VIRTIO_BLK_T_DISCARD, 0, 16), ==,
+                     VIRTIO_BLK_S_IOERR);
+    put_range(&d, 0, 16, 0);
+    g_assert_cmpuint(disk_request(&d, VIRTIO_BLK_T_WRITE_ZEROES, 0, 16), ==, 0);
+    put_range(&d, 0, 17, 0);
+    g_assert_cmpuint(disk_request(&d, VIRTIO_BLK_T_WRITE_ZEROES, 0, 16), ==,
+                     VIRTIO_BLK_S_IOERR);
+    disk_close(&d);
+}
+
+static void test_ranges_can_be_switched_off(void)
+{
+    Disk d;
+
+    disk_open(&d, "", ",discard=off,write-zeroes=off", false, 0);
+    g_assert_false(d.v->features & BIT(VIRTIO_BLK_F_DISCARD));
+    g_assert_false(d.v->features & BIT(VIRTIO_BLK_F_WRITE_ZEROES));
+    put_range(&d, 0, 8, 0);
+    g_assert_cmpuint(disk_request(&d, VIRTIO_BLK_T_DISCARD, 0, 16), ==,
+                     VIRTIO_BLK_S_UNSUPP);
+    g_assert_cmpuint(disk_request(&d, VIRTIO_BLK_T_WRITE_ZEROES, 0, 16), ==,
+                     VIRTIO_BLK_S_UNSUPP);
+    disk_close(&d);
+}
+
+/* The requests end first; nothing of them is written afterwards. */
+static void test_reset_waits_for_slow_requests(void)
+{
+    Disk d;
+
+    slow_disk_open(&d, 300 * 1000 * 1000);
+    for (unsigned i = 0; i < 12; i++) {
+        add_sector(&d, VIRTIO_BLK_T_IN, 0);
+    }
+    vring_kick(d.r);
+    disk_request(&d, VIRTIO_BLK_T_GET_ID, 0, 20);
+    vdev_set_status(d.v, 0);
+    g_assert_cmphex(vdev_status(d.v), ==, 0);
+    vdev_negotiate(d.v, 0);
+    g_free(d.r);
+    d.r = vring_new(d.v, 0);
+    vdev_driver_ok(d.v);
+    g_assert_cmpuint(disk_request(&d, VIRTIO_BLK_T_IN, 0, 512), ==, 0);
+    g_assert_false(vring_has_used(d.r));
     disk_close(&d);
 }
 
@@ -420,8 +536,13 @@ int main(int argc, char **argv)
     vdev_add_test("/virtio-blk/wrap", test_ring_is_used_over_and_over);
     vdev_add_test("/virtio-blk/merging", test_neighbours_are_merged);
     vdev_add_test("/virtio-blk/no-merging", test_merging_can_be_switched_off);
+    vdev_add_test("/virtio-blk/busy", test_busy_queue_needs_no_kicks);
+    vdev_add_test("/virtio-blk/stuck", test_stuck_queue_is_looked_at);
     vdev_add_test("/virtio-blk/id", test_id_is_the_serial_number);
     vdev_add_test("/virtio-blk/ranges", test_ranges_are_discarded_and_zeroed);
+    vdev_add_test("/virtio-blk/range-limits", test_range_limits_are_kept);
+    vdev_add_test("/virtio-blk/no-ranges", test_ranges_can_be_switched_off);
+    vdev_add_test("/virtio-blk/slow-reset", test_reset_waits_for_slow_requests);
     vdev_add_test("/virtio-blk/bad-requests",
                   test_bad_requests_get_their_status);
     vdev_add_test("/virtio-blk/no-status",

@@ -161,6 +161,10 @@ static void test_masked_vector_becomes_pending(void)
     while (qtest_readl(q, v->msix + 0x800) != 2) {
         g_assert_cmpint(g_get_monotonic_time() - start, <, 5000000);
     }
+    qtest_writel(q, v->msix + 16 + 12, 0); /* delivered now */
+    g_assert_cmphex(qtest_readl(q, v->msix + 0x800), ==, 0);
+    qtest_writel(q, v->msix + 16 + 12, 1);
+    g_assert_cmphex(qtest_readl(q, v->msix + 0x800), ==, 0);
     vdev_common_write(v, VIRTIO_PCI_COMMON_Q_MSIX, 7, 2);
     g_assert_cmphex(vdev_common_read(v, VIRTIO_PCI_COMMON_Q_MSIX, 2), ==,
                     VIRTIO_MSI_NO_VECTOR);

@@ -321,6 +321,55 @@ static void test_full_socket_says_when_there_is_room(Fixture *f,
     close(fd);
 }
 
+typedef struct Filler {
+    Fixture *f;
+    int fd; /* the other end */
+    bool ready;
+} Filler;
+
+/* As a vCPU does, while the loop sleeps. */
+static void *fill_then_drain(void *opaque)
+{
+    g_autofree char *data = g_malloc0(1 << 20);
+    Filler *x = opaque;
+    size_t n;
+
+    g_usleep(50000);
+    n = char_fe_write(&x->f->fe, data, 1 << 20);
+    g_assert_cmpint(n, <, 1 << 20);
+    char_fe_watch_out(&x->f->fe, set_flag, &x->ready);
+    g_usleep(50000);
+    while (n) {
+        n -= read(x->fd, data, n);
+    }
+    return NULL;
+}
+
+static void test_room_is_told_to_another_thread(Fixture *f, gconstpointer b)
+{
+    bool late = false;
+    Filler x = { f };
+    LoopTimer limit;
+    GThread *t;
+
+    attach(f, add(f, "socket,id=s,path=%s/s,server=on,wait=off"));
+    x.fd = connect_to(f, "s");
+    run_until(f, f->events, "O");
+    while (loop_run_once(f->vm->loop, false)) {
+        /* nothing else is to wake it */
+    }
+    loop_timer_init(&limit, f->vm->loop, set_flag, &late);
+    loop_timer_set(&limit, loop_now_ns() + INT64_C(5000000000));
+    t = g_thread_new("filler", fill_then_drain, &x);
+    while (!x.ready) {
+        loop_run_once(f->vm->loop, true);
+        g_assert_false(late);
+    }
+    loop_timer_cancel(&limit);
+    g_thread_join(t);
+    close(x.fd);
+}
+
 static void test_pty_notices_who_comes_and_goes(Fixture *f, gconstpointer b)
 {
     Chardev *chr = add(f, "pty,id=p");
@@ -532,6 +581,7 @@ int main(int argc, char **argv)
     ADD("/char/fds", test_passed_socket_and_descriptors);
     ADD("/char/reconnect", test_client_connects_again);
     ADD("/char/room", test_full_socket_says_when_there_is_room);
+    ADD("/char/room-thread", test_room_is_told_to_another_thread);
     ADD("/char/pty", test_pty_notices_who_comes_and_goes);
     ADD("/char/pipe", test_pipe_reads_and_writes);
     ADD("/char/mux", test_mux_switches_and_escapes);

@@ -263,6 +263,8 @@ bool virtio_broken(VirtioDevice *vdev, const char *fmt, ...) PRINTF_LIKE(2, 3);
  * virtio_queue_unquiet(). */
 void virtio_queue_quiet(VirtQueue *vq);
 void virtio_queue_unquiet(VirtQueue *vq);
+/* Owner loop, outside the handler: call it now, if it may run. */
+void virtio_queue_run(VirtQueue *vq);
 /* Owner loop or machine lock: have the handler called soon. */
 void virtio_queue_kick(VirtQueue *vq);
 
