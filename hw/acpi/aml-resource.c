@@ -22,7 +22,7 @@ enum {
     RANGE_FIXED = 3 << 2,
     /* type flags */
     MEMORY_READ_WRITE = 1 << 0,
-    MEMORY_PREFETCHABLE = 3 << 1,
+    MEMORY_CACHEABLE = 1 << 1,
     IO_ENTIRE_RANGE = 3 << 0,
 };
 
@@ -91,17 +91,14 @@ void aml_res_io_range(Aml *a, uint16_t min, uint16_t max)
     put_range(a, LARGE_WORD_ADDRESS, 2, RANGE_IO, IO_ENTIRE_RANGE, min, max);
 }
 
-void aml_res_memory_range(Aml *a, bool prefetchable, uint32_t min, uint32_t max)
+void aml_res_memory_range(Aml *a, bool cacheable, uint32_t min, uint32_t max)
 {
     put_range(a, LARGE_DWORD_ADDRESS, 4, RANGE_MEMORY,
-              MEMORY_READ_WRITE | (prefetchable ? MEMORY_PREFETCHABLE : 0), min,
-              max);
+              MEMORY_READ_WRITE | (cacheable ? MEMORY_CACHEABLE : 0), min, max);
 }
 
-void aml_res_memory64_range(Aml *a, bool prefetchable, uint64_t min,
-                            uint64_t max)
+void aml_res_memory64_range(Aml *a, bool cacheable, uint64_t min, uint64_t max)
 {
     put_range(a, LARGE_QWORD_ADDRESS, 8, RANGE_MEMORY,
-              MEMORY_READ_WRITE | (prefetchable ? MEMORY_PREFETCHABLE : 0), min,
-              max);
+              MEMORY_READ_WRITE | (cacheable ? MEMORY_CACHEABLE : 0), min, max);
 }

@@ -89,9 +89,9 @@ static void add_host_bridge_crs(Aml *a, const AcpiX86Info *info)
         if (w->kind == ACPI_WINDOW_IO) {
             aml_res_io_range(a, w->min, w->max);
         } else if (w->max <= UINT32_MAX) {
-            aml_res_memory_range(a, w->prefetchable, w->min, w->max);
+            aml_res_memory_range(a, w->cacheable, w->min, w->max);
         } else {
-            aml_res_memory64_range(a, w->prefetchable, w->min, w->max);
+            aml_res_memory64_range(a, w->cacheable, w->min, w->max);
         }
     }
     aml_end(a);
@@ -341,8 +341,9 @@ static void add_ecam(Aml *a, const AcpiX86Info *info)
     aml_name_eisaid(a, "_HID", "PNP0C01");
     aml_name(a, "_CRS");
     aml_resources(a);
-    aml_res_memory32_fixed(a, info->ecam_base, (info->ecam_last_bus + 1u) << 20,
-                           true);
+    aml_res_memory_range(a, false, info->ecam_base,
+                         info->ecam_base +
+                             ((info->ecam_last_bus + UINT64_C(1)) << 20) - 1);
     aml_end(a);
     aml_end(a);
 }
@@ -383,20 +384,25 @@ static void add_cpus(Aml *a, const AcpiX86Info *info)
     aml_end(a);
 }
 
-static void add_s5(Aml *a)
+/* A sleep state with its SLP_TYP for PM1a and PM1b. */
+static void add_sleep_state(Aml *a, const char *name, uint8_t type)
 {
-    aml_name(a, "_S5"); /* SLP_TYP 0 for PM1a and PM1b */
+    aml_name(a, name);
     aml_package(a, 4);
-    for (unsigned i = 0; i < 4; i++) {
-        aml_int(a, 0);
-    }
+    aml_int(a, type);
+    aml_int(a, type);
+    aml_int(a, 0);
+    aml_int(a, 0);
     aml_end(a);
 }
 
 void acpi_x86_dsdt(Aml *a, const AcpiX86Info *info)
 {
     add_pic_method(a);
-    add_s5(a);
+    if (info->s4_type) {
+        add_sleep_state(a, "_S4", info->s4_type);
+    }
+    add_sleep_state(a, "_S5", 0);
     aml_scope(a, "\\_SB");
     add_host_bridge(a, info);
     if (info->ecam_base) {

@@ -35,8 +35,6 @@ AcpiTables *acpi_tables_new(const char *oem_id, const char *oem_table_id)
 {
     AcpiTables *t = g_new0(AcpiTables, 1);
 
-    memset(t->oem_id, ' ', sizeof(t->oem_id));
-    memset(t->oem_table_id, ' ', sizeof(t->oem_table_id));
     memcpy(t->oem_id, oem_id, MIN(strlen(oem_id), sizeof(t->oem_id)));
     memcpy(t->oem_table_id, oem_table_id,
            MIN(strlen(oem_table_id), sizeof(t->oem_table_id)));

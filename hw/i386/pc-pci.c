@@ -24,13 +24,14 @@ static PciRange hole64(const PcMachine *pc)
 }
 
 static unsigned add_window(AcpiPciWindow *out, unsigned n, unsigned max,
-                           int kind, uint64_t first, uint64_t last)
+                           int kind, bool cacheable, uint64_t first,
+                           uint64_t last)
 {
     if (first > last) {
         return n;
     }
     assert(n < max);
-    out[n] = (AcpiPciWindow){ .kind = kind, .min = first, .max = last };
+    out[n] = (AcpiPciWindow){ kind, cacheable, first, last };
     return n + 1;
 }
 
@@ -40,15 +41,16 @@ unsigned pc_pci_windows(void *opaque, AcpiPciWindow *out, unsigned max)
     PciRange high = hole64(pc);
     unsigned n = 0;
 
-    n = add_window(out, n, max, ACPI_WINDOW_IO, 0, 0xcf7);
-    n = add_window(out, n, max, ACPI_WINDOW_IO, 0xd00, IO_LAST);
-    n = add_window(out, n, max, ACPI_WINDOW_MEM, 0xa0000, 0xbffff);
-    n = add_window(out, n, max, ACPI_WINDOW_MEM, pc->below_4g,
+    n = add_window(out, n, max, ACPI_WINDOW_IO, false, 0, 0xcf7);
+    n = add_window(out, n, max, ACPI_WINDOW_IO, false, 0xd00, IO_LAST);
+    n = add_window(out, n, max, ACPI_WINDOW_MEM, true, 0xa0000, 0xbffff);
+    n = add_window(out, n, max, ACPI_WINDOW_MEM, false, pc->below_4g,
                    Q35_ECAM_BASE - 1);
-    n = add_window(out, n, max, ACPI_WINDOW_MEM, MAX(pc->below_4g, ECAM_END),
-                   HOLE_LAST);
+    n = add_window(out, n, max, ACPI_WINDOW_MEM, false,
+                   MAX(pc->below_4g, ECAM_END), HOLE_LAST);
     if (pc->host->hole64_size) {
-        n = add_window(out, n, max, ACPI_WINDOW_MEM, high.base, high.limit);
+        n = add_window(out, n, max, ACPI_WINDOW_MEM, true, high.base,
+                       high.limit);
     }
     return n;
 }

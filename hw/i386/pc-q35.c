@@ -181,6 +181,7 @@ static PcBoot *create_boot(PcMachine *pc, Error **errp)
             .sci_irq = ICH9_SCI_IRQ,
             .pm_base = ICH9_PM_BASE_DEFAULT,
             .gpe0_len = ICH9_GPE0_LEN,
+            .s4_type = pc->lpc->regs.disable_s4 ? 0 : pc->lpc->regs.s4_val,
             .smi_port = pc->smm == ON_OFF_AUTO_OFF ? 0 : ICH9_APM_PORT,
             .acpi_enable_cmd = ICH9_ACPI_ENABLE,
             .acpi_disable_cmd = ICH9_ACPI_DISABLE,

@@ -145,7 +145,7 @@ static void test_relocated_pointers_lead_from_rsdp_to_tables(void)
     rsdp = acpi_tables_rsdp(t)->data;
     g_assert_cmpuint(acpi_tables_rsdp(t)->len, ==, 20);
     g_assert_cmpuint(sum(rsdp, 20), ==, 0);
-    g_assert_cmpmem(rsdp + 9, 6, "OEM   ", 6);
+    g_assert_cmpmem(rsdp + 9, 6, "OEM\0\0\0", 6);
     rsdt = b + (le32(rsdp + 16) - base);
     g_assert_cmpmem(rsdt, 4, "RSDT", 4);
     g_assert_cmpuint(sum(rsdt, le32(rsdt + 4)), ==, 0);

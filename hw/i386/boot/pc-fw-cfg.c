@@ -89,9 +89,10 @@ static bool add_e820(PcBoot *b, FwCfg *f, Error **errp)
 }
 
 /* Which sleep states there are: bit 7, and their SLP_TYP. */
-static bool add_states(FwCfg *f, Error **errp)
+static bool add_states(PcBoot *b, FwCfg *f, Error **errp)
 {
-    static const uint8_t states[6] = { 0x80, 0, 0, 1, 2, 0x80 };
+    const uint8_t s4 = b->c.acpi.s4_type ? 0x80 | b->c.acpi.s4_type : 2;
+    const uint8_t states[6] = { 0x80, 0, 0, 1, s4, 0x80 };
 
     return fw_cfg_add_file(f, "etc/system-states", states, sizeof(states),
                            errp);
@@ -200,5 +201,5 @@ bool pc_boot_fill_fw_cfg(PcBoot *b, Error **errp)
     set_hpet(b, f);
     return pc_boot_set_order(b, errp) && add_boot_options(b, f, errp) &&
            (b->c.no_acpi || add_acpi(b, f, errp)) && add_smbios(b, f, errp) &&
-           add_e820(b, f, errp) && add_states(f, errp);
+           add_e820(b, f, errp) && add_states(b, f, errp);
 }

@@ -132,9 +132,7 @@ void aml_res_interrupts(Aml *a, bool consumer, bool edge, bool active_low,
 /* Address ranges that a bridge forwards: [min, max]. */
 void aml_res_bus_range(Aml *a, uint16_t min, uint16_t max);
 void aml_res_io_range(Aml *a, uint16_t min, uint16_t max);
-void aml_res_memory_range(Aml *a, bool prefetchable, uint32_t min,
-                          uint32_t max);
-void aml_res_memory64_range(Aml *a, bool prefetchable, uint64_t min,
-                            uint64_t max);
+void aml_res_memory_range(Aml *a, bool cacheable, uint32_t min, uint32_t max);
+void aml_res_memory64_range(Aml *a, bool cacheable, uint64_t min, uint64_t max);
 
 #endif

@@ -18,7 +18,7 @@ typedef struct AcpiCpu {
 /* A window of the PCI host bridge, [min, max]. */
 typedef struct AcpiPciWindow {
     enum { ACPI_WINDOW_IO, ACPI_WINDOW_MEM } kind;
-    bool prefetchable;
+    bool cacheable;
     uint64_t min, max;
 } AcpiPciWindow;
 
@@ -38,6 +38,7 @@ typedef struct AcpiX86Info {
     uint16_t sci_irq;
     uint16_t pm_base; /* PM1a event, control at +4, timer at +8, GPE0 +0x20 */
     uint8_t gpe0_len;
+    uint8_t s4_type;   /* SLP_TYP to suspend to disk; 0: there is no S4 */
     uint16_t smi_port; /* 0: no SMI; ACPI mode is always on */
     uint8_t acpi_enable_cmd, acpi_disable_cmd;
     uint16_t reset_port; /* 0: no reset register */
