@@ -131,29 +131,19 @@ static bool check_codec(const QcHeader *h, Error **errp)
 
 static bool check_features(const QcHeader *h, Error **errp)
 {
-    uint64_t unknown =
-        h->incompat & ~(uint64_t)(QC_INCOMPAT_DIRTY | QC_INCOMPAT_CORRUPT |
-                                  QC_INCOMPAT_COMPRESSION);
-
     if (h->crypt_method) {
         return error_set(errp,
                          "encrypted qcow2 images (method %u) are not "
                          "supported",
                          h->crypt_method);
     }
-    if (unknown & QC_INCOMPAT_DATA_FILE) {
+    if (h->incompat & QC_INCOMPAT_DATA_FILE) {
         return error_set(errp, "qcow2 images with an external data file are "
                                "not supported");
     }
-    if (unknown & QC_INCOMPAT_EXTL2) {
+    if (h->incompat & QC_INCOMPAT_EXTL2) {
         return error_set(errp, "qcow2 images with extended L2 entries are not "
                                "supported");
-    }
-    if (unknown) {
-        return error_set(errp,
-                         "Unsupported qcow2 feature(s): incompatible "
-                         "bits 0x%" PRIx64,
-                         unknown);
     }
     if (!(h->incompat & QC_INCOMPAT_COMPRESSION) != !h->compression) {
         return error_set(errp,
@@ -193,6 +183,23 @@ static bool check_sizes(const QcHeader *h, Error **errp)
     }
     return check_table(h, h->snapshots_offset, (uint64_t)h->nb_snapshots * 40,
                        64 * MiB, "Snapshot table", errp);
+}
+
+/* Tables may end behind the file's end, where there are zeroes; but a file
+ * without any of them has lost its end. */
+static bool check_not_truncated(const QcHeader *h, uint64_t length,
+                                Error **errp)
+{
+    const char *what = h->reftable_offset >= length        ? "refcount table"
+                       : h->l1_size && h->l1_offset >= length ? "L1 table"
+                       : h->nb_snapshots && h->snapshots_offset >= length
+                           ? "snapshot table"
+                           : NULL;
+
+    return !what || error_set(errp,
+                              "Image is truncated: its %s lies behind the end "
+                              "of the file",
+                              what);
 }
 
 static bool check_header(const QcHeader *h, Error **errp)
@@ -262,6 +269,61 @@ static bool take_extension(QcowState *s, uint32_t type, const char *data,
     }
 }
 
+typedef struct __attribute__((packed)) FeatureName {
+    uint8_t type, bit;
+    char name[46];
+} FeatureName;
+
+/* Take the bits that the table names out of *unknown, their names to @out. */
+static void name_features(const char *table, uint32_t len, uint64_t *unknown,
+                          GString *out)
+{
+    for (; len >= sizeof(FeatureName); len -= sizeof(FeatureName)) {
+        const FeatureName *f = (const FeatureName *)table;
+        bool printable = true;
+
+        for (size_t i = 0; i < sizeof(f->name) && f->name[i]; i++) {
+            printable = printable && g_ascii_isprint(f->name[i]);
+        }
+        if (!f->type && f->bit < 64 && (*unknown & BIT(f->bit)) &&
+            f->name[0] && printable) {
+            g_string_append_printf(out, "%s%.*s", out->len ? ", " : "",
+                                   (int)sizeof(f->name), f->name);
+            *unknown &= ~BIT(f->bit);
+        }
+        table += sizeof(FeatureName);
+    }
+}
+
+static bool refuse_features(const QcowState *s, const char *cluster,
+                            uint64_t unknown, Error **errp)
+{
+    uint64_t pos = s->h.header_length, end = s->cluster_size;
+    g_autoptr(GString) names = g_string_new(NULL);
+
+    while (pos + 8 <= end) {
+        ExtHeader ext;
+
+        memcpy(&ext, cluster + pos, 8);
+        ext.type = be32toh(ext.type);
+        ext.len = be32toh(ext.len);
+        pos += 8;
+        if (ext.type == QC_EXT_END || ext.len > end - pos) {
+            break;
+        }
+        if (ext.type == QC_EXT_FEATURE_NAMES) {
+            name_features(cluster + pos, ext.len, &unknown, names);
+        }
+        pos += ALIGN_UP((uint64_t)ext.len, 8);
+    }
+    if (unknown) {
+        g_string_append_printf(names,
+                               "%sUnknown incompatible feature: %" PRIx64,
+                               names->len ? ", " : "", unknown);
+    }
+    return error_set(errp, "Unsupported qcow2 feature(s): %s", names->str);
+}
+
 static bool read_extensions(QcowState *s, const char *cluster, Error **errp)
 {
     uint64_t pos = s->h.header_length;
@@ -297,15 +359,21 @@ static bool coroutine_fn read_first_cluster(QcowState *s, Error **errp)
 {
     g_autofree char *buf = g_malloc0(s->cluster_size);
     int ret = node_pread(s->n->file->node, 0, s->cluster_size, buf);
+    uint64_t unknown =
+        s->h.incompat & ~(uint64_t)(QC_INCOMPAT_DIRTY | QC_INCOMPAT_CORRUPT |
+                                    QC_INCOMPAT_COMPRESSION);
 
     if (ret < 0) {
         return error_errno(errp, -ret, "Could not read the qcow2 header");
+    }
+    if (unknown) {
+        return refuse_features(s, buf, unknown, errp);
     }
     /* The 72 bytes of version 2 have no length field of their own. */
     if (!read_extensions(s, buf, errp)) {
         return false;
     }
-    if (s->h.backing_offset && s->h.backing_size) {
+    if (s->h.backing_offset && s->h.backing_size && buf[s->h.backing_offset]) {
         s->backing_name =
             g_strndup(buf + s->h.backing_offset, s->h.backing_size);
     }
@@ -328,7 +396,8 @@ bool coroutine_fn qc_header_read(QcowState *s, Error **errp)
         return error_set(errp, "Image is not in qcow2 format");
     }
     header_from_raw(&s->h, &raw);
-    if (!check_header(&s->h, errp)) {
+    if (!check_header(&s->h, errp) ||
+        !check_not_truncated(&s->h, node_length(s->n->file->node), errp)) {
         return false;
     }
     s->cluster_bits = s->h.cluster_bits;
@@ -353,11 +422,6 @@ static void append_extension(GByteArray *out, uint32_t type, const void *data,
     }
     g_byte_array_append(out, zeroes, ALIGN_UP(len, 8) - len);
 }
-
-typedef struct __attribute__((packed)) FeatureName {
-    uint8_t type, bit;
-    char name[46];
-} FeatureName;
 
 static void append_feature_names(GByteArray *out)
 {

@@ -62,7 +62,9 @@ class RandomTest(unittest.TestCase):
                  'preallocation' not in b.MATRIX[seed % len(b.MATRIX)]
                  else {}, 'base.qcow2')
         before = pathlib.Path(base).read_bytes()
-        self.steps(model, self.path, 40, ['-f', 'qcow2'])
+        args = rng.choice([['-f', 'qcow2'], ['-f', 'qcow2', '-n'],
+                           ['-f', 'qcow2', '-i', 'threads']])
+        self.steps(model, self.path, 40, args)
         self.judge(model, self.path)
         self.assertEqual(pathlib.Path(base).read_bytes(), before)
 
@@ -96,13 +98,13 @@ class RandomTest(unittest.TestCase):
                 os.unlink(self.path)
 
     def test_writes_match_the_model(self):
-        for seed in b.seeds(8):
+        for seed in b.seeds(len(b.MATRIX)):
             with self.subTest(seed=seed):
                 self.one(seed)
                 os.unlink(self.path)
 
     def test_overlays_match_the_model(self):
-        for seed in b.seeds(8):
+        for seed in b.seeds(len(b.MATRIX)):
             with self.subTest(seed=seed):
                 self.overlay(seed)
                 os.unlink(self.path)
