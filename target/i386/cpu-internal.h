@@ -81,6 +81,7 @@ typedef struct X86Regs {
 } X86Regs;
 
 typedef struct X86Model X86Model;
+typedef struct X86Apic X86Apic;
 
 QOM_DECLARE_TYPE(X86Cpu, x86_cpu)
 struct X86Cpu {
@@ -115,6 +116,7 @@ struct X86Cpu {
     int64_t tsc_khz_wanted; /* by a loaded state; 0: none */
 
     X86Regs regs; /* valid as cpu.dirty says */
+    X86Apic *apic;      /* child "lapic", or NULL */
     X86BootState *boot; /* start here instead of the reset vector */
     int pic_level; /* split: the PIC's output; atomic */
 };

@@ -4,6 +4,7 @@
 
 #include "accel/accel.h"
 #include "softmmu/vm.h"
+#include "target/i386/apic.h"
 #include "target/i386/cpu-internal.h"
 #include "util/error.h"
 
@@ -291,7 +292,12 @@ static bool x86_cpu_realize(Device *dev, Error **errp)
     slot = find_slot(m, cpu);
     cpu_register(c, dev->vm, slot - m->cpu_slots);
     x86_cpu_reset_regs(cpu);
+    if (!x86_apic_create(cpu, errp)) {
+        cpu_unregister(c);
+        return false;
+    }
     if (!accel_cpu_start(c, errp)) {
+        x86_apic_remove(cpu);
         cpu_unregister(c);
         return false;
     }
@@ -308,6 +314,7 @@ static void x86_cpu_unrealize(Device *dev)
 
     vm_reset_unregister(dev->vm, reset_cpu, cpu);
     accel_cpu_end(c);
+    x86_apic_remove(cpu);
     cpu_unregister(c);
     slot->cpu = NULL;
 }

@@ -40,6 +40,7 @@ typedef struct FeatureWordInfo {
 extern const FeatureWordInfo feature_words[FEAT__MAX];
 
 /* Bits that code looks at; the rest exists only as names. */
+#define F1_EDX_APIC           BIT(9)
 #define F1_EDX_HTT           BIT(28)
 #define F1_ECX_MONITOR       BIT(3)
 #define F1_ECX_VMX           BIT(5)

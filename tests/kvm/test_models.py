@@ -33,6 +33,24 @@ class ModelsTest(unittest.TestCase):
             with self.subTest(name):
                 self.assertEqual(definition, theirs[name])
 
+    def test_each_cpu_has_its_lapic(self):
+        path = '/machine/unattached/device[0]/lapic'
+        for name in ('type', 'id', 'version', 'vapic', 'realized'):
+            with self.subTest(name):
+                ours, theirs = [
+                    e.qmp.cmd('qom-get', path=path, property=name)
+                    for e in (self.ours, self.theirs)]
+                self.assertEqual(ours, theirs)
+
+    def test_accelerator_has_the_same_properties(self):
+        def ask(emulator):
+            return {p['name']: p['type'] for p in emulator.qmp.cmd(
+                'qom-list-properties', typename='kvm-accel')}
+        theirs = ask(self.theirs)
+        # Not here: asking for it is an error that names it.
+        del theirs['dirty-ring-size']
+        self.assertEqual(ask(self.ours), theirs)
+
     def test_expansions_have_the_same_values(self):
         for name in MODELS:
             for kind in ('static', 'full'):

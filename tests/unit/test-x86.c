@@ -3,6 +3,8 @@
 #include "util/osdep.h"
 
 #include "accel/accel.h"
+#include "softmmu/vm.h"
+#include "target/i386/apic.h"
 #include "target/i386/cpu-internal.h"
 #include "util/error.h"
 #include "x86-cpu-stream.h"
@@ -10,6 +12,11 @@
 /* What the tables call when a VM runs. */
 void accel_cpu_sync(Cpu *cpu)
 {
+}
+
+int64_t vm_clock_ns(const Vm *vm, VmClock clock)
+{
+    return 0;
 }
 
 bool x86_is_amd(const X86Cpu *cpu)
@@ -253,6 +260,62 @@ static void test_nested_guest_is_refused(void)
     free_cpu(cpu);
 }
 
+/* Section "apic" of QEMU's stream after reset, without the times at its end. */
+static const char apic_stream[] =
+    "fee00900000000000000ff000f[96]000100000001000000010000000100000001000000"
+    "010000[16]00000001[20]ffffffffffffffff";
+
+static void test_apic_loads_and_saves(void)
+{
+    g_autoptr(GByteArray) bytes = stream_bytes(apic_stream);
+    X86Cpu *cpu = new_cpu();
+    X86Apic apic = { .cpu = cpu };
+    VmReader *r = vm_reader_new(bytes->data, bytes->len);
+    VmWriter *w = vm_writer_new();
+    const uint8_t *data;
+    size_t len;
+
+    g_assert_true(vmstate_load(r, &x86_apic_vmstate, &apic, 3, error_abort));
+    g_assert_cmpint(vm_reader_left(r), ==, 0);
+    g_assert_cmphex(cpu->regs.apic_base, ==, 0xfee00900);
+    g_assert_cmphex(cpu->regs.lapic[0xf0], ==, 0xff);
+    g_assert_cmphex(cpu->regs.lapic[0xe3], ==, 0xff);
+    g_assert_cmphex(cpu->regs.lapic[0x352], ==, 1); /* LINT0 is masked */
+    memset(&apic.s, 0xff, sizeof(apic.s));
+    vmstate_save(w, &x86_apic_vmstate, &apic);
+    data = vm_writer_data(w, &len);
+    g_assert_cmpmem(data, len, bytes->data, bytes->len);
+    vm_writer_free(w);
+    vm_reader_free(r);
+    free_cpu(cpu);
+}
+
+static void test_apic_registers_have_their_place(void)
+{
+    uint8_t page[1024], back[1024] = { 0 };
+    X86ApicState s;
+
+    memset(page, 0, sizeof(page));
+    page[0x23] = 7;     /* id */
+    page[0x80] = 0x30;  /* TPR */
+    page[0x101] = 0x80; /* in service: vector 15 */
+    page[0x271] = 0x01; /* requested: vector 232 */
+    page[0x313] = 0x05; /* destination */
+    page[0x360] = 0x0f; /* LINT1 */
+    page[0x3e0] = 0x0b; /* divide by 1 */
+    x86_apic_state_from_page(&s, page);
+    g_assert_cmpint(s.id, ==, 7);
+    g_assert_cmphex(s.isr[0], ==, 0x8000);
+    g_assert_cmphex(s.irr[7], ==, 0x100);
+    g_assert_cmphex(s.icr[1], ==, 0x05000000);
+    g_assert_cmphex(s.lvt[4], ==, 0x0f);
+    g_assert_cmpint(s.count_shift, ==, 0);
+    g_assert_true(x86_apic_state_to_page(&s, back, error_abort));
+    page[0xe0] = page[0xe1] = page[0xe2] = 0xff; /* DFR's lower bits are set */
+    page[0xe3] = 0x0f;
+    g_assert_cmpmem(back, sizeof(back), page, sizeof(page));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -265,5 +328,8 @@ int main(int argc, char **argv)
     g_test_add_func("/x86/state/round-trip", test_state_round_trip);
     g_test_add_func("/x86/state/truncated", test_truncated_state_is_refused);
     g_test_add_func("/x86/state/nested", test_nested_guest_is_refused);
+    g_test_add_func("/x86/apic/stream", test_apic_loads_and_saves);
+    g_test_add_func("/x86/apic/registers",
+                    test_apic_registers_have_their_place);
     return g_test_run();
 }

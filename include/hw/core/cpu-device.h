@@ -9,9 +9,14 @@
 typedef struct CpuDevice {
     Device dev;
     Cpu cpu;
+    /* While state is saved or loaded. */
+    uint32_t vms_halted, vms_interrupt_request;
 } CpuDevice;
 
 QOM_DECLARE_CAST(CpuDevice, cpu_device_type, cpu_device_cast)
+
+/* "cpu_common" of a CpuDevice: travels before the target's "cpu". */
+extern const VmState cpu_common_vmstate;
 
 static inline CpuDevice *cpu_device_of(Cpu *cpu)
 {
