@@ -50,15 +50,23 @@ class Console:
             if not data:
                 return
 
-    def expect(self, pattern, timeout=60):
-        """Wait for a regular expression; drops the text up to its end."""
+    def expect(self, pattern, timeout=60, reach=None):
+        """Wait for a regular expression; drops the text up to its end.
+
+        What it matches has at most @reach characters, if given: then text
+        that was searched is not searched again.
+        """
         end = time.monotonic() + timeout
+        regex = re.compile(pattern, re.S | re.M)
+        start = 0
         with self.changed:
             while True:
-                match = re.search(pattern, self.buffer, re.S | re.M)
+                match = regex.search(self.buffer, start)
                 if match:
                     self.buffer = self.buffer[match.end():]
                     return match
+                if reach:
+                    start = max(0, len(self.buffer) - reach)
                 left = end - time.monotonic()
                 if self.ended or left <= 0:
                     why = 'console closed' if self.ended else f'{timeout} s'
@@ -100,10 +108,11 @@ class Console:
     def sh(self, command, timeout=60, check=True):
         """Run a command in the guest's shell; its output."""
         tag = self.start(command)
-        match = self.expect(rf'\A(.*?){tag}:(\d+)\n', timeout)
-        if check and match[2] != '0':
-            raise AgentError(command, int(match[2]), match[1])
-        return match[1].strip('\n')
+        match = self.expect(rf'{tag}:(\d+)\n', timeout, reach=100)
+        output = match.string[:match.start()]
+        if check and match[1] != '0':
+            raise AgentError(command, int(match[1]), output)
+        return output.strip('\n')
 
     def close(self):
         try:
