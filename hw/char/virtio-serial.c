@@ -377,7 +377,8 @@ static void serial_unrealize(Device *dev)
 
 static const Prop serial_props[] = {
     PROP(VirtioSerial, max_ports, "max_ports", 31),
-    PROP(VirtioSerial, emergency_write, "emergency-write", true),
+    PROP(VirtioSerial, emergency_write, "emergency-write", true,
+         .help = "on/off"),
     {},
 };
 

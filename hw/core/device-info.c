@@ -44,7 +44,7 @@ static QObject *prop_default(const Prop *prop)
     if (k == &prop_kind_str) {
         return qstr_new(prop->def.s);
     }
-    if (k == &prop_kind_int32 || k == &prop_kind_int64) {
+    if (g_str_has_prefix(k->type, "int")) {
         return qint_new(prop->def.i);
     }
     if (k->set_default) {
@@ -53,12 +53,18 @@ static QObject *prop_default(const Prop *prop)
     return NULL;
 }
 
-/* Bits are described by their values. */
+/* Bits and OnOffAuto are described by their values. */
 static const char *prop_help(const Prop *prop)
 {
     bool bit = prop->kind == &prop_kind_bit || prop->kind == &prop_kind_bit64;
 
-    return prop->help ?: bit ? "on/off" : NULL;
+    if (prop->help) {
+        return prop->help;
+    }
+    if (prop->kind == &prop_kind_enum && prop->arg == &qapi_type_OnOffAuto) {
+        return "on/off/auto";
+    }
+    return bit ? "on/off" : NULL;
 }
 
 static bool list_prop(const Prop *prop, const ObjectType *owner, void *opaque)

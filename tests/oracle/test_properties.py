@@ -53,6 +53,25 @@ class Properties(unittest.TestCase):
                 bad += self.differences(name, 'device-list-properties')
         self.assertEqual('\n'.join(bad), '')
 
+    def test_virtio_devices_say_the_same_of_each_property(self):
+        def details(side, name):
+            return {p['name']: (p.get('default-value'), p.get('description'))
+                    for p in side.qmp.cmd('device-list-properties',
+                                          typename=name)}
+        names = [t['name'] for t in self.a.qmp.cmd(
+            'qom-list-types', implements='device', abstract=False)
+            if t['name'].startswith(('virtio-', 'virt'))]
+        self.assertGreater(len(names), 10)
+        bad = []
+        for name in names:
+            if f'property {name}' in additions():
+                continue
+            theirs = details(self.b, name)
+            bad += [f'{name}.{prop}: {mine}, in QEMU 7.2 {theirs[prop]}'
+                    for prop, mine in details(self.a, name).items()
+                    if prop in theirs and mine != theirs[prop]]
+        self.assertEqual('\n'.join(bad), '')
+
     def test_machines(self):
         bad = []
         for name in MACHINES:
