@@ -9,11 +9,13 @@
 
 typedef enum FieldKind {
     FIELD_STR,
+    FIELD_UINT8,
     FIELD_UINT16,
     FIELD_UINT64,
     FIELD_BOOL,
     FIELD_UUID,
     FIELD_RELEASE,
+    FIELD_KIND,     /* of an onboard device */
     FIELD_OEM,      /* appends to the OEM strings */
     FIELD_OEM_FILE, /* the same, from a file */
 } FieldKind;
@@ -67,6 +69,11 @@ static const Field fields[] = {
       offsetof(Smbios, cpu.has_current_speed) },
     { 4, "processor-id", FIELD_UINT64, offsetof(Smbios, cpu.processor_id),
       offsetof(Smbios, cpu.has_processor_id) },
+    F_STR(8, "internal_reference", new_port.internal),
+    F_STR(8, "external_reference", new_port.external),
+    { 8, "connector_type", FIELD_UINT8, offsetof(Smbios, new_port.connector),
+      0 },
+    { 8, "port_type", FIELD_UINT8, offsetof(Smbios, new_port.port), 0 },
     { 11, "value", FIELD_OEM, 0, 0 },
     { 11, "path", FIELD_OEM_FILE, 0, 0 },
     F_STR(17, "loc_pfx", memory.loc_pfx),
@@ -76,12 +83,37 @@ static const Field fields[] = {
     F_STR(17, "asset", memory.asset),
     F_STR(17, "part", memory.part),
     { 17, "speed", FIELD_UINT16, offsetof(Smbios, memory.speed), 0 },
+    F_STR(41, "designation", new_onboard.designation),
+    { 41, "kind", FIELD_KIND, 0, 0 },
+    { 41, "instance", FIELD_UINT8, offsetof(Smbios, new_onboard.instance),
+      offsetof(Smbios, new_onboard.has_instance) },
+    F_STR(41, "pcidev", new_onboard.pcidev),
 };
+
+static void port_clear(void *item)
+{
+    SmbiosPort *p = item;
+
+    g_free(p->internal);
+    g_free(p->external);
+}
+
+static void onboard_clear(void *item)
+{
+    SmbiosOnboard *o = item;
+
+    g_free(o->designation);
+    g_free(o->pcidev);
+}
 
 Smbios *smbios_new(void)
 {
     Smbios *s = g_new0(Smbios, 1);
 
+    s->ports = g_array_new(FALSE, FALSE, sizeof(SmbiosPort));
+    g_array_set_clear_func(s->ports, port_clear);
+    s->onboard = g_array_new(FALSE, FALSE, sizeof(SmbiosOnboard));
+    g_array_set_clear_func(s->onboard, onboard_clear);
     s->files = g_byte_array_new();
     s->oem = g_ptr_array_new_with_free_func(g_free);
     return s;
@@ -99,6 +131,8 @@ void smbios_free(Smbios *s)
     }
     g_byte_array_unref(s->files);
     g_ptr_array_unref(s->oem);
+    g_array_unref(s->ports);
+    g_array_unref(s->onboard);
     g_free(s);
 }
 
@@ -181,6 +215,25 @@ static bool add_oem_file(Smbios *s, const char *path, Error **errp)
     return true;
 }
 
+/* DSP0134 7.42.2 */
+static bool parse_kind(SmbiosOnboard *o, const char *value, Error **errp)
+{
+    static const char *const kinds[] = {
+        "other", "unknown", "video", "scsi", "ethernet", "tokenring",
+        "sound", "pata",    "sata",  "sas",  NULL,
+    };
+
+    for (unsigned i = 0; kinds[i]; i++) {
+        if (!strcmp(value, kinds[i])) {
+            o->kind = i + 1;
+            return true;
+        }
+    }
+    error_set(errp, "Parameter 'kind' does not accept value '%s'", value);
+    error_hint_nearest(errp, value, kinds);
+    return false;
+}
+
 static bool set_field(Smbios *s, const Field *f, const char *value,
                       Error **errp)
 {
@@ -194,6 +247,10 @@ static bool set_field(Smbios *s, const Field *f, const char *value,
         g_free(*(char **)slot);
         *(char **)slot = g_strdup(value);
         return true;
+    case FIELD_UINT8:
+        return parse_uint(f, value, UINT8_MAX, slot, errp);
+    case FIELD_KIND:
+        return parse_kind(&s->new_onboard, value, errp);
     case FIELD_UINT16:
         return parse_uint(f, value, UINT16_MAX, slot, errp);
     case FIELD_UINT64:
@@ -364,6 +421,24 @@ static char *find_option(const char *options, const char *name)
     return value;
 }
 
+/* Types that each option adds one of. */
+static void finish_item(Smbios *s, unsigned type)
+{
+    if (type == 8) {
+        g_array_append_val(s->ports, s->new_port);
+        s->new_port = (SmbiosPort){ 0 };
+    } else if (type == 41) {
+        if (!s->new_onboard.kind) {
+            s->new_onboard.kind = 1;
+        }
+        if (!s->new_onboard.has_instance) {
+            s->new_onboard.instance = 1;
+        }
+        g_array_append_val(s->onboard, s->new_onboard);
+        s->new_onboard = (SmbiosOnboard){ 0 };
+    }
+}
+
 bool smbios_add(Smbios *s, const char *options, Error **errp)
 {
     g_autofree char *file = find_option(options, "file");
@@ -385,6 +460,9 @@ bool smbios_add(Smbios *s, const char *options, Error **errp)
         }
         ok = file ? error_set(errp, "Invalid parameter '%s'", o.name)
                   : add_field(s, type, &o, errp);
+    }
+    if (ok && !file) {
+        finish_item(s, type);
     }
     return ok && (!file || add_file(s, file, errp));
 }

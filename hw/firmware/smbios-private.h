@@ -31,6 +31,20 @@ typedef struct SmbiosCpu {
     bool has_max_speed, has_current_speed, has_processor_id;
 } SmbiosCpu;
 
+/* A port's connector: type 8, any number of them. */
+typedef struct SmbiosPort {
+    char *internal, *external;
+    uint64_t connector, port; /* 8 bits */
+} SmbiosPort;
+
+/* A device on the board: type 41. */
+typedef struct SmbiosOnboard {
+    char *designation, *pcidev;
+    uint8_t kind;
+    uint64_t instance; /* 8 bits */
+    bool has_instance;
+} SmbiosOnboard;
+
 typedef struct SmbiosMemory {
     char *loc_pfx, *bank, *manufacturer, *serial, *asset, *part;
     uint64_t speed;
@@ -41,6 +55,11 @@ struct Smbios {
     uint64_t raw[2];   /* ... or came from a file */
     GByteArray *files; /* structures from files, one after the other */
     GPtrArray *oem;    /* char *: strings of type 11 */
+    GArray *ports;     /* SmbiosPort */
+    GArray *onboard;   /* SmbiosOnboard */
+    /* Of the option that is being read. */
+    SmbiosPort new_port;
+    SmbiosOnboard new_onboard;
     unsigned n_files;
     size_t max_file; /* size of the biggest */
     SmbiosBios bios;

@@ -11,11 +11,13 @@ enum {
     HANDLE_BOARD = 0x200,
     HANDLE_CHASSIS = 0x300,
     HANDLE_CPU = 0x400,
+    HANDLE_PORT = 0x000, /* the same as the BIOS's, as 7.2 has it */
     HANDLE_OEM = 0xe00,
     HANDLE_ARRAY = 0x1000,
     HANDLE_MEMORY = 0x1100,
     HANDLE_RANGE = 0x1300,
     HANDLE_BOOT = 0x2000,
+    HANDLE_ONBOARD = 0x2900,
     HANDLE_END = 0x7f00,
     HANDLE_NONE = 0xfffe,
     HANDLE_NOT_GIVEN = 0xffff,
@@ -246,6 +248,52 @@ static void build_cpu(Build *b, unsigned socket)
     end(b);
 }
 
+/* 7.9 */
+static void build_ports(Build *b)
+{
+    for (unsigned i = 0; i < b->opts->ports->len; i++) {
+        const SmbiosPort *o = &g_array_index(b->opts->ports, SmbiosPort, i);
+
+        if (!begin(b, 8, HANDLE_PORT + i)) {
+            return;
+        }
+        put_str(b, o->internal);
+        put(b, 0, 1); /* internal connector: none */
+        put_str(b, o->external);
+        put(b, o->connector, 1);
+        put(b, o->port, 1);
+        end(b);
+    }
+}
+
+/* 7.42 */
+static bool build_onboard(Build *b, Error **errp)
+{
+    enum { ENABLED = 0x80 };
+
+    for (unsigned i = 0; i < b->opts->onboard->len; i++) {
+        const SmbiosOnboard *o =
+            &g_array_index(b->opts->onboard, SmbiosOnboard, i);
+        uint8_t devfn = 0;
+
+        if (o->pcidev &&
+            !b->m->find_pci(b->m->opaque, o->pcidev, &devfn, errp)) {
+            return false;
+        }
+        if (!begin(b, 41, HANDLE_ONBOARD + i)) {
+            return true;
+        }
+        put_str(b, o->designation);
+        put(b, ENABLED | o->kind, 1);
+        put(b, o->instance, 1);
+        put(b, 0, 2); /* segment */
+        put(b, 0, 1); /* bus */
+        put(b, devfn, 1);
+        end(b);
+    }
+    return true;
+}
+
 /* 7.12 */
 static void build_oem(Build *b)
 {
@@ -329,13 +377,17 @@ static void build_range(Build *b, unsigned n, const SmbiosRange *r)
     end(b);
 }
 
-static void build_end(Build *b)
+static void build_boot(Build *b)
 {
     if (begin(b, 32, HANDLE_BOOT)) {
         put(b, 0, 6);
         put(b, 0, 1); /* no errors */
         end(b);
     }
+}
+
+static void build_end(Build *b)
+{
     if (begin(b, 127, HANDLE_END)) {
         end(b);
     }
@@ -348,7 +400,9 @@ static bool build_all(Build *b, Error **errp)
 
     if (dimms > HANDLE_RANGE - HANDLE_MEMORY ||
         m->sockets > HANDLE_OEM - HANDLE_CPU ||
-        m->n_ranges > HANDLE_BOOT - HANDLE_RANGE) {
+        m->n_ranges > HANDLE_BOOT - HANDLE_RANGE ||
+        b->opts->ports->len > HANDLE_SYSTEM - HANDLE_PORT ||
+        b->opts->onboard->len > HANDLE_END - HANDLE_ONBOARD) {
         return error_set(errp, "the machine is too big for SMBIOS tables");
     }
     g_byte_array_append(b->out, b->opts->files->data, b->opts->files->len);
@@ -361,6 +415,7 @@ static bool build_all(Build *b, Error **errp)
     for (unsigned i = 0; i < m->sockets; i++) {
         build_cpu(b, i);
     }
+    build_ports(b);
     build_oem(b);
     build_array(b, dimms);
     for (unsigned i = 0; i < dimms; i++) {
@@ -368,6 +423,10 @@ static bool build_all(Build *b, Error **errp)
     }
     for (unsigned i = 0; i < m->n_ranges; i++) {
         build_range(b, i, &m->ranges[i]);
+    }
+    build_boot(b);
+    if (!build_onboard(b, errp)) {
+        return false;
     }
     build_end(b);
     return true;

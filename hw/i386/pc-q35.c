@@ -205,6 +205,8 @@ static PcBoot *create_boot(PcMachine *pc, Error **errp)
         .opaque = pc,
     };
 
+    x86_cpu_id(pc->parent.cpu_slots[0].cpu, &config.cpuid_signature,
+               &config.cpuid_features);
     return pc_boot_init(&config, errp);
 }
 

@@ -207,6 +207,12 @@ static uint32_t signature(const X86Cpu *cpu)
            (cpu->model >> 4) << 16 | extended << 20;
 }
 
+void x86_cpu_id(Cpu *cpu, uint32_t *sig, uint32_t *features)
+{
+    *sig = signature(x86_of(cpu));
+    *features = x86_of(cpu)->features[FEAT_1_EDX];
+}
+
 static CpuidRegs leaf_1(const X86Cpu *cpu)
 {
     unsigned n = die_threads(cpu);

@@ -6,6 +6,7 @@
 #include "hw/firmware/smbios.h"
 #include "hw/i386/boot/pc-boot-private.h"
 #include "hw/nvram/fw_cfg.h"
+#include "hw/pci/pci.h"
 #include "softmmu/vm.h"
 #include "target/i386/irqchip.h"
 #include "util/error.h"
@@ -47,6 +48,25 @@ void pc_boot_free(PcBoot *b)
     g_free(b);
 }
 
+static bool find_pci(void *opaque, const char *id, uint8_t *devfn, Error **errp)
+{
+    const PcBoot *b = opaque;
+    PciDevice *d =
+        object_dynamic_cast((Object *)device_find(b->vm, id), &pci_device_type);
+
+    if (!d) {
+        return error_set(errp, "No PCI device %s for SMBIOS type 41", id);
+    }
+    if (d->dev.bus != b->c.pci) {
+        return error_set(errp,
+                         "Cannot create SMBIOS type 41 for PCI device "
+                         "%s: not attached to the root bus",
+                         id);
+    }
+    *devfn = d->devfn;
+    return true;
+}
+
 static bool build_smbios(PcBoot *b, Error **errp)
 {
     const Machine *m = b->c.machine;
@@ -68,6 +88,8 @@ static bool build_smbios(PcBoot *b, Error **errp)
         .ranges = ranges,
         .n_ranges = b->c.high_ram ? 2 : 1,
         .entry_64 = b->c.smbios_64,
+        .find_pci = find_pci,
+        .opaque = b,
     };
 
     return smbios_build(m->smbios, &info, &b->smbios_anchor, &b->smbios_tables,

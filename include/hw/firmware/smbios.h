@@ -36,6 +36,10 @@ typedef struct SmbiosMachine {
     const SmbiosRange *ranges;
     unsigned n_ranges;
     bool entry_64; /* version 3.0 instead of 2.8 */
+    /* Where the PCI device @id is on the root bus. */
+    bool (*find_pci)(void *opaque, const char *id, uint8_t *devfn,
+                     Error **errp);
+    void *opaque;
 } SmbiosMachine;
 
 /*

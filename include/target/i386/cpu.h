@@ -37,6 +37,8 @@ unsigned x86_cpu_phys_bits(Cpu *cpu);
 /* Does the CPU have this CPUID bit (e.g. leaf 80000001h EDX bit 29)? */
 bool x86_cpu_has_lm(Cpu *cpu);
 bool x86_cpu_has_x2apic(Cpu *cpu);
+/* CPUID leaf 1: EAX (family, model, stepping), and features of EDX. */
+void x86_cpu_id(Cpu *cpu, uint32_t *signature, uint32_t *features);
 uint64_t x86_cpu_tsc_hz(Cpu *cpu); /* 0: not known */
 
 /* Registers of a vCPU that accesses a port, for handlers that are called that
