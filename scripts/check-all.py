@@ -4,7 +4,7 @@
 
 Steps, each of which can be named to run it alone:
   style       layers, MAINTAINERS coverage, form
-  gcc         release build, warning-free; suites unit qtest block oracle
+  gcc         release build, warning-free; suites unit qtest block oracle kvm
   functional  a stock guest under KVM or in the bed (build of step gcc)
   sanitizers  ASan and UBSan build; suites unit qtest block
   clang       clang build, warning-free with -Wthread-safety
@@ -149,7 +149,7 @@ def step_style(tally):
 def step_gcc(tally):
     path = build(tally, 'gcc', '-Dbuildtype=debugoptimized')
     if path:
-        run_suites(tally, 'gcc', path, ['unit', 'qtest', 'block', 'oracle'])
+        run_suites(tally, 'gcc', path, ['unit', 'qtest', 'block', 'oracle', 'kvm'])
 
 
 def step_functional(tally):

@@ -9,7 +9,7 @@ import subprocess
 import unittest
 from pathlib import Path
 
-from clicase import BASE, NONE, Q35, Case
+from clicase import BASE, BINARY, NONE, Q35, Case
 from nemu_functional.qmp import Qmp
 
 
@@ -117,6 +117,8 @@ class Machine(Case):
                                               'mem-lok=on'))
 
     @unittest.skipUnless(os.geteuid() == 0, 'needs root')
+    @unittest.skipIf(b'__asan_init' in Path(BINARY).read_bytes(),
+                     'AddressSanitizer makes mlockall() do nothing')
     def test_overcommit_locks_memory(self):
         self.start(*NONE, '-overcommit', 'mem-lock=on')
         status = Path(f'/proc/{self.proc.pid}/status').read_text()

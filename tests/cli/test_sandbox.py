@@ -28,7 +28,8 @@ class Sandbox(Case):
             path.unlink(missing_ok=True)
         os.mkfifo(fifo)
         env = dict(os.environ, SYSCALL_PROBE=str(fifo),
-                   LD_PRELOAD=os.environ['SYSCALL_PROBE_SO'])
+                   LD_PRELOAD=os.environ['SYSCALL_PROBE_SO'],
+                   ASAN_OPTIONS='verify_asan_link_order=0:detect_leaks=0')
         self.start(*NONE, *args, env=env).close()
         return self.proc, fifo
 
