@@ -29,6 +29,7 @@ class Case(unittest.TestCase):
     def popen(self, *args, base=BASE, **kwargs):
         """An emulator that is killed at the test's end."""
         kwargs.setdefault('stdin', subprocess.DEVNULL)
+        kwargs.setdefault('stdout', subprocess.DEVNULL)
         kwargs.setdefault('stderr', open(self.dir / 'stderr', 'ab'))
         proc = subprocess.Popen([BINARY, *base, *map(str, args)], cwd=self.dir,
                                 **kwargs)
