@@ -3,8 +3,9 @@
 """Build and test NEMU in every way that CI does, and count.
 
 Steps, each of which can be named to run it alone:
-  style       layers, MAINTAINERS coverage, form
+  style       layers, MAINTAINERS coverage, form, documentation
   gcc         release build, warning-free; suites unit qtest block oracle kvm
+  bare        build without any optional library, warning-free; suite unit
   functional  a stock guest under KVM or in the bed (build of step gcc)
   sanitizers  ASan and UBSan build; suites unit qtest block
   clang       clang build, warning-free with -Wthread-safety
@@ -141,7 +142,7 @@ def build(tally, name, *options, env=None, werror='true', targets=()):
 
 
 def step_style(tally):
-    for name in ('layers', 'maintainers', 'format'):
+    for name in ('layers', 'maintainers', 'format', 'docs'):
         tally.count(sh(sys.executable, f'scripts/check-{name}.py'),
                     f'check-{name}')
 
@@ -149,7 +150,16 @@ def step_style(tally):
 def step_gcc(tally):
     path = build(tally, 'gcc', '-Dbuildtype=debugoptimized')
     if path:
-        run_suites(tally, 'gcc', path, ['unit', 'qtest', 'block', 'oracle', 'kvm'])
+        tally.count(sh(sys.executable, 'scripts/check-docs.py',
+                       f'{path}/qemu-system-x86_64'), 'check-docs of devices')
+        run_suites(tally, 'gcc', path,
+                   ['unit', 'qtest', 'block', 'oracle', 'kvm'])
+
+
+def step_bare(tally):
+    path = build(tally, 'bare', '-Dauto_features=disabled')
+    if path:
+        run_suites(tally, 'bare', path, ['unit'])
 
 
 def step_functional(tally):
