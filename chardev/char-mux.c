@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Several frontends on one backend. Input goes to the one in focus; Ctrl-A is
- * the escape: Ctrl-A c moves the focus, Ctrl-A h lists the others.
+ * Several frontends on one backend. Input goes to the one in focus; Ctrl-A, or
+ * what -echr says, is the escape: Ctrl-A c moves the focus, Ctrl-A h lists the
+ * others.
  */
 #include "util/osdep.h"
 
@@ -10,7 +11,6 @@
 
 #define MUX_MAX    4
 #define MUX_BUF    256
-#define MUX_ESCAPE 1 /* Ctrl-A */
 
 QOM_DECLARE(CharMux, char_mux)
 struct CharMux {
@@ -101,13 +101,22 @@ static void mux_next_focus(CharMux *s)
 
 static void mux_help(CharMux *s)
 {
-    char_fe_printf(&s->base, "\n"
-                             "C-a h    print this help\n"
-                             "C-a x    exit emulator\n"
-                             "C-a t    toggle console timestamps\n"
-                             "C-a b    send break (magic sysrq)\n"
-                             "C-a c    switch between console and monitor\n"
-                             "C-a C-a  sends C-a\n");
+    static const char *const help[][2] = {
+        { "h", "print this help" },
+        { "x", "exit emulator" },
+        { "t", "toggle console timestamps" },
+        { "b", "send break (magic sysrq)" },
+        { "c", "switch between console and monitor" },
+    };
+    uint8_t c = s->parent.vm->mux_escape;
+    g_autofree char *name = c >= 1 && c <= 26 ? g_strdup_printf("C-%c", c + 96)
+                                              : g_strdup_printf("0x%02x", c);
+
+    char_fe_printf(&s->base, "\n");
+    for (size_t i = 0; i < ARRAY_SIZE(help); i++) {
+        char_fe_printf(&s->base, "%s %-4s %s\n", name, help[i][0], help[i][1]);
+    }
+    char_fe_printf(&s->base, "%s %-4s sends %s\n", name, name, name);
 }
 
 /* The byte after the escape; true when it is to be passed on. */
@@ -136,7 +145,7 @@ static bool mux_command(CharMux *s, uint8_t c)
         mutex_unlock(&s->parent.lock);
         return false;
     default:
-        return c == MUX_ESCAPE;
+        return c == s->parent.vm->mux_escape;
     }
 }
 
@@ -175,7 +184,7 @@ static void mux_read(void *opaque, const uint8_t *buf, size_t len)
             if (!mux_command(s, buf[i])) {
                 continue;
             }
-        } else if (buf[i] == MUX_ESCAPE) {
+        } else if (buf[i] == s->parent.vm->mux_escape) {
             s->escaped = true;
             continue;
         }

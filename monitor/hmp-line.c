@@ -4,6 +4,7 @@
 
 #include "monitor/hmp.h"
 #include "qobject/keyval.h"
+#include "softmmu/vm.h"
 #include "util/error.h"
 
 static const char *skip_space(const char *p)
@@ -234,6 +235,37 @@ static const HmpCommand *take_command(const char **p, Error **errp)
     return cmd;
 }
 
+/* Before the machine is built, only what looks and what goes on. */
+static bool check_preconfig(const Hmp *hmp, const HmpCommand *cmd, Error **errp)
+{
+    static const char *const allowed[] = { "help|?",
+                                           "quit|q",
+                                           "exit_preconfig",
+                                           "print|p",
+                                           "log",
+                                           "logfile",
+                                           "trace-event",
+                                           "qom-list",
+                                           "qom-get",
+                                           "info version",
+                                           "info status",
+                                           "info name",
+                                           "info uuid",
+                                           "info chardev",
+                                           "info qom-tree",
+                                           "info history",
+                                           "info trace-events",
+                                           "info hotpluggable-cpus",
+                                           "info",
+                                           NULL };
+
+    return !hmp->vm->preconfig || g_strv_contains(allowed, cmd->name) ||
+           error_set(errp,
+                     "Command '%s' not available until machine "
+                     "initialization has completed.",
+                     cmd->name);
+}
+
 /* *@understood: the line made sense, whatever came of it. */
 static bool run_line(Hmp *hmp, const char *line, bool *understood, Error **errp)
 {
@@ -241,7 +273,7 @@ static bool run_line(Hmp *hmp, const char *line, bool *understood, Error **errp)
     const HmpCommand *cmd = take_command(&p, errp);
     g_autoptr(QDict) args = NULL;
 
-    if (!cmd) {
+    if (!cmd || !check_preconfig(hmp, cmd, errp)) {
         return false;
     }
     args = take_args(hmp, cmd, p, errp);

@@ -17,12 +17,13 @@ static void monitors_pump(void *opaque)
     struct Monitors *all = opaque;
     bool ran = true;
 
-    if (all->busy) {
+    if (all->busy || all->vm->building) {
         return;
     }
-    while (ran && !all->busy) {
+    while (ran && !all->busy && !all->vm->building) {
         ran = false;
-        for (guint i = 0; i < all->list->len && !all->busy; i++) {
+        for (guint i = 0;
+             i < all->list->len && !all->busy && !all->vm->building; i++) {
             Monitor *mon = all->list->pdata[i];
 
             all->busy = true;
@@ -50,6 +51,14 @@ void monitors_kick(struct Monitors *all)
         monitors_pump(all);
     } else {
         loop_task_post(&all->pump);
+    }
+}
+
+void monitors_go_on(Vm *vm)
+{
+    vm->building = false;
+    if (vm->monitors) {
+        monitors_kick(vm->monitors);
     }
 }
 

@@ -67,6 +67,7 @@ static QmpDispatch qmp_dispatch_of(QmpMonitor *s)
     d.state = s->state;
     d.oob_enabled = s->oob;
     mutex_unlock(&s->mon.lock);
+    d.preconfig = d.vm->preconfig;
     return d;
 }
 

@@ -15,6 +15,7 @@
 #include "hw/core/numa.h"
 #include "hw/firmware/smbios.h"
 #include "hw/nvram/fw_cfg.h"
+#include "monitor/monitor.h"
 #include "net/net.h"
 #include "softmmu/launch.h"
 #include "softmmu/qtest-server.h"
@@ -121,6 +122,11 @@ static bool do_sandbox(Launch *l, Vm *vm, const char *text, Error **errp)
 
 static bool launch_early(Launch *l, Error **errp)
 {
+    if (options_have(&l->options, OPT_PRECONFIG) &&
+        options_have(&l->options, OPT_DAEMONIZE)) {
+        return error_set(errp, "'preconfig' and 'daemonize' options are "
+                               "mutually exclusive");
+    }
     l->nographic = options_have(&l->options, OPT_NOGRAPHIC);
     l->nodefaults = options_have(&l->options, OPT_NODEFAULTS);
     return each(l, NULL, OPT_READCONFIG, do_readconfig, errp) &&
@@ -312,6 +318,19 @@ static bool do_fw_path(Launch *l, Vm *vm, const char *text, Error **errp)
     return true;
 }
 
+/* A number, as in "0x14" or "20" for Ctrl-T. */
+static bool do_echr(Launch *l, Vm *vm, const char *text, Error **errp)
+{
+    char *end;
+    unsigned long c = strtoul(text, &end, 0);
+
+    if (end == text || *end || c > UINT8_MAX) {
+        return error_set(errp, "expected the number of a character");
+    }
+    vm->mux_escape = c;
+    return true;
+}
+
 static bool launch_settings(Launch *l, Vm *vm, Error **errp)
 {
     VmActions *a = vm_actions(vm);
@@ -328,6 +347,7 @@ static bool launch_settings(Launch *l, Vm *vm, Error **errp)
            each(l, vm, OPT_GLOBAL, do_global, errp) &&
            each(l, vm, OPT_ACTION, do_action, errp) &&
            each(l, vm, OPT_RTC, do_rtc, errp) &&
+           each(l, vm, OPT_ECHR, do_echr, errp) &&
            each(l, vm, OPT_ADD_FD, do_add_fd, errp) &&
            each(l, vm, OPT_L, do_fw_path, errp) &&
            process_overcommit(l, vm, errp) && process_signals(vm, errp);
@@ -438,11 +458,21 @@ static bool do_numa(Launch *l, Vm *vm, const char *text, Error **errp)
     return options && numa_add(vm->machine, options, errp);
 }
 
+/* Clients may say more of the machine. False without an error: it ended. */
+static bool preconfig(Launch *l, Vm *vm)
+{
+    if (!options_have(&l->options, OPT_PRECONFIG)) {
+        return true;
+    }
+    machine_make_cpu_slots(vm->machine);
+    return vm_run_preconfig(vm);
+}
+
 static bool launch_machine(Launch *l, Vm *vm, Error **errp)
 {
     return accel_options_apply(l, vm, errp) &&
            each(l, vm, OPT_SMBIOS, do_smbios, errp) &&
-           each(l, vm, OPT_NUMA, do_numa, errp) &&
+           each(l, vm, OPT_NUMA, do_numa, errp) && preconfig(l, vm) &&
            machine_build(vm->machine, errp) &&
            each(l, vm, OPT_FW_CFG, do_fw_cfg, errp) &&
            debugcons_launch(l, vm, errp) && nics_launch(l, vm, errp) &&
@@ -478,7 +508,11 @@ static bool launch_all(Launch *l, Vm **vmp, Error **errp)
     if (!process_write_pidfile(l, errp) || !process_ready(l, errp)) {
         return false;
     }
-    return options_have(&l->options, OPT_S) || vm_start(vm, errp);
+    if (!options_have(&l->options, OPT_S) && !vm_start(vm, errp)) {
+        return false;
+    }
+    monitors_go_on(vm);
+    return true;
 }
 
 /* -dump-vmstate: all there is to do. */
@@ -508,11 +542,13 @@ bool launch_vm(Launch *l, Vm **vm, int *status)
     }
     *vm = NULL;
     if (!launch_all(l, vm, &err)) {
-        error_report_err(g_steal_pointer(&err));
+        *status = err ? 1 : vm_run(*vm); /* without one: ended already */
+        if (err) {
+            error_report_err(g_steal_pointer(&err));
+        }
         if (*vm) {
             vm_shutdown(*vm);
         }
-        *status = 1;
         return false;
     }
     return true;

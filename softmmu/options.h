@@ -64,6 +64,8 @@ typedef enum OptionId {
     OPT_ADD_FD,
     /* How it runs */
     OPT_S,
+    OPT_PRECONFIG,
+    OPT_ECHR,
     OPT_NO_REBOOT,
     OPT_NO_SHUTDOWN,
     OPT_ACTION,

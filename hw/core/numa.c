@@ -7,6 +7,7 @@
 
 #include "hw/core/numa.h"
 #include "qapi/hmp.h"
+#include "qapi/qapi-commands-machine.h"
 #include "softmmu/user-object.h"
 #include "softmmu/vm.h"
 #include "util/error.h"
@@ -168,6 +169,15 @@ bool numa_add(Machine *m, const NumaOptions *options, Error **errp)
     default:
         g_assert_not_reached();
     }
+}
+
+bool qmp_set_numa_node(Vm *vm, NumaOptions *arg, Error **errp)
+{
+    if (!vm->preconfig) {
+        return error_set(errp, "The command is permitted only before the "
+                               "machine has been created");
+    }
+    return numa_add(vm->machine, arg, errp);
 }
 
 /* All together ----------------------------------------------------------------

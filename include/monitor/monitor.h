@@ -20,4 +20,7 @@ bool monitor_add_hmp(Vm *vm, Chardev *chr, Error **errp);
 /* Last replies out, sessions closed, threads ended. vm_shutdown() does it. */
 void monitors_cleanup(Vm *vm);
 
+/* The machine is built: run the commands that wait behind x-exit-preconfig. */
+void monitors_go_on(Vm *vm);
+
 #endif

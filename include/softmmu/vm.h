@@ -35,6 +35,9 @@ struct Vm {
     const char *target; /* "x86_64" or "aarch64" */
     GPtrArray *data_dirs; /* const char *, of -L; or NULL */
     bool cpu_pm; /* -overcommit cpu-pm=on: the guest may idle CPUs itself */
+    uint8_t mux_escape; /* -echr: begins commands to shared terminals */
+    bool preconfig;     /* -preconfig: the machine is not built yet */
+    bool building;      /* x-exit-preconfig came: monitors wait */
     bool daemonized; /* standard input and output will go */
     int signal_fd;
     uint64_t migrate_caps; /* bits by MigrationCapability; machine lock */
@@ -101,6 +104,8 @@ VmActions *vm_actions(Vm *vm);
 /* Serve the main loop, under the machine lock except while it waits, until
  * the VM ends. Returns the exit status. */
 int vm_run(Vm *vm);
+/* -preconfig: serve clients until x-exit-preconfig; false: the VM ended. */
+bool vm_run_preconfig(Vm *vm);
 /* The end: tell listeners, close what has data to lose. The machine lock is
  * held; nothing runs after this but exit. */
 void vm_shutdown(Vm *vm);

@@ -305,6 +305,16 @@ void vm_shutdown(Vm *vm)
     }
 }
 
+bool vm_run_preconfig(Vm *vm)
+{
+    vm->preconfig = true;
+    while (vm->preconfig && !vm->core->ended) {
+        loop_run_once(vm->loop, true);
+    }
+    vm->preconfig = false;
+    return !vm->core->ended;
+}
+
 int vm_run(Vm *vm)
 {
     while (!vm->core->ended) {

@@ -36,6 +36,17 @@ bool qmp_system_reset(Vm *vm, Error **errp)
     return true;
 }
 
+bool qmp_x_exit_preconfig(Vm *vm, Error **errp)
+{
+    if (!vm->preconfig) {
+        return error_set(errp, "The command is permitted only before machine "
+                               "initialization");
+    }
+    vm->preconfig = false;
+    vm->building = true; /* what comes behind this finds the machine built */
+    return true;
+}
+
 bool qmp_system_powerdown(Vm *vm, Error **errp)
 {
     vm_powerdown_request(vm);

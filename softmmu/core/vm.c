@@ -51,6 +51,7 @@ Vm *NO_THREAD_SAFETY vm_new(const char *target, Error **errp)
     loop_set_current(vm->loop);
     loop_set_wait_hooks(vm->loop, vm_before_wait, vm_after_wait, vm);
     vm->target = target;
+    vm->mux_escape = 1; /* Ctrl-A */
     mutex_init(&vm->lock);
     vm_lock(vm);
     vm->root = object_new(type_find("container"));
