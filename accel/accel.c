@@ -257,6 +257,25 @@ void irq_routes_commit(Vm *vm)
     }
 }
 
+static void routes_hold(Vm *vm, int change)
+{
+    const AccelClass *c = vm_accel_class(vm);
+
+    if (c->route_hold) {
+        c->route_hold(vm->accel, change);
+    }
+}
+
+void irq_routes_begin(Vm *vm)
+{
+    routes_hold(vm, 1);
+}
+
+void irq_routes_end(Vm *vm)
+{
+    routes_hold(vm, -1);
+}
+
 int irqfd_add(Vm *vm, EventNotifier *e, EventNotifier *resample, int virq)
 {
     const AccelClass *c = vm_accel_class(vm);

@@ -38,6 +38,7 @@ typedef struct KvmRoutes {
     uint64_t *used; /* bitmap of GSI numbers */
     unsigned max;
     bool stale;
+    int held; /* commits wait; machine lock */
 } KvmRoutes;
 
 QOM_DECLARE(KvmAccel, kvm_accel)
@@ -85,6 +86,7 @@ void kvm_route_gsi_msi(Accel *accel, int gsi, const MsiMessage *msg);
 void kvm_route_update_msi(Accel *accel, int virq, const MsiMessage *msg);
 void kvm_route_del(Accel *accel, int virq);
 void kvm_route_commit(Accel *accel);
+void kvm_route_hold(Accel *accel, int change);
 int kvm_irqfd_add(Accel *accel, int fd, int resample_fd, int virq);
 int kvm_irqfd_del(Accel *accel, int fd, int virq);
 

@@ -173,7 +173,7 @@ void kvm_route_commit(Accel *accel)
     int ret = 0;
 
     mutex_lock(&r->lock);
-    if (r->stale) {
+    if (r->stale && !r->held) {
         r->stale = false;
         trace(kvm_irqchip_commit_routes, "entries %u", r->table->nr);
         ret = kvm_vm_ioctl(accel, KVM_SET_GSI_ROUTING, r->table);
@@ -183,6 +183,17 @@ void kvm_route_commit(Accel *accel)
         warn_report_ratelimited("KVM refuses the interrupt routes: %s",
                                 strerror(-ret));
     }
+}
+
+void kvm_route_hold(Accel *accel, int change)
+{
+    KvmRoutes *r = &kvm_accel(accel)->routes;
+
+    mutex_lock(&r->lock);
+    r->held += change;
+    assert(r->held >= 0);
+    mutex_unlock(&r->lock);
+    kvm_route_commit(accel);
 }
 
 /* Lines ------------------------------------------------------------------------------- */

@@ -282,6 +282,7 @@ static const AccelClass kvm_class = {
     .route_update_msi = kvm_route_update_msi,
     .route_del = kvm_route_del,
     .route_commit = kvm_route_commit,
+    .route_hold = kvm_route_hold,
     .irqfd_add = kvm_irqfd_add,
     .irqfd_del = kvm_irqfd_del,
 };

@@ -11,6 +11,7 @@
 
 #include <endian.h>
 
+#include "accel/accel.h"
 #include "softmmu/iothread.h"
 #include "util/error.h"
 #include "util/trace.h"
@@ -183,7 +184,8 @@ static void queue_resume(VirtQueue *vq)
     virtio_queue_kick(vq);
 }
 
-static void queue_start(VirtQueue *vq)
+/* All but running it. */
+static void queue_prepare(VirtQueue *vq)
 {
     const VirtioTransport *t = vq->vdev->transport;
     void *opaque = vq->vdev->transport_opaque;
@@ -200,6 +202,11 @@ static void queue_start(VirtQueue *vq)
     if (!on_main_loop(vq)) {
         t->irqfd(opaque, vq, true);
     }
+}
+
+static void queue_start(VirtQueue *vq)
+{
+    queue_prepare(vq);
     queue_resume(vq);
 }
 
@@ -275,10 +282,15 @@ static void device_start(VirtioDevice *vdev)
 {
     vdev->started = true;
     mem_txn_begin(vdev->parent.vm);
+    irq_routes_begin(vdev->parent.vm);
     for (unsigned i = 0; i < vdev->n_queues; i++) {
-        queue_start(vdev->queues[i]);
+        queue_prepare(vdev->queues[i]);
     }
+    irq_routes_end(vdev->parent.vm);
     mem_txn_commit(vdev->parent.vm);
+    for (unsigned i = 0; i < vdev->n_queues; i++) {
+        queue_resume(vdev->queues[i]);
+    }
 }
 
 static void device_halt(VirtioDevice *vdev)

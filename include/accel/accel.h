@@ -57,6 +57,7 @@ typedef struct AccelClass {
     void (*route_update_msi)(Accel *accel, int virq, const MsiMessage *msg);
     void (*route_del)(Accel *accel, int virq);
     void (*route_commit)(Accel *accel);
+    void (*route_hold)(Accel *accel, int change); /* +1 or -1 */
     int (*irqfd_add)(Accel *accel, int fd, int resample_fd, int virq);
     int (*irqfd_del)(Accel *accel, int fd, int virq);
 } AccelClass;
@@ -80,6 +81,11 @@ void irq_route_del(Vm *vm, int virq);
  * so that the accelerator knows whose end of interrupt to tell. */
 void irq_route_gsi_msi(Vm *vm, int gsi, const MsiMessage *msg);
 void irq_routes_commit(Vm *vm);
+/* Between these, which nest, commits wait for the end: sending routes to the
+ * kernel is slow, and it takes all of them at once. Nothing may raise a new
+ * route before the end. */
+void irq_routes_begin(Vm *vm);
+void irq_routes_end(Vm *vm);
 /* Writing @e raises @virq from any thread or process. @resample may be NULL. */
 int irqfd_add(Vm *vm, EventNotifier *e, EventNotifier *resample, int virq);
 void irqfd_del(Vm *vm, EventNotifier *e, int virq);
