@@ -488,6 +488,9 @@ static bool launch_all(Launch *l, Vm **vmp, Error **errp)
     if (!launch_early(l, errp)) {
         return false;
     }
+    if (!l->sandbox_resources) {
+        thread_share_cpu();
+    }
     vm = vm_new(l->target, errp);
     if (!vm) {
         return false;

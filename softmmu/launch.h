@@ -22,6 +22,7 @@ typedef struct Launch {
     bool nographic, nodefaults;
     bool msg_guest_name;
     bool sandbox_after_runas; /* elevateprivileges=deny is still to do */
+    bool sandbox_resources;   /* scheduling policies are forbidden */
     char *pidfile; /* to remove at the end, or NULL */
     int ready_fd;  /* to the parent of -daemonize, or -1 */
 } Launch;

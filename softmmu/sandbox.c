@@ -209,6 +209,7 @@ bool sandbox_enter(Launch *l, const char *text, Error **errp)
     if (no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
         return error_errno(errp, errno, "elevateprivileges=children");
     }
+    l->sandbox_resources = groups & SANDBOX_RESOURCES;
     if (groups & SANDBOX_PRIVILEGES && options_have(&l->options, OPT_RUNAS)) {
         l->sandbox_after_runas = true;
         groups &= ~SANDBOX_PRIVILEGES;

@@ -2,7 +2,9 @@
 /* Threads, mutexes and condition variables over POSIX threads (pthreads(7)). */
 #include "util/osdep.h"
 
+#include <sched.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "util/error.h"
@@ -108,6 +110,39 @@ typedef struct ThreadStart {
     char name[16];
 } ThreadStart;
 
+/* The main thread is a batch thread; const once there are others. */
+static bool sharing;
+
+/*
+ * With one CPU for all threads, each kick of the guest and each completion
+ * would take the CPU from the vCPU at once, which costs more than the request.
+ * As a batch thread (sched(7)) the main loop gets its turn when the vCPU waits
+ * or has had its share, and then finds several requests. Whoever chose a policy
+ * or a priority for us keeps it.
+ */
+void thread_share_cpu(void)
+{
+    const struct sched_param none = { 0 };
+    cpu_set_t cpus;
+
+    if (sched_getaffinity(0, sizeof(cpus), &cpus) < 0 ||
+        CPU_COUNT(&cpus) != 1 || sched_getscheduler(0) != SCHED_OTHER ||
+        getpriority(PRIO_PROCESS, 0) < 0) {
+        return;
+    }
+    sharing = !sched_setscheduler(0, SCHED_BATCH, &none);
+}
+
+/* Threads inherit the policy, which is meant for the main thread only. */
+static void stop_sharing(void)
+{
+    const struct sched_param none = { 0 };
+
+    if (sharing) {
+        sched_setscheduler(0, SCHED_OTHER, &none);
+    }
+}
+
 static void *thread_main(void *opaque)
 {
     ThreadStart start = *(ThreadStart *)opaque;
@@ -117,6 +152,7 @@ static void *thread_main(void *opaque)
     if (naming) {
         pthread_setname_np(pthread_self(), start.name);
     }
+    stop_sharing();
     rcu_register_thread();
     ret = start.fn(start.opaque);
     rcu_unregister_thread();

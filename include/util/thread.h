@@ -46,6 +46,10 @@ bool thread_create(Thread *thread, const char *name, void *(*fn)(void *),
                    void *opaque, Error **errp);
 void *thread_join(Thread *thread);
 void thread_set_naming(bool on);
+/* For the main thread, before it starts others: where there is only one CPU for
+ * all of them, do not take it from a vCPU for each event. Changes a scheduling
+ * policy. */
+void thread_share_cpu(void);
 /* The kernel's id of the calling thread. */
 int thread_id(void);
 
