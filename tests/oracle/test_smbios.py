@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Our SMBIOS structures and entry point are QEMU 7.2's, byte for byte."""
 
+import os
+import subprocess
 import unittest
 
 from firmware import FwCfg
@@ -59,7 +61,14 @@ class Smbios(unittest.TestCase):
 
     def test_what_is_refused(self):
         for args in REFUSED:
-            for make in (ours, oracle):
-                with self.subTest(args=args, make=make.__name__):
-                    with self.assertRaises(RuntimeError):
-                        self.files(make, args)
+            for name in ('NEMU_BINARY', 'NEMU_ORACLE'):
+                with self.subTest(args=args, binary=name):
+                    done = subprocess.run(
+                        [os.environ[name], '-machine', 'q35', '-nodefaults',
+                         '-display', 'none', '-S',
+                         *(() if name == 'NEMU_ORACLE' or is_oracle()
+                           else ('-accel', 'qtest')), *args],
+                        stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                        timeout=30, check=False)
+                    self.assertEqual(done.returncode, 1)
+                    self.assertTrue(done.stderr)
