@@ -21,16 +21,20 @@ static uint64_t slot_reg(unsigned slot)
     return REGS + 0x24 + 4 * (slot - 1);
 }
 
-static QTest *start(const char *more)
+static QTest *start_bridge(const char *bridge, const char *more)
 {
-    QTest *q = qtest_startf("-machine q35 "
-                            "-device pci-bridge,id=br,chassis_nr=1,addr=2 %s",
-                            more);
+    QTest *q =
+        qtest_startf("-machine q35 -device %s,id=br,addr=2 %s", bridge, more);
 
     pci_writel(q, BRIDGE, PCI_PRIMARY_BUS, 0x00010100);
     pci_writel(q, BRIDGE, PCI_BASE_ADDRESS_0, REGS);
     pci_writew(q, BRIDGE, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
     return q;
+}
+
+static QTest *start(const char *more)
+{
+    return start_bridge("pci-bridge,chassis_nr=1", more);
 }
 
 static void plug(QTest *q)
@@ -167,6 +171,54 @@ static void test_pins_turn_at_the_bridge(void)
     g_assert_true(qtest_irq(q, 23)); /* PIRQ H */
 }
 
+/* The same controller behind a PCI Express bridge. */
+static void test_express_bridge_has_slots(void)
+{
+    g_autoptr(QTest) q = start_bridge("pcie-pci-bridge", "");
+    uint8_t cap = pci_find_cap(q, BRIDGE, PCI_CAP_ID_EXP);
+
+    g_assert_cmphex(pci_readw(q, BRIDGE, cap + PCI_EXP_FLAGS) >> 4 & 0xf, ==,
+                    PCI_EXP_TYPE_PCI_BRIDGE);
+    g_assert_cmphex(pci_find_cap(q, BRIDGE, PCI_CAP_ID_MSI), !=, 0);
+    plug(q);
+    g_assert_cmphex(qtest_readl(q, slot_reg(5)), ==, 0x7f0d000f);
+    slot_command(q, 0x06);
+    g_assert_cmphex(pci_readl(q, BDF(1, 5, 0), 0), ==, 0x10051af4);
+    qtest_qmp_ok(q, "{'execute': 'device_del', 'arguments': {'id': 'rng'}}");
+    qtest_writel(q, slot_reg(5), 0x7f1f0000); /* the button at plugging */
+    slot_command(q, 0x0f);
+    qobject_unref(qtest_wait_event(q, "DEVICE_DELETED"));
+    g_assert_cmphex(pci_readl(q, BDF(1, 5, 0), 0), ==, 0xffffffff);
+}
+
+static void test_express_bridge_without_msi(void)
+{
+    g_autoptr(QTest) q = start_bridge("pcie-pci-bridge,msi=off", "");
+
+    g_assert_cmphex(pci_find_cap(q, BRIDGE, PCI_CAP_ID_MSI), ==, 0);
+}
+
+/* It can be plugged itself, and goes with what is behind it. */
+static void test_express_bridge_is_plugged_and_unplugged(void)
+{
+    g_autoptr(QTest) q = qtest_start("-machine q35 -device "
+                                     "pcie-root-port,id=rp,chassis=1");
+
+    qtest_qmp_ok(q, "{'execute': 'device_add', 'arguments': {'driver': "
+                    "'pcie-pci-bridge', 'bus': 'rp', 'id': 'br'}}");
+    qtest_qmp_ok(q, "{'execute': 'device_add', 'arguments': {'driver': "
+                    "'virtio-rng-pci', 'bus': 'br', 'id': 'rng', "
+                    "'addr': '1'}}");
+    qtest_qmp_ok(q, "{'execute': 'device_del', 'arguments': {'id': 'br'}}");
+    pci_writew(q, BDF(0, 1, 0),
+               pci_find_cap(q, BDF(0, 1, 0), PCI_CAP_ID_EXP) + PCI_EXP_SLTCTL,
+               PCI_EXP_SLTCTL_PCC | PCI_EXP_SLTCTL_PWR_IND_ON);
+    pci_writew(q, BDF(0, 1, 0),
+               pci_find_cap(q, BDF(0, 1, 0), PCI_CAP_ID_EXP) + PCI_EXP_SLTCTL,
+               PCI_EXP_SLTCTL_PCC | PCI_EXP_SLTCTL_PWR_IND_OFF);
+    qobject_unref(qtest_wait_event(q, "DEVICE_DELETED"));
+}
+
 static void test_wrong_options_are_refused(void)
 {
     static const struct {
@@ -207,6 +259,11 @@ int main(int argc, char **argv)
                     test_masked_msi_is_pending_until_unmasked);
     g_test_add_func("/pci-bridge/pin", test_events_raise_the_pin_without_msi);
     g_test_add_func("/pci-bridge/swizzle", test_pins_turn_at_the_bridge);
+    g_test_add_func("/pci-bridge/express", test_express_bridge_has_slots);
+    g_test_add_func("/pci-bridge/express-no-msi",
+                    test_express_bridge_without_msi);
+    g_test_add_func("/pci-bridge/express-unplug",
+                    test_express_bridge_is_plugged_and_unplugged);
     g_test_add_func("/pci-bridge/options", test_wrong_options_are_refused);
     return g_test_run();
 }
