@@ -90,10 +90,8 @@ Bus *bus_new(const ObjectType *type, Vm *vm, Device *parent,
     return bus;
 }
 
-void bus_unparent(Bus *bus)
+void bus_empty(Bus *bus)
 {
-    Device *parent = bus->parent;
-
     while (bus->children->len) {
         Device *dev = bus->children->pdata[bus->children->len - 1];
 
@@ -102,6 +100,13 @@ void bus_unparent(Bus *bus)
         object_unparent(dev);
         object_unref(dev);
     }
+}
+
+void bus_unparent(Bus *bus)
+{
+    Device *parent = bus->parent;
+
+    bus_empty(bus);
     bus->realized = false;
     if (parent) {
         bus->parent = NULL;

@@ -11,6 +11,8 @@ void device_gpio_info(Device *dev, GString *out, int indent);
 /* Put @dev on @bus (with a reference) or take it off. */
 void bus_attach(Bus *bus, Device *dev);
 void bus_detach(Bus *bus, Device *dev);
+/* Unrealize what sits there, last one first, and take it out of the tree. */
+void bus_empty(Bus *bus);
 /* May a device join while the machine runs? */
 bool bus_can_hotplug(Bus *bus, Error **errp);
 

@@ -319,11 +319,16 @@ void device_unrealize(Device *dev)
     if (!dev->realized) {
         return;
     }
-    while (dev->buses && dev->buses->len) {
-        bus_unparent(dev->buses->pdata[dev->buses->len - 1]);
+    /* What sits on its buses goes before it, the buses after: it may still
+     * look at them. */
+    for (guint i = dev->buses ? dev->buses->len : 0; i-- > 0;) {
+        bus_empty(dev->buses->pdata[i]);
     }
     dev->realized = false;
     unrealize_levels(dev);
+    while (dev->buses && dev->buses->len) {
+        bus_unparent(dev->buses->pdata[dev->buses->len - 1]);
+    }
     if (dev->bus) {
         bus_detach(dev->bus, dev);
     }
