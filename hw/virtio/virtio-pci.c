@@ -347,8 +347,9 @@ static bool check_props(VirtioPci *s, Error **errp)
         return error_set(errp, "device cannot work as neither modern nor "
                                "legacy mode is enabled");
     }
-    if (!s->modern && s->vdev->host_features & BIT(VIRTIO_F_IOMMU_PLATFORM)) {
-        return error_set(errp, "iommu_platform=on needs a modern device");
+    if (s->legacy && s->vdev->host_features & BIT(VIRTIO_F_IOMMU_PLATFORM)) {
+        return error_set(errp, "iommu_platform=on needs disable-legacy=on: "
+                               "legacy drivers know nothing of it");
     }
     return true;
 }

@@ -521,6 +521,7 @@ static void test_bad_properties_are_named(void)
     refused("iothread=nonesuch", "nonesuch");
     refused("scsi=on", "scsi");
     refused("x-pcie-lnkctl-init=off", "x-pcie-lnkctl-init");
+    refused("iommu_platform=on", "iommu_platform");
     refused("num-queue=1", "num-queues");
 }
 

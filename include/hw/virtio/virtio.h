@@ -294,15 +294,13 @@ void virtio_queue_set_legacy_addr(VirtQueue *vq, hwaddr base);
 void virtio_driver_kick(VirtioDevice *vdev, unsigned queue);
 
 /* The device class's vmstate: one field, all of the device. */
-#define VIRTIO_VMSTATE(nam, ver)                                              \
-    (&(const VmState){ .name = nam,                                           \
-                       .version = ver,                                        \
-                       .fields =                                              \
-                           (const VmField[]){ { .name = "virtio",             \
-                                                .kind = &virtio_vmstate_kind, \
-                                                .size = sizeof(VirtioDevice), \
-                                                .num = 1 },                   \
-                                              {} } })
+#define VIRTIO_VMSTATE(nam, ver)                                          \
+    (&(const VmState){                                                    \
+        .name = nam,                                                      \
+        .version = ver,                                                   \
+        .fields = (const VmField[]){                                      \
+            { .name = "virtio", .kind = &virtio_vmstate_kind, .num = 1 }, \
+            {} } })
 extern const VmFieldKind virtio_vmstate_kind;
 
 /* "virtio-X-device"; hw/virtio/virtio-pci.h defines the PCI types around it. */
