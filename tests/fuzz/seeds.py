@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Inputs from which fuzzing starts: small, valid, and each of another kind."""
 
+import re
 import struct
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
 
 
 def be(fmt, *values):
@@ -73,6 +77,14 @@ def kernel():
 
 def vmstate():
     return [bytes([n]) + bytes(range(200)) + b'\5sub\0' for n in range(5)]
+
+
+def x86_state():
+    """The stream of a CPU that the unit test loads, and a LAPIC of zeros."""
+    header = HERE.parent / 'unit/x86-cpu-stream.h'
+    text = ''.join(re.findall(r'^ *"(.*)"', header.read_text(), re.M))
+    cpu = re.sub(r'\[(\d+)\]', lambda m: '00' * int(m[1]), text)
+    return [b'\0' + bytes.fromhex(cpu), b'\1' + bytes(181)]
 
 
 def vring():

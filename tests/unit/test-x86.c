@@ -9,29 +9,6 @@
 #include "util/error.h"
 #include "x86-cpu-stream.h"
 
-/* What the tables call when a VM runs. */
-void accel_cpu_sync(Cpu *cpu)
-{
-}
-
-int64_t vm_clock_ns(const Vm *vm, VmClock clock)
-{
-    return 0;
-}
-
-bool x86_is_amd(const X86Cpu *cpu)
-{
-    return false;
-}
-
-void x86_cpu_reset_regs(X86Cpu *cpu)
-{
-    uint8_t *xsave = cpu->regs.xsave;
-
-    memset(&cpu->regs, 0, sizeof(cpu->regs));
-    cpu->regs.xsave = xsave;
-}
-
 /* The MSR that @name's field goes to; 0: none. */
 static uint32_t msr_of(const X86PmuMsr *m, unsigned n, size_t offset)
 {
