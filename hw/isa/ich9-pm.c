@@ -83,6 +83,7 @@ static QObject *get_smi_features(Object *obj, const Prop *prop, Error **errp)
 const Prop ich9_lpc_props[] = {
     PROP(Ich9Lpc, noreboot, "noreboot", true),
     PROP(Ich9Lpc, enable_tco, "enable_tco", true),
+    PROP(Ich9Lpc, smm_compat, "smm-compat", false),
     PROP(Ich9Lpc, disable_s3, "disable_s3", 1),
     PROP(Ich9Lpc, regs.disable_s4, "disable_s4", 0),
     PROP(Ich9Lpc, regs.s4_val, "s4_val", 2),

@@ -67,6 +67,17 @@ static void test_smm_off_is_acpi_mode_for_good(void)
     g_assert_cmphex(qtest_inw(q, PM1_CNT), ==, 1);
 }
 
+static void test_smm_compat_keeps_the_mode_switch(void)
+{
+    g_autoptr(QTest) q =
+        qtest_start("-M q35,smm=off -global ICH9-LPC.smm-compat=on");
+
+    map_pm(q);
+    g_assert_cmphex(qtest_inw(q, PM1_CNT), ==, 0);
+    qtest_outb(q, 0xb2, 2);
+    g_assert_cmphex(qtest_inw(q, PM1_CNT), ==, 1);
+}
+
 /* The answers to a vCPU are in tests/functional: here is none to ask. */
 static void test_vmport_comes_with_the_keyboard(void)
 {
@@ -94,6 +105,8 @@ int main(int argc, char **argv)
     g_test_add_func("/q35-options/pit", test_pit_off);
     g_test_add_func("/q35-options/pic", test_pic_off);
     g_test_add_func("/q35-options/smm", test_smm_off_is_acpi_mode_for_good);
+    g_test_add_func("/q35-options/smm-compat",
+                    test_smm_compat_keeps_the_mode_switch);
     g_test_add_func("/q35-options/vmport", test_vmport_comes_with_the_keyboard);
     return g_test_run();
 }

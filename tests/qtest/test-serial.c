@@ -150,6 +150,17 @@ static void test_four_ports_and_no_more(void)
     g_assert_nonnull(strstr(err, "Max. supported number of ISA serial"));
 }
 
+static void test_wakeup_is_refused(void)
+{
+    g_autofree char *err = NULL;
+
+    g_assert_cmpint(qtest_run("-M q35 -accel qtest -display none -nodefaults "
+                              "-device isa-serial,wakeup=on",
+                              NULL, &err),
+                    ==, 1);
+    g_assert_nonnull(strstr(err, "wakeup=on is not supported"));
+}
+
 static void test_second_port_is_com2(void)
 {
     g_autoptr(QTest) q = qtest_start("-M q35 -device isa-serial "
@@ -173,6 +184,7 @@ int main(int argc, char **argv)
     g_test_add_func("/serial/loopback", test_loopback_of_modem_lines);
     g_test_add_func("/serial/clear", test_clearing_fifos);
     g_test_add_func("/serial/max", test_four_ports_and_no_more);
+    g_test_add_func("/serial/wakeup", test_wakeup_is_refused);
     g_test_add_func("/serial/com2", test_second_port_is_com2);
     return g_test_run();
 }
