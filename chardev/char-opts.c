@@ -253,6 +253,13 @@ static QDict *opts_legacy(const char *text, Error **errp)
         const char *prefix, *backend;
     } paths[] = { { "file:", "file" }, { "pipe:", "pipe" } };
 
+    if (g_str_has_prefix(text, "/dev/")) {
+        QDict *d = opts_new("serial");
+
+        qdict_put_str(d, "path", text);
+        return d;
+    }
+
     for (size_t i = 0; i < ARRAY_SIZE(plain); i++) {
         if (!strcmp(text, plain[i])) {
             return opts_new(plain[i]);

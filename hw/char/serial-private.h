@@ -35,6 +35,7 @@ enum {
     FCR_TRIGGER_SHIFT = 6,
     FCR_KEPT = 0xc9,
 
+    LCR_BREAK = 0x40,
     LCR_DLAB = 0x80,
 
     MCR_DTR = 1,

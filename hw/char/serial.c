@@ -70,6 +70,42 @@ void serial_update_irq(Serial *s)
     irq_set(s->irq, cause != IIR_NONE);
 }
 
+/* A host's line behind us follows the guest's settings -----------------------
+ */
+
+static void tell_params(Serial *s)
+{
+    const CharSerialParams p = {
+        .speed = s->baudbase / MAX(s->divider, 1u),
+        .parity = !(s->lcr & 8)   ? 'N'
+                  : s->lcr & 0x10 ? 'E'
+                                  : 'O',
+        .data_bits = 5 + (s->lcr & 3),
+        .stop_bits = s->lcr & 4 ? 2 : 1,
+    };
+
+    char_fe_serial_params(&s->chr, &p);
+}
+
+/* Take over the modem's lines, with what changed since the last look. */
+static void poll_modem(Serial *s)
+{
+    unsigned lines, now, changed;
+
+    if (!char_fe_modem_get(&s->chr, &lines)) {
+        return;
+    }
+    now = (lines & CHAR_MODEM_CTS ? MSR_CTS : 0) |
+          (lines & CHAR_MODEM_DSR ? MSR_DSR : 0) |
+          (lines & CHAR_MODEM_RI ? MSR_RI : 0) |
+          (lines & CHAR_MODEM_DCD ? MSR_DCD : 0);
+    changed = (s->msr ^ now) & 0xf0;
+    if (!(s->msr & MSR_RI)) {
+        changed &= ~MSR_RI; /* its delta tells of the end of ringing */
+    }
+    s->msr = now | (s->msr & MSR_ANY_DELTA) | changed >> 4;
+}
+
 /* Receiving ---------------------------------------------------------------- */
 
 /* Nanoseconds of one character: start, data, parity and stop bits. */
@@ -297,7 +333,7 @@ static void write_fcr(Serial *s, uint8_t value)
 /* In loopback the modem outputs feed the inputs. */
 static uint8_t read_msr(Serial *s)
 {
-    uint8_t msr = s->msr;
+    uint8_t msr;
 
     if (s->mcr & MCR_LOOP) {
         return (s->mcr & MCR_RTS ? MSR_CTS : 0) |
@@ -305,6 +341,8 @@ static uint8_t read_msr(Serial *s)
                (s->mcr & MCR_OUT1 ? MSR_RI : 0) |
                (s->mcr & MCR_OUT2 ? MSR_DCD : 0);
     }
+    poll_modem(s);
+    msr = s->msr;
     s->msr &= ~MSR_ANY_DELTA;
     serial_update_irq(s);
     return msr;
@@ -366,6 +404,7 @@ static void serial_write(void *opaque, hwaddr addr, uint64_t value,
     case REG_DATA:
         if (s->lcr & LCR_DLAB) {
             s->divider = (s->divider & 0xff00) | v;
+            tell_params(s);
         } else {
             write_data(s, v);
         }
@@ -373,6 +412,7 @@ static void serial_write(void *opaque, hwaddr addr, uint64_t value,
     case REG_IER:
         if (s->lcr & LCR_DLAB) {
             s->divider = (s->divider & 0xff) | v << 8;
+            tell_params(s);
         } else {
             write_ier(s, v);
         }
@@ -381,10 +421,17 @@ static void serial_write(void *opaque, hwaddr addr, uint64_t value,
         write_fcr(s, v);
         break;
     case REG_LCR:
+        if ((s->lcr ^ v) & LCR_BREAK) {
+            char_fe_serial_break(&s->chr, v & LCR_BREAK);
+        }
         s->lcr = v;
+        tell_params(s);
         break;
     case REG_MCR:
         s->mcr = v & 0x1f;
+        if (!(v & MCR_LOOP)) {
+            char_fe_modem_set(&s->chr, v & MCR_DTR, v & MCR_RTS);
+        }
         char_fe_accept_input(&s->chr);
         break;
     case REG_LSR:

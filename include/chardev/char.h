@@ -122,6 +122,27 @@ void char_fe_take_focus(CharFrontend *fe);
 /* A text for the user, such as a prompt; "\n" becomes "\r\n". */
 void char_fe_printf(CharFrontend *fe, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* Serial lines of the host; other backends ignore these. Machine lock. */
+
+typedef struct CharSerialParams {
+    unsigned speed; /* bits per second */
+    char parity;    /* 'N', 'E' or 'O' */
+    uint8_t data_bits, stop_bits;
+} CharSerialParams;
+
+enum {
+    CHAR_MODEM_CTS = 1,
+    CHAR_MODEM_DSR = 2,
+    CHAR_MODEM_RI = 4,
+    CHAR_MODEM_DCD = 8,
+};
+
+void char_fe_serial_params(CharFrontend *fe, const CharSerialParams *params);
+void char_fe_serial_break(CharFrontend *fe, bool on);
+/* The lines that the modem drives; false: there are none to read. */
+bool char_fe_modem_get(CharFrontend *fe, unsigned *lines);
+void char_fe_modem_set(CharFrontend *fe, bool dtr, bool rts);
+
 /* Protocols over sockets (vhost-user, TPM emulators): backend's loop only. */
 
 /* Read exactly @len bytes, waiting for them: @len, fewer at the end of the
