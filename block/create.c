@@ -262,7 +262,16 @@ static const BlockCreateOption raw_options[] = {
     {},
 };
 
+static bool raw_measure(const QDict *opts, uint64_t *full, uint64_t *unit,
+                        Error **errp)
+{
+    *full = ALIGN_UP(block_option_size(opts, "size", 0), 512);
+    *unit = 0;
+    return true;
+}
+
 const BlockCreateOps raw_create_ops = {
     .options = raw_options,
     .create = raw_create,
+    .measure = raw_measure,
 };

@@ -345,6 +345,20 @@ static bool qcow2_create(BlockGraph *g, const char *filename, const QDict *opts,
     return true;
 }
 
+static bool qcow2_measure(const QDict *opts, uint64_t *full, uint64_t *unit,
+                          Error **errp)
+{
+    Plan p = { 0 };
+
+    if (!plan(opts, &p, errp)) {
+        return false;
+    }
+    *unit = BIT(p.h.cluster_bits);
+    *full = qc_image_size(p.h.size, p.h.cluster_bits, p.h.refcount_order,
+                          DIV_ROUND_UP(p.h.size, *unit));
+    return true;
+}
+
 static const BlockCreateOption qcow2_options[] = {
     { "cluster_size", BLOCK_OPTION_SIZE, "qcow2 cluster size", "65536" },
     { "preallocation", BLOCK_OPTION_STR,
@@ -366,4 +380,5 @@ static const BlockCreateOption qcow2_options[] = {
 const BlockCreateOps qcow2_create_ops = {
     .options = qcow2_options,
     .create = qcow2_create,
+    .measure = qcow2_measure,
 };

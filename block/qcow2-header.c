@@ -450,7 +450,7 @@ int qc_header_build(QcowState *s, char *cluster)
         append_extension(out, QC_EXT_BACKING_FORMAT, s->backing_format,
                          strlen(s->backing_format));
     }
-    if (s->h.version >= 3 && s->cluster_size >= 4096) {
+    if (s->h.version >= 3 && s->cluster_size > 4096) {
         append_feature_names(out);
     }
     g_byte_array_append(out, s->extensions->data, s->extensions->len);

@@ -163,6 +163,17 @@ static int status_of(BlockNode *n, const QcMap *map, int64_t *host,
     }
 }
 
+/* Much of the file takes no space: clusters were allocated but not written,
+ * and it pays to ask the file about zeroes. */
+static bool has_holes(const QcowState *s)
+{
+    BlockNode *file = s->n->file->node;
+    int64_t real = node_allocated_size(file) >> s->cluster_bits;
+    int64_t all = DIV_ROUND_UP(node_length(file), s->cluster_size);
+
+    return real >= 0 && all >= MAX(real + real / 9, real + 2);
+}
+
 int coroutine_fn qc_block_status(BlockNode *n, bool want_zero, int64_t offset,
                                  int64_t bytes, int64_t *pnum, int64_t *host,
                                  BlockNode **file)
@@ -179,5 +190,9 @@ int coroutine_fn qc_block_status(BlockNode *n, bool want_zero, int64_t offset,
         return ret;
     }
     *pnum = map.bytes;
-    return status_of(n, &map, host, file);
+    ret = status_of(n, &map, host, file);
+    if (want_zero && map.type == QC_TYPE_NORMAL && has_holes(s)) {
+        ret |= BLK_STATUS_RECURSE;
+    }
+    return ret;
 }

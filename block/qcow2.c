@@ -64,7 +64,7 @@ static bool coroutine_fn open_backing(BlockNode *n,
         n->backing = node_open_child(n, "backing", &ref, BLOCK_ROLE_COW, errp);
         return n->backing;
     }
-    if (!s->backing_name) {
+    if (!s->backing_name || n->graph->no_backing) {
         return true;
     }
     path = block_path_combine(n->file->node->filename, s->backing_name);
@@ -328,6 +328,8 @@ static void qcow2_image_info(BlockNode *n, ImageInfo *info)
     info->has_dirty_flag = true;
     info->dirty_flag = s->h.incompat & QC_INCOMPAT_DIRTY;
     info->format_specific = specific_info(s);
+    info->snapshots = qc_snapshot_list(s);
+    info->has_snapshots = info->snapshots;
     if (s->backing_name) {
         info->backing_filename = g_strdup(s->backing_name);
         info->full_backing_filename =

@@ -306,6 +306,9 @@ int coroutine_fn qc_preallocate(BlockNode *n, int64_t from, int64_t to);
 uint64_t qc_image_size(uint64_t size, unsigned cluster_bits,
                        unsigned refcount_order, uint64_t data_clusters);
 
+/* qcow2-snapshot.c: as far as it can be read. Control code. */
+struct SnapshotInfoList *qc_snapshot_list(QcowState *s);
+
 /* qcow2-resize.c */
 bool coroutine_fn qc_truncate(BlockNode *n, int64_t size, bool exact,
                               Error **errp);

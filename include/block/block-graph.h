@@ -28,6 +28,7 @@ struct BlockGraph {
     unsigned next_name;
     unsigned opening; /* nested block_open() */
     bool probing;     /* the node being opened was probed */
+    bool no_backing;  /* open no backing files that images name */
     bool snapshot;    /* -snapshot: the default of -drive snapshot= */
 };
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the block tests share: our tools, QEMU 7.2's, and a naive model."""
 
+import hashlib
 import os
 import random
 import shutil
@@ -57,6 +58,11 @@ def create(path, size, options=None, backing=None):
     if backing:
         args += ['-b', backing, '-F', 'qcow2']
     run(*args, path, size)
+
+
+def digest(path):
+    with open(path, 'rb') as f:
+        return hashlib.file_digest(f, 'sha256').hexdigest()
 
 
 def check(path):

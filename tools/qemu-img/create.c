@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* qemu-img create and resize. */
+#include "util/osdep.h"
+
+#include "block/block-create.h"
+#include "img.h"
+#include "qobject/keyval.h"
+#include "util/error.h"
+
+typedef struct Create {
+    const char *format, *filename, *backing, *backing_format;
+    bool quiet, unsafe;
+    QDict *opts;
+} Create;
+
+/* Create
+ * ----------------------------------------------------------------------- */
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp((*(const BlockCreateOption *const *)a)->name,
+                  (*(const BlockCreateOption *const *)b)->name);
+}
+
+static int print_options(const char *format)
+{
+    static const char *const kinds[] = { "<str>", "<bool (on/off)>", "<num>",
+                                         "<size>" };
+    g_autoptr(GPtrArray) all = g_ptr_array_new();
+    Error *err = NULL;
+    const BlockCreateOps *ops = block_create_ops(format, &err);
+
+    if (!ops) {
+        error_report_err(err);
+        return 1;
+    }
+    for (const BlockCreateOption *o = ops->options; o->name; o++) {
+        g_ptr_array_add(all, (void *)o);
+    }
+    g_ptr_array_sort(all, by_name);
+    printf("Supported options:\n");
+    for (guint i = 0; i < all->len; i++) {
+        const BlockCreateOption *o = all->pdata[i];
+        g_autofree char *text =
+            g_strdup_printf("%s=%s", o->name, kinds[o->kind]);
+
+        printf("  %-22s - %s\n", text, o->help);
+    }
+    return 0;
+}
+
+/* "Formatting ...": all options that are given or have a default. */
+static void announce(const Create *c, const BlockCreateOps *ops)
+{
+    printf("Formatting '%s', fmt=%s", c->filename, c->format);
+    for (const BlockCreateOption *o = ops->options; o->name; o++) {
+        const char *v = qdict_get_str(c->opts, o->name);
+
+        v = v ? v : o->def;
+        if (v && o->kind == BLOCK_OPTION_SIZE) {
+            printf(" %s=%" PRIu64, o->name,
+                   block_option_size(c->opts, o->name, strtoull(v, NULL, 10)));
+        } else if (v) {
+            printf(" %s=%s", o->name, v);
+        }
+        if (!strcmp(o->name, "cluster_size")) {
+            printf(" extended_l2=off");
+        }
+    }
+    printf("\n");
+    fflush(stdout);
+}
+
+/* The backing file must be there; it has the size that was not given. */
+static bool check_backing(ImgTool *t, Create *c, Error **errp)
+{
+    const char *backing = qdict_get_str(c->opts, "backing_file");
+    const char *format = qdict_get_str(c->opts, "backing_fmt");
+    g_autoptr(QDict) opts = qdict_new();
+    g_autofree char *path = NULL, *size = NULL;
+    BlockNode *n;
+
+    if (!backing || c->unsafe) {
+        return true;
+    }
+    if (!strcmp(backing, c->filename)) {
+        return error_set(errp, "Error: Trying to create an image with the same "
+                               "filename as the backing file");
+    }
+    path = strchr(c->filename, '/') && backing[0] != '/'
+               ? g_strdup_printf("%.*s/%s",
+                                 (int)(strrchr(c->filename, '/') - c->filename),
+                                 c->filename, backing)
+               : g_strdup(backing);
+    qdict_put_bool(opts, "read-only", true);
+    n = block_open_filename(t->graph, path, format, opts, NULL, errp);
+    if (!n) {
+        error_hint(errp, "Could not open backing image.\n");
+        return false;
+    }
+    if (!format) {
+        error_set(errp, "Backing file specified without backing format");
+        error_hint(errp, "Detected format of %s.", n->drv->name);
+        node_unref(n);
+        return false;
+    }
+    if (!qdict_has(c->opts, "size")) {
+        size = g_strdup_printf("%" PRId64, ALIGN_UP(node_length(n), 512));
+        qdict_put_str(c->opts, "size", size);
+    }
+    node_unref(n);
+    return true;
+}
+
+static bool create(ImgTool *t, Create *c, Error **errp)
+{
+    const BlockCreateOps *ops = block_create_ops(c->format, errp);
+
+    if (!ops) {
+        return false;
+    }
+    if (c->backing) {
+        qdict_put_str(c->opts, "backing_file", c->backing);
+    }
+    if (c->backing_format) {
+        qdict_put_str(c->opts, "backing_fmt", c->backing_format);
+    }
+    if (!block_create_check(ops, c->opts, errp) ||
+        !check_backing(t, c, errp)) {
+        return false;
+    }
+    if (!qdict_has(c->opts, "size")) {
+        return error_set(errp, "Image creation needs a size parameter");
+    }
+    if (!c->quiet) {
+        announce(c, ops);
+    }
+    return ops->create(t->graph, c->filename, c->opts, errp);
+}
+
+/* False: end with *status. */
+static bool parse_create(Create *c, int argc, char **argv, int *status)
+{
+    static const struct option options[] = {
+        { "help", no_argument, NULL, 'h' },
+        { "object", required_argument, NULL, IMG_OPT_FIRST },
+        { 0 },
+    };
+    static const char *const refused[] = { "object", NULL };
+    bool show = false;
+    int o;
+
+    *status = 1;
+    while ((o = img_getopt(argc, argv, ":F:b:f:ho:qu", options, refused)) !=
+           -1) {
+        switch (o) {
+        case 'F':
+            c->backing_format = optarg;
+            break;
+        case 'b':
+            c->backing = optarg;
+            break;
+        case 'f':
+            c->format = optarg;
+            break;
+        case 'o':
+            show = show || !strcmp(optarg, "help") || !strcmp(optarg, "?");
+            if (!show && !img_add_options(c->opts, optarg)) {
+                return false;
+            }
+            break;
+        case 'q':
+            c->quiet = true;
+            break;
+        case 'u':
+            c->unsafe = true;
+            break;
+        default:
+            return false;
+        }
+    }
+    if (show) {
+        *status = print_options(c->format);
+        return false;
+    }
+    return true;
+}
+
+int img_create(ImgTool *t, int argc, char **argv)
+{
+    g_autoptr(QDict) opts = qdict_new();
+    Create c = { .format = "raw", .opts = opts };
+    Error *err = NULL;
+    int status;
+
+    if (!parse_create(&c, argc, argv, &status)) {
+        return status;
+    }
+    if (optind >= argc) {
+        return img_usage_error("Expecting image file name");
+    }
+    c.filename = argv[optind++];
+    if (optind < argc) {
+        int64_t size = img_parse_size("image size", argv[optind++]);
+        g_autofree char *text = g_strdup_printf("%" PRId64, size);
+
+        if (size < 0) {
+            return 1;
+        }
+        if (optind < argc) {
+            return img_usage_error("Unexpected argument: %s", argv[optind]);
+        }
+        if (qdict_has(opts, "size")) {
+            error_report("%s: The image size must be specified only once",
+                         c.filename);
+            return 1;
+        }
+        qdict_put_str(opts, "size", text);
+    }
+    if (!create(t, &c, &err)) {
+        error_prefix(&err, "%s", c.filename);
+        error_report_err(err);
+        return 1;
+    }
+    return 0;
+}
+
+/* Resize
+ * ----------------------------------------------------------------------- */
+
+enum { OPT_SHRINK = IMG_OPT_FIRST, OPT_PREALLOCATION, OPT_OBJECT };
+
+static int resize(BlockBackend *blk, int relative, int64_t amount, bool shrink,
+                  bool quiet)
+{
+    int64_t have = blk_getlength(blk);
+    int64_t size = relative ? have + relative * amount : amount;
+    Error *err = NULL;
+
+    if (size < 0 || (relative > 0 && amount > BLK_MAX_LENGTH - have)) {
+        error_report("New image size must be positive");
+        return 1;
+    }
+    if (size < have && !shrink) {
+        error_report("Use the --shrink option to perform a shrink operation.");
+        warn_report("Shrinking an image will delete all data beyond the "
+                    "shrunken image's end. Before performing such an "
+                    "operation, make sure there is no important data there.");
+        return 1;
+    }
+    if (!blk_truncate(blk, ALIGN_UP(size, 512), true, &err)) {
+        error_report_err(err);
+        return 1;
+    }
+    if (!quiet) {
+        printf("Image resized.\n");
+    }
+    return 0;
+}
+
+static bool parse_amount(const char *text, int64_t *amount)
+{
+    uint64_t v;
+
+    if (!parse_size(text, 'B', &v)) {
+        error_report("Parameter 'size' expects a non-negative number below "
+                     "2^64");
+        fprintf(stderr, "Optional suffix k, M, G, T, P or E means kilo-, "
+                        "mega-, giga-, tera-, peta-\n"
+                        "and exabytes, respectively.\n");
+        return false;
+    }
+    if (v > BLK_MAX_LENGTH) {
+        error_report("New image size must be positive");
+        return false;
+    }
+    *amount = v;
+    return true;
+}
+
+int img_resize(ImgTool *t, int argc, char **argv)
+{
+    static const struct option options[] = {
+        { "help", no_argument, NULL, 'h' },
+        { "object", required_argument, NULL, OPT_OBJECT },
+        { "image-opts", no_argument, NULL, IMG_OPT_IMAGE_OPTS },
+        { "preallocation", required_argument, NULL, OPT_PREALLOCATION },
+        { "shrink", no_argument, NULL, OPT_SHRINK },
+        { 0 },
+    };
+    static const char *const refused[] = { "object", "preallocation", NULL };
+    ImgOpen open = { .writable = true };
+    bool quiet = false, shrink = false;
+    const char *size;
+    BlockBackend *blk;
+    int64_t amount;
+    int c, relative, status;
+
+    /* The size comes last and may look like an option. */
+    if (argc < 3) {
+        return img_usage_error("Not enough arguments");
+    }
+    size = argv[--argc];
+    while ((c = img_getopt(argc, argv, ":f:hq", options, refused)) != -1) {
+        switch (c) {
+        case 'f':
+            open.format = optarg;
+            break;
+        case 'q':
+            quiet = true;
+            break;
+        case IMG_OPT_IMAGE_OPTS:
+            open.image_opts = true;
+            break;
+        case OPT_SHRINK:
+            shrink = true;
+            break;
+        default:
+            return 1;
+        }
+    }
+    if (optind != argc - 1) {
+        return img_usage_error("Expecting image file name and size");
+    }
+    relative = *size == '+' ? 1 : *size == '-' ? -1 : 0;
+    if (!parse_amount(size + (relative != 0), &amount)) {
+        return 1;
+    }
+    blk = img_open(t, argv[optind], &open);
+    if (!blk) {
+        return 1;
+    }
+    status = resize(blk, relative, amount, shrink, quiet);
+    blk_unref(blk);
+    return status;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* qemu-img: what its commands share. */
+#ifndef TOOLS_QEMU_IMG_H
+#define TOOLS_QEMU_IMG_H
+
+#include <getopt.h>
+
+#include "block/block-backend.h"
+#include "block/block-graph.h"
+#include "qobject/qobject.h"
+
+typedef struct ImgTool {
+    Loop *loop;
+    BlockGraph *graph;
+} ImgTool;
+
+/* How to open an image. */
+typedef struct ImgOpen {
+    const char *format; /* NULL: probe */
+    const char *cache;  /* mode; NULL: writeback */
+    bool image_opts;    /* the name is key=value,... */
+    bool writable, force_share, no_backing, unmap;
+} ImgOpen;
+
+/* An open image, or NULL with a message printed. */
+BlockBackend *img_open(ImgTool *t, const char *filename, const ImgOpen *o);
+
+/* Commands: the exit status. argv[0] is the program's name. */
+int img_check(ImgTool *t, int argc, char **argv);
+int img_compare(ImgTool *t, int argc, char **argv);
+int img_convert(ImgTool *t, int argc, char **argv);
+int img_create(ImgTool *t, int argc, char **argv);
+int img_info(ImgTool *t, int argc, char **argv);
+int img_map(ImgTool *t, int argc, char **argv);
+int img_measure(ImgTool *t, int argc, char **argv);
+int img_resize(ImgTool *t, int argc, char **argv);
+
+/* Long options without a letter. */
+enum {
+    IMG_OPT_IMAGE_OPTS = 256,
+    IMG_OPT_OUTPUT,
+    IMG_OPT_FIRST, /* a command's own start here */
+};
+
+/* getopt_long() with "unsupported" options: those of @refused (letters or long
+ * names, ends with NULL) are errors that name them. '?' after a message. */
+int img_getopt(int argc, char **argv, const char *letters,
+               const struct option *options, const char *const *refused);
+/* Print "MESSAGE\nTry 'qemu-img --help' ..." and give 1. */
+int img_usage_error(const char *fmt, ...) PRINTF_LIKE(1, 2);
+/* --output=; false after a message. */
+bool img_parse_output(const char *text, bool *json);
+/* A number of bytes; negative after a message about @what. */
+int64_t img_parse_size(const char *what, const char *text);
+/* "size" in words: 1.5 MiB. Free with g_free(). */
+char *img_size_text(uint64_t bytes);
+/* -o options: several join. False after a message. */
+bool img_add_options(QDict *d, const char *text);
+
+/*
+ * What is at [offset, offset + bytes) of @n through its backing files down to
+ * @base (excluded; NULL: all): BLK_STATUS_*, with the number of backing files
+ * passed in *depth.
+ */
+int coroutine_fn img_status(BlockNode *n, const BlockNode *base, int64_t offset,
+                            int64_t bytes, int64_t *pnum, int64_t *map,
+                            BlockNode **file, int *depth);
+/* The same from outside coroutines. */
+int img_status_sync(BlockNode *n, int64_t offset, int64_t bytes, int64_t *pnum,
+                    int64_t *map, BlockNode **file, int *depth);
+
+#endif

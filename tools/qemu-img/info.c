@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* qemu-img info. */
+#include "util/osdep.h"
+
+#include "block/block-int.h"
+#include "img.h"
+#include "qapi/qapi-types-block-core.h"
+#include "util/error.h"
+
+enum { OPT_CHAIN = IMG_OPT_FIRST, OPT_OBJECT };
+
+static void print_snapshots(const SnapshotInfoList *list)
+{
+    printf("Snapshot list:\n%-10s%-16s%9s%20s%13s%11s\n", "ID", "TAG",
+           "VM SIZE", "DATE", "VM CLOCK", "ICOUNT");
+    QAPI_LIST_FOREACH(list, e) {
+        const SnapshotInfo *s = e->value;
+        g_autofree char *size = img_size_text(s->vm_state_size);
+        time_t when = s->date_sec;
+        char date[32] = "", clock[48];
+        struct tm tm;
+
+        if (localtime_r(&when, &tm)) {
+            strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", &tm);
+        }
+        snprintf(clock, sizeof(clock),
+                 "%02" PRId64 ":%02d:%02d.%03d", s->vm_clock_sec / 3600,
+                 (int)(s->vm_clock_sec / 60 % 60), (int)(s->vm_clock_sec % 60),
+                 (int)(s->vm_clock_nsec / 1000000));
+        printf("%-9s %-16s %8s%20s%13s", s->id, s->name, size, date, clock);
+        if (s->has_icount) {
+            printf("%11" PRId64, s->icount);
+        }
+        printf("\n");
+    }
+}
+
+static void print_specific(const ImageInfoSpecific *info)
+{
+    const ImageInfoSpecificQCow2 *q = info->u.qcow2.data;
+
+    printf("Format specific information:\n    compat: %s\n"
+           "    compression type: %s\n",
+           q->compat,
+           qapi_enum_name(&qapi_type_Qcow2CompressionType,
+                          q->compression_type));
+    if (q->has_lazy_refcounts) {
+        printf("    lazy refcounts: %s\n", q->lazy_refcounts ? "true" : "false");
+    }
+    printf("    refcount bits: %" PRId64 "\n", q->refcount_bits);
+    if (q->has_corrupt) {
+        printf("    corrupt: %s\n", q->corrupt ? "true" : "false");
+    }
+    if (q->has_extended_l2) {
+        printf("    extended l2: %s\n", q->extended_l2 ? "true" : "false");
+    }
+}
+
+static void print_info(const ImageInfo *i)
+{
+    g_autofree char *virtual = img_size_text(i->virtual_size);
+    g_autofree char *disk =
+        i->has_actual_size ? img_size_text(i->actual_size) : NULL;
+
+    printf("image: %s\nfile format: %s\nvirtual size: %s (%" PRId64
+           " bytes)\ndisk size: %s\n",
+           i->filename, i->format, virtual, i->virtual_size,
+           disk ? disk : "unavailable");
+    if (i->has_encrypted && i->encrypted) {
+        printf("encrypted: yes\n");
+    }
+    if (i->has_cluster_size) {
+        printf("cluster_size: %" PRId64 "\n", i->cluster_size);
+    }
+    if (i->has_dirty_flag && i->dirty_flag) {
+        printf("cleanly shut down: no\n");
+    }
+    if (i->backing_filename) {
+        printf("backing file: %s", i->backing_filename);
+        if (!i->full_backing_filename) {
+            printf(" (cannot determine actual path)");
+        } else if (strcmp(i->backing_filename, i->full_backing_filename)) {
+            printf(" (actual path: %s)", i->full_backing_filename);
+        }
+        printf("\n");
+        if (i->backing_filename_format) {
+            printf("backing file format: %s\n", i->backing_filename_format);
+        }
+    }
+    if (i->snapshots) {
+        print_snapshots(i->snapshots);
+    }
+    if (i->format_specific) {
+        print_specific(i->format_specific);
+    }
+}
+
+/* One image, or with its backing images. */
+static void print_human(const ImageInfo *info)
+{
+    for (; info; info = info->backing_image) {
+        print_info(info);
+        if (info->backing_image) {
+            printf("\n");
+        }
+    }
+}
+
+static void print_json(ImageInfo *info, bool chain)
+{
+    g_autoptr(QList) list = qlist_new();
+    g_autofree char *text = NULL;
+
+    while (info) {
+        ImageInfo *below = info->backing_image;
+
+        info->backing_image = NULL;
+        qlist_append(list, qapi_to_qobject(&qapi_type_ImageInfo, &info));
+        info->backing_image = below;
+        info = below;
+    }
+    text = qobject_to_json_pretty(chain ? QOBJECT(list) : qlist_get(list, 0));
+    printf("%s\n", text);
+}
+
+static int show(ImgTool *t, const char *filename, const ImgOpen *open,
+                bool chain, bool json)
+{
+    BlockBackend *blk = img_open(t, filename, open);
+    ImageInfo *info;
+
+    if (!blk) {
+        return 1;
+    }
+    info = block_image_info(blk_node(blk), chain);
+    if (json) {
+        print_json(info, chain);
+    } else {
+        print_human(info);
+    }
+    qapi_free_ImageInfo(info);
+    blk_unref(blk);
+    return 0;
+}
+
+int img_info(ImgTool *t, int argc, char **argv)
+{
+    static const struct option options[] = {
+        { "help", no_argument, NULL, 'h' },
+        { "format", required_argument, NULL, 'f' },
+        { "output", required_argument, NULL, IMG_OPT_OUTPUT },
+        { "backing-chain", no_argument, NULL, OPT_CHAIN },
+        { "object", required_argument, NULL, OPT_OBJECT },
+        { "image-opts", no_argument, NULL, IMG_OPT_IMAGE_OPTS },
+        { "force-share", no_argument, NULL, 'U' },
+        { 0 },
+    };
+    static const char *const refused[] = { "object", NULL };
+    ImgOpen open = { .no_backing = true };
+    bool chain = false, json = false;
+    int c;
+
+    while ((c = img_getopt(argc, argv, ":hf:U", options, refused)) != -1) {
+        switch (c) {
+        case 'f':
+            open.format = optarg;
+            break;
+        case 'U':
+            open.force_share = true;
+            break;
+        case IMG_OPT_OUTPUT:
+            if (!img_parse_output(optarg, &json)) {
+                return 1;
+            }
+            break;
+        case IMG_OPT_IMAGE_OPTS:
+            open.image_opts = true;
+            break;
+        case OPT_CHAIN:
+            chain = true;
+            open.no_backing = false;
+            break;
+        default:
+            return 1;
+        }
+    }
+    if (optind != argc - 1) {
+        return img_usage_error("Expecting one image file name");
+    }
+    return show(t, argv[optind], &open, chain, json);
+}

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * qemu-img: the program, and what its commands share.
+ * Spec: qemu-img(1) of QEMU 7.2.
+ */
+#include "util/osdep.h"
+
+#include "block/block-create.h"
+#include "block/drive.h"
+#include "img.h"
+#include "qobject/keyval.h"
+#include "util/error.h"
+#include "util/rcu.h"
+
+typedef struct Command {
+    const char *name;
+    int (*fn)(ImgTool *t, int argc, char **argv); /* NULL: not there yet */
+    const char *args;
+} Command;
+
+static const Command commands[] = {
+    { "amend", NULL, NULL },
+    { "bench", NULL, NULL },
+    { "bitmap", NULL, NULL },
+    { "check", NULL, NULL },
+    { "commit", NULL, NULL },
+    { "compare", img_compare,
+      "[--image-opts] [-f fmt] [-F fmt] [-T src_cache] [-q] [-s] [-U] "
+      "filename1 filename2" },
+    { "convert", img_convert,
+      "[--image-opts] [--target-is-zero] [-U] [-q] [-n] [-f fmt] [-t cache] "
+      "[-T src_cache] [-O output_fmt] [-B backing_file [-F backing_fmt]] "
+      "[-o options] [-S sparse_size] [-m num_coroutines] [-W] filename "
+      "output_filename" },
+    { "create", img_create,
+      "[-q] [-f fmt] [-b backing_file [-F backing_fmt]] [-u] [-o options] "
+      "filename [size]" },
+    { "dd", NULL, NULL },
+    { "info", img_info,
+      "[--image-opts] [-f fmt] [--output=ofmt] [--backing-chain] [-U] "
+      "filename" },
+    { "map", img_map,
+      "[--image-opts] [-f fmt] [--start-offset=offset] [--max-length=len] "
+      "[--output=ofmt] [-U] filename" },
+    { "measure", img_measure,
+      "[--output=ofmt] [-O output_fmt] [-o options] [--size N | "
+      "[--image-opts] [-f fmt] filename]" },
+    { "snapshot", NULL, NULL },
+    { "rebase", NULL, NULL },
+    { "resize", img_resize,
+      "[--image-opts] [-f fmt] [-q] [--shrink] filename [+ | -]size" },
+};
+
+/* Shared
+ * ------------------------------------------------------------------------- */
+
+int img_usage_error(const char *fmt, ...)
+{
+    va_list ap;
+
+    fprintf(stderr, "qemu-img: ");
+    va_start(ap, fmt);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    fprintf(stderr, "\nTry 'qemu-img --help' for more information\n");
+    return 1;
+}
+
+static bool is_refused(const char *const *refused, int c, const char *name)
+{
+    char letter[2] = { c < 256 ? c : '\0', '\0' };
+
+    for (; refused && *refused; refused++) {
+        if (!strcmp(*refused, letter) || (name && !strcmp(*refused, name))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int img_getopt(int argc, char **argv, const char *letters,
+               const struct option *options, const char *const *refused)
+{
+    const char *name = NULL;
+    int index = -1, c;
+
+    opterr = 0;
+    c = getopt_long(argc, argv, letters, options, &index);
+    if (index >= 0) {
+        name = options[index].name;
+    }
+    if (c == -1) {
+        return c;
+    }
+    if (c == '?') {
+        img_usage_error("unrecognized option '%s'", argv[optind - 1]);
+    } else if (c == ':') {
+        img_usage_error("missing argument for option '%s'", argv[optind - 1]);
+        return '?';
+    } else if (is_refused(refused, c, name)) {
+        if (name) {
+            error_report("option '--%s' is not supported", name);
+        } else {
+            error_report("option '-%c' is not supported", c);
+        }
+        return '?';
+    }
+    return c;
+}
+
+bool img_parse_output(const char *text, bool *json)
+{
+    *json = !strcmp(text, "json");
+    if (!*json && strcmp(text, "human")) {
+        error_report("--output must be used with human or json as argument.");
+        return false;
+    }
+    return true;
+}
+
+int64_t img_parse_size(const char *what, const char *text)
+{
+    uint64_t v;
+
+    if (!*text || !parse_size(text, 'B', &v)) {
+        error_report("Invalid %s specified. You may use k, M, G, T, P or E "
+                     "suffixes for",
+                     what);
+        error_report("kilobytes, megabytes, gigabytes, terabytes, petabytes "
+                     "and exabytes.");
+        return -EINVAL;
+    }
+    if (v > INT64_MAX) {
+        error_report("Invalid %s specified. Must be between 0 and %" PRId64 ".",
+                     what, INT64_MAX);
+        return -ERANGE;
+    }
+    return v;
+}
+
+char *img_size_text(uint64_t bytes)
+{
+    static const char *const units[] = { "B",   "KiB", "MiB", "GiB",
+                                         "TiB", "PiB", "EiB" };
+    double v = bytes;
+    size_t u = 0;
+
+    /* Three digits, as "%.3g" rounds. */
+    while (u + 1 < ARRAY_SIZE(units) && v >= 1000) {
+        v /= 1024;
+        u++;
+    }
+    return g_strdup_printf("%0.3g %s", v, units[u]);
+}
+
+bool img_add_options(QDict *d, const char *text)
+{
+    Error *err = NULL;
+    g_autoptr(QDict) more = keyval_parse_flat(text, NULL, true, NULL, &err);
+
+    if (!more) {
+        error_report_err(err);
+        return false;
+    }
+    QDICT_FOREACH(more, e) {
+        QList *l = qobject_to_list(e->value);
+        QObject *v =
+            l && qlist_size(l) ? qlist_get(l, qlist_size(l) - 1) : e->value;
+
+        qdict_put(d, e->key, qobject_ref(v));
+    }
+    return true;
+}
+
+static bool open_options(QDict *d, const ImgOpen *o, bool *writeback,
+                         Error **errp)
+{
+    bool direct = false, no_flush = false;
+    QDict *cache;
+
+    *writeback = true;
+    if (o->cache &&
+        !drive_cache_mode(o->cache, writeback, &direct, &no_flush)) {
+        return error_set(errp, "Invalid cache option: %s", o->cache);
+    }
+    if (o->cache) {
+        cache = qdict_new();
+        qdict_put_bool(cache, "direct", direct);
+        qdict_put_bool(cache, "no-flush", no_flush);
+        qdict_put(d, "cache", cache);
+    }
+    if (!qdict_has(d, "read-only")) {
+        qdict_put_bool(d, "read-only", !o->writable);
+    }
+    if (o->force_share) {
+        qdict_put_bool(d, "force-share", true);
+    }
+    if (o->unmap) {
+        qdict_put_str(d, "discard", "unmap");
+    }
+    return true;
+}
+
+static BlockBackend *open_image(ImgTool *t, const char *filename,
+                                const ImgOpen *o, Error **errp)
+{
+    g_autoptr(QDict) opts =
+        o->image_opts ? keyval_parse(filename, NULL, NULL, errp) : qdict_new();
+    uint64_t perm = BLK_PERM_READ;
+    BlockBackend *blk;
+    bool writeback, ok;
+    BlockNode *n;
+
+    if (!opts || !open_options(opts, o, &writeback, errp)) {
+        return NULL;
+    }
+    t->graph->no_backing = o->no_backing;
+    n = block_open_filename(t->graph, o->image_opts ? NULL : filename,
+                            o->format, opts, NULL, errp);
+    t->graph->no_backing = false;
+    if (!n) {
+        return NULL;
+    }
+    if (o->writable) {
+        perm |= BLK_PERM_WRITE | BLK_PERM_RESIZE;
+    }
+    blk = blk_new(t->graph, perm, BLK_PERM_ALL);
+    ok = blk_insert_node(blk, n, errp);
+    node_unref(n);
+    if (!ok) {
+        blk_unref(blk);
+        return NULL;
+    }
+    blk_set_write_cache(blk, writeback);
+    return blk;
+}
+
+BlockBackend *img_open(ImgTool *t, const char *filename, const ImgOpen *o)
+{
+    Error *err = NULL;
+    BlockBackend *blk = open_image(t, filename, o, &err);
+
+    if (!blk) {
+        error_prefix(&err, "Could not open '%s'", filename);
+        error_report_err(err);
+    }
+    return blk;
+}
+
+/* Allocation
+ * --------------------------------------------------------------------- */
+
+int coroutine_fn img_status(BlockNode *n, const BlockNode *base, int64_t offset,
+                            int64_t bytes, int64_t *pnum, int64_t *map,
+                            BlockNode **file, int *depth)
+{
+    int ret = node_block_status(n, true, offset, bytes, pnum, map, file);
+
+    *depth = 0;
+    while (ret >= 0 && !(ret & BLK_STATUS_ALLOCATED)) {
+        int64_t num = *pnum;
+
+        n = n->backing ? n->backing->node : NULL;
+        if (!n || n == base) {
+            break;
+        }
+        ret = node_block_status(n, true, offset, num, pnum, map, file);
+        if (ret >= 0 && !*pnum) {
+            /* It ends before: zeroes, whatever is below. */
+            *pnum = num;
+            return BLK_STATUS_ZERO | BLK_STATUS_EOF;
+        }
+        ++*depth;
+    }
+    return ret;
+}
+
+typedef struct StatusJob {
+    BlockNode *n;
+    int64_t offset, bytes, *pnum, *map;
+    BlockNode **file;
+    int *depth, ret;
+} StatusJob;
+
+static void coroutine_fn status_entry(void *opaque)
+{
+    StatusJob *j = opaque;
+
+    j->ret = img_status(j->n, NULL, j->offset, j->bytes, j->pnum, j->map,
+                        j->file, j->depth);
+}
+
+int img_status_sync(BlockNode *n, int64_t offset, int64_t bytes, int64_t *pnum,
+                    int64_t *map, BlockNode **file, int *depth)
+{
+    StatusJob j = { n, offset, bytes, pnum, map, file, depth, 0 };
+
+    block_run(status_entry, &j);
+    return j.ret;
+}
+
+/* Program
+ * ------------------------------------------------------------------------ */
+
+static void help(void)
+{
+    printf("qemu-img version " CONFIG_VERSION "\n"
+           "usage: qemu-img [standard options] command [command options]\n"
+           "QEMU disk image utility\n\n"
+           "    '-h', '--help'       display this help and exit\n"
+           "    '-V', '--version'    output version information and exit\n\n"
+           "Command syntax:\n");
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+        if (commands[i].fn) {
+            printf("  %s %s\n", commands[i].name, commands[i].args);
+        }
+    }
+    printf("\nSupported formats:");
+    for (size_t i = 0; block_drivers[i]; i++) {
+        printf(" %s", block_drivers[i]->name);
+    }
+    printf("\n");
+}
+
+static int run(const Command *c, int argc, char **argv)
+{
+    Error *err = NULL;
+    ImgTool t = { 0 };
+    int status;
+
+    rcu_register_thread();
+    t.loop = loop_new("main", &err);
+    if (!t.loop) {
+        error_report_err(err);
+        return 1;
+    }
+    loop_set_current(t.loop);
+    t.graph = block_graph_new(t.loop);
+    status = c->fn(&t, argc, argv);
+    block_graph_free(t.graph);
+    loop_free(t.loop);
+    rcu_unregister_thread();
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, 'V' },
+        { 0 },
+    };
+    int c;
+
+    report_set_program(argv[0]);
+    while ((c = img_getopt(argc, argv, "+:hV", options, NULL)) != -1) {
+        if (c == 'h') {
+            help();
+            return 0;
+        }
+        if (c == 'V') {
+            printf("qemu-img version " CONFIG_VERSION "\n");
+            return 0;
+        }
+        return 1;
+    }
+    if (optind >= argc) {
+        return img_usage_error("Not enough arguments");
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+        if (!strcmp(commands[i].name, argv[optind])) {
+            char **rest = argv + optind;
+            int n = argc - optind;
+
+            if (!commands[i].fn) {
+                error_report("command '%s' is not supported", rest[0]);
+                return 1;
+            }
+            rest[0] = argv[0];
+            optind = 0;
+            return run(&commands[i], n, rest);
+        }
+    }
+    return img_usage_error("Command not found: %s", argv[optind]);
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* qemu-img map. */
+#include "util/osdep.h"
+
+#include "img.h"
+#include "util/error.h"
+
+enum { OPT_START = IMG_OPT_FIRST, OPT_LENGTH, OPT_OBJECT };
+
+typedef struct Entry {
+    int64_t start, length, offset;
+    int flags, depth; /* BLK_STATUS_* */
+    BlockNode *file;
+} Entry;
+
+static bool has_offset(const Entry *e)
+{
+    return e->flags & BLK_STATUS_OFFSET;
+}
+
+static int print_human(const Entry *e)
+{
+    if ((e->flags & BLK_STATUS_DATA) && !has_offset(e)) {
+        error_report("File contains external, encrypted or compressed "
+                     "clusters.");
+        return -1;
+    }
+    if ((e->flags & (BLK_STATUS_DATA | BLK_STATUS_ZERO)) == BLK_STATUS_DATA) {
+        printf("%#-16" PRIx64 "%#-16" PRIx64 "%#-16" PRIx64 "%s\n", e->start,
+               e->length, e->offset, e->file->filename);
+    }
+    return 0;
+}
+
+static void print_json(const Entry *e, bool first)
+{
+    static const char *const word[] = { "false", "true" };
+
+    printf("%s{ \"start\": %" PRId64 ", \"length\": %" PRId64
+           ", \"depth\": %d, \"present\": %s, \"zero\": %s, \"data\": %s",
+           first ? "[" : ",\n", e->start, e->length, e->depth,
+           word[!!(e->flags & BLK_STATUS_ALLOCATED)],
+           word[!!(e->flags & BLK_STATUS_ZERO)],
+           word[!!(e->flags & BLK_STATUS_DATA)]);
+    if (has_offset(e)) {
+        printf(", \"offset\": %" PRId64, e->offset);
+    }
+    printf("}");
+}
+
+static bool continues(const Entry *a, const Entry *b)
+{
+    return a->flags == b->flags && a->depth == b->depth &&
+           (!has_offset(a) || (a->file == b->file &&
+                               a->offset + a->length == b->offset));
+}
+
+static int next_entry(BlockNode *n, int64_t at, int64_t end, Entry *e)
+{
+    const int shown = BLK_STATUS_DATA | BLK_STATUS_ZERO | BLK_STATUS_OFFSET |
+                      BLK_STATUS_ALLOCATED;
+    int ret;
+
+    *e = (Entry){ .start = at };
+    ret = img_status_sync(n, at, end - at, &e->length, &e->offset, &e->file,
+                          &e->depth);
+    e->flags = ret & shown;
+    return ret;
+}
+
+static int map(BlockNode *n, int64_t start, int64_t end, bool json)
+{
+    Entry last = { 0 }, e;
+    bool first = true;
+
+    if (!json) {
+        printf("%-16s%-16s%-16s%s\n", "Offset", "Length", "Mapped to", "File");
+    }
+    for (int64_t at = start; at < end; at = e.start + e.length) {
+        int ret = next_entry(n, at, end, &e);
+
+        if (ret < 0) {
+            error_report("Failed to read image metadata: %s", g_strerror(-ret));
+            return 1;
+        }
+        if (last.length && continues(&last, &e)) {
+            last.length += e.length;
+            continue;
+        }
+        if (last.length && json) {
+            print_json(&last, first);
+            first = false;
+        } else if (last.length && print_human(&last) < 0) {
+            return 1;
+        }
+        last = e;
+    }
+    if (json) {
+        if (last.length) {
+            print_json(&last, first);
+        }
+        printf("%s]\n", last.length ? "" : "[");
+        return 0;
+    }
+    return last.length && print_human(&last) < 0 ? 1 : 0;
+}
+
+int img_map(ImgTool *t, int argc, char **argv)
+{
+    static const struct option options[] = {
+        { "help", no_argument, NULL, 'h' },
+        { "format", required_argument, NULL, 'f' },
+        { "output", required_argument, NULL, IMG_OPT_OUTPUT },
+        { "object", required_argument, NULL, OPT_OBJECT },
+        { "image-opts", no_argument, NULL, IMG_OPT_IMAGE_OPTS },
+        { "force-share", no_argument, NULL, 'U' },
+        { "start-offset", required_argument, NULL, OPT_START },
+        { "max-length", required_argument, NULL, OPT_LENGTH },
+        { 0 },
+    };
+    static const char *const refused[] = { "object", NULL };
+    int64_t start = 0, length = INT64_MAX, end;
+    ImgOpen open = { 0 };
+    BlockBackend *blk;
+    bool json = false;
+    int c, status;
+
+    while ((c = img_getopt(argc, argv, ":f:s:l:hU", options, refused)) != -1) {
+        switch (c) {
+        case 'f':
+            open.format = optarg;
+            break;
+        case 'U':
+            open.force_share = true;
+            break;
+        case IMG_OPT_OUTPUT:
+            if (!img_parse_output(optarg, &json)) {
+                return 1;
+            }
+            break;
+        case IMG_OPT_IMAGE_OPTS:
+            open.image_opts = true;
+            break;
+        case 's':
+        case OPT_START:
+            start = img_parse_size("start offset", optarg);
+            if (start < 0) {
+                return 1;
+            }
+            break;
+        case 'l':
+        case OPT_LENGTH:
+            length = img_parse_size("max length", optarg);
+            if (length < 0) {
+                return 1;
+            }
+            break;
+        default:
+            return 1;
+        }
+    }
+    if (optind != argc - 1) {
+        return img_usage_error("Expecting one image file name");
+    }
+    blk = img_open(t, argv[optind], &open);
+    if (!blk) {
+        return 1;
+    }
+    end = blk_getlength(blk);
+    if (length < end - start) {
+        end = start + length;
+    }
+    status = map(blk_node(blk), start, end, json);
+    blk_unref(blk);
+    return status;
+}
