@@ -497,6 +497,63 @@ static void test_disk_comes_and_goes(void)
     unlink(path);
 }
 
+/* Give the port at 00:05.0 bus 1 and memory for what is behind it. */
+static unsigned open_port(QTest *q)
+{
+    unsigned cap = pci_read8(q, 5, 0x34);
+
+    pci_write(q, 5, 0x18, 0x00010100);
+    pci_write(q, 5, 0x20, 0xeff0e000);
+    pci_write(q, 5, 0x04, 0x6);
+    while (pci_read8(q, 5, cap) != 0x10) {
+        cap = pci_read8(q, 5, cap + 1);
+    }
+    return cap;
+}
+
+/* Requests are under way when the guest switches the slot off. */
+static void busy_disk_goes(const char *args, const char *opts)
+{
+    g_autoptr(QDict) event = NULL;
+    g_autoptr(QObject) status = NULL;
+    unsigned cap;
+    Disk d = { .path = NULL };
+
+    d.q = qtest_startf("-machine q35 %s -blockdev driver=null-co,node-name=n0,"
+                       "size=4194304,latency-ns=300000000 "
+                       "-device pcie-root-port,id=rp,addr=5,chassis=1,slot=1 "
+                       "-device virtio-blk-pci,id=d0,bus=rp,drive=n0%s",
+                       args, opts);
+    cap = open_port(d.q);
+    disk_attach_at(&d, VDEV_BUS, false, 0);
+    for (unsigned i = 0; i < 12; i++) {
+        add_sector(&d, VIRTIO_BLK_T_IN, 2 * i);
+    }
+    vring_kick(d.r);
+    g_usleep(20000);
+    qtest_qmp_ok(d.q, "{'execute': 'device_del', 'arguments': {'id': 'd0'}}");
+    g_assert_false(vring_has_used(d.r));
+    pci_write(d.q, 5, cap + 0x18, 0x0100);
+    pci_write(d.q, 5, cap + 0x18, 0x0700);
+    event = qtest_wait_event(d.q, "DEVICE_DELETED");
+    status = qtest_qmp_return(d.q, "{'execute': 'query-status'}");
+    qtest_qmp_ok(d.q, "{'execute': 'blockdev-del', 'arguments': "
+                      "{'node-name': 'n0'}}");
+    g_free(d.r);
+    vdev_close(d.v);
+    qtest_quit(d.q);
+}
+
+static void test_busy_disk_goes(void)
+{
+    busy_disk_goes("", "");
+}
+
+static void test_busy_disk_of_an_iothread_goes(void)
+{
+    busy_disk_goes("-object iothread,id=t0", ",iothread=t0");
+}
+
 static void refused(const char *opts, const char *word)
 {
     g_autofree char *path = disk_image();
@@ -553,6 +610,9 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio-blk/resize", test_resize_is_told);
     vdev_add_test("/virtio-blk/reset", test_reset_in_the_middle_of_requests);
     g_test_add_func("/virtio-blk/hotplug", test_disk_comes_and_goes);
+    vdev_add_test("/virtio-blk/busy-unplug", test_busy_disk_goes);
+    vdev_add_test("/virtio-blk/busy-unplug-iothread",
+                  test_busy_disk_of_an_iothread_goes);
     g_test_add_func("/virtio-blk/bad-properties",
                     test_bad_properties_are_named);
     return g_test_run();

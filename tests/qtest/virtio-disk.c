@@ -17,7 +17,12 @@ char *disk_image(void)
 
 void disk_attach(Disk *d, bool legacy, unsigned queue)
 {
-    d->v = vdev_open(d->q, 4, legacy);
+    disk_attach_at(d, 4, legacy, queue);
+}
+
+void disk_attach_at(Disk *d, unsigned slot, bool legacy, unsigned queue)
+{
+    d->v = vdev_open(d->q, slot, legacy);
     vdev_negotiate(d->v, 0xffff); /* the device's own */
     d->r = vring_new(d->v, queue);
     vdev_driver_ok(d->v);

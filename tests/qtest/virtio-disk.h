@@ -24,6 +24,7 @@ void disk_open(Disk *d, const char *args, const char *opts, bool legacy,
                unsigned queue);
 /* A driver for the device of d->q. */
 void disk_attach(Disk *d, bool legacy, unsigned queue);
+void disk_attach_at(Disk *d, unsigned slot, bool legacy, unsigned queue);
 void disk_close(Disk *d);
 /* Make a request available, which uses d->hdr, d->data and d->status; its
  * head. */

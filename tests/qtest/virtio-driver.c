@@ -39,10 +39,11 @@ uint8_t pci_read8(QTest *q, unsigned slot, unsigned off)
 static void map_bars(VDev *v)
 {
     bool has_io = pci_read(v->q, v->slot, PCI_BASE_ADDRESS_0) & 1;
+    unsigned n = v->slot % VDEV_BUS + v->slot / VDEV_BUS;
 
-    v->io = 0xc000 + 0x100 * v->slot;
-    v->msix = 0xe0000000u + 0x10000 * v->slot;
-    v->mmio = 0xe1000000u + 0x1000000u * v->slot;
+    v->io = 0xc000 + 0x100 * n;
+    v->msix = 0xe0000000u + 0x10000 * n;
+    v->mmio = 0xe1000000u + 0x1000000u * n;
     if (has_io) {
         pci_write(v->q, v->slot, PCI_BASE_ADDRESS_0, v->io);
     }

@@ -41,7 +41,10 @@ typedef struct VSeg {
     bool write; /* by the device */
 } VSeg;
 
-/* Configuration space of slot.0 on bus 0. */
+/* What to add to a slot for each bus: VDEV_BUS + 3 is slot 3 of bus 1. */
+#define VDEV_BUS 32
+
+/* Configuration space of slot.0 on bus 0 (or another). */
 uint32_t pci_read(QTest *q, unsigned slot, unsigned off);
 void pci_write(QTest *q, unsigned slot, unsigned off, uint32_t v);
 uint8_t pci_read8(QTest *q, unsigned slot, unsigned off);
