@@ -244,7 +244,11 @@ static void test_raw_from_several_loops(void)
 
 static void test_raw_without_page_cache(void)
 {
+#ifdef CONFIG_LINUX_AIO
     test_loops("raw", 0, "cache.direct=on,file.aio=native");
+#else
+    g_test_skip("built without libaio");
+#endif
 }
 
 static void test_qcow2_from_several_loops(void)
