@@ -8,9 +8,6 @@
 #include "block/qcow2.h"
 #include "util/error.h"
 
-/* References may lie this many clusters behind the file's end. */
-#define BEYOND_END (1u << 20)
-
 typedef struct Count {
     QcowState *s;
     uint32_t *refs;
@@ -44,9 +41,9 @@ static bool count_reserve(Count *c, uint64_t n)
 /* One more reference to each cluster of the range. */
 static void count_range(Count *c, uint64_t offset, uint64_t bytes)
 {
+    /* What is used exists, but for the rest of the last cluster. */
     uint64_t end = DIV_ROUND_UP((uint64_t)node_length(c->s->n->file->node),
-                                (uint64_t)c->s->cluster_size) +
-                   BEYOND_END;
+                                (uint64_t)c->s->cluster_size);
     uint64_t first = offset >> c->s->cluster_bits, last;
 
     if (!bytes) {
@@ -206,7 +203,7 @@ static int coroutine_fn count_all(Count *c)
     count_range(c, s->h.reftable_offset,
                 (uint64_t)s->h.reftable_clusters << s->cluster_bits);
     for (uint32_t i = 0; i < s->reftable_size; i++) {
-        uint64_t block = s->reftable[i] & ~UINT64_C(511);
+        uint64_t block = s->reftable[i];
 
         if (block & (s->cluster_size - 1)) {
             c->result->corruptions++;
@@ -234,9 +231,7 @@ static int coroutine_fn compare_one(Count *c, uint64_t i, bool leaks, bool fix)
     if (!fix) {
         return 0;
     }
-    for (; have != want && ret >= 0; have += low ? 1 : -1) {
-        ret = qc_refcount_change(s, i << s->cluster_bits, 1, low, false);
-    }
+    ret = qc_refcount_set(s, i, want);
     if (ret >= 0) {
         *(leaks ? &c->result->leaks_fixed : &c->result->corruptions_fixed) += 1;
     }

@@ -39,7 +39,7 @@ static const char *overlapping_tables(const QcowState *s, uint64_t offset,
                                       uint64_t bytes)
 {
     for (uint32_t i = 0; i < s->reftable_size; i++) {
-        uint64_t at = s->reftable[i] & ~UINT64_C(511);
+        uint64_t at = s->reftable[i];
 
         if (at && overlap(offset, bytes, at, s->cluster_size)) {
             return "refcount block";

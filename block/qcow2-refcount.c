@@ -97,7 +97,8 @@ bool coroutine_fn qc_reftable_read(QcowState *s, Error **errp)
         return error_errno(errp, -ret, "Could not read reference count table");
     }
     for (uint32_t i = 0; i < s->reftable_size; i++) {
-        s->reftable[i] = be64toh(s->reftable[i]);
+        /* The low bits are reserved: whoever set them meant nothing by it. */
+        s->reftable[i] = be64toh(s->reftable[i]) & ~UINT64_C(511);
     }
     return true;
 }
@@ -112,7 +113,7 @@ static int coroutine_fn refblock_get(QcowState *s, uint64_t index, QcTable **t)
         return 0;
     }
     entry = s->reftable[index];
-    if (!(entry & ~UINT64_C(511))) {
+    if (!entry) {
         return 0;
     }
     if (entry & (s->cluster_size - 1)) {
@@ -396,32 +397,65 @@ static int coroutine_fn refblock_for_change(QcowState *s, uint64_t cluster,
  * ---------------------------------------------------------------------------
  */
 
+/* Where @cluster's count is: *t, referenced, and the index in it. */
+static int coroutine_fn count_for_change(QcowState *s, uint64_t cluster,
+                                         QcTable **t, uint64_t *index,
+                                         uint64_t *count)
+{
+    int ret = refblock_for_change(s, cluster, t);
+
+    *index = cluster & (BIT(s->refblock_bits) - 1);
+    *count = ret < 0 ? 0
+                     : qc_refcount_peek((*t)->data, s->h.refcount_order,
+                                        *index);
+    return ret;
+}
+
+static void store_count(QcowState *s, QcTable *t, uint64_t index,
+                        uint64_t cluster, uint64_t count)
+{
+    qc_refcount_poke(t->data, s->h.refcount_order, index, count);
+    qc_cache_dirty(s->rbc, t);
+    if (!count) {
+        s->free_index = MIN(s->free_index, cluster);
+    }
+}
+
+int coroutine_fn qc_refcount_set(QcowState *s, uint64_t cluster, uint64_t count)
+{
+    uint64_t index, old;
+    QcTable *t;
+    int ret = count > refcount_max(s)
+                  ? -EINVAL
+                  : count_for_change(s, cluster, &t, &index, &old);
+
+    if (ret >= 0) {
+        store_count(s, t, index, cluster, count);
+        qc_cache_put(s->rbc, t);
+    }
+    return ret;
+}
+
 static int coroutine_fn change_one(QcowState *s, uint64_t cluster,
                                    bool increase, bool *freed)
 {
-    uint64_t index = cluster & (BIT(s->refblock_bits) - 1);
-    uint64_t count;
+    uint64_t index, count;
     QcTable *t;
-    int ret = refblock_for_change(s, cluster, &t);
+    int ret = count_for_change(s, cluster, &t, &index, &count);
 
     *freed = false;
     if (ret < 0) {
         return ret;
     }
-    count = qc_refcount_peek(t->data, s->h.refcount_order, index);
     if (increase ? count == refcount_max(s) : !count) {
-        qc_cache_put(s->rbc, t);
-        return -EINVAL;
+        ret = -EINVAL;
+    } else {
+        count += increase ? 1 : -1;
+        store_count(s, t, index, cluster, count);
+        *freed = !count;
     }
-    count += increase ? 1 : -1;
-    qc_refcount_poke(t->data, s->h.refcount_order, index, count);
-    qc_cache_dirty(s->rbc, t);
     qc_cache_put(s->rbc, t);
-    if (!count) {
-        *freed = true;
-        s->free_index = MIN(s->free_index, cluster);
-    }
-    return 0;
+    return ret;
 }
 
 int coroutine_fn qc_refcount_change(QcowState *s, uint64_t offset,

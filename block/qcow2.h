@@ -247,6 +247,9 @@ static inline void qc_l2_store(QcTable *t, unsigned index, uint64_t entry)
 bool coroutine_fn qc_reftable_read(QcowState *s, Error **errp);
 int coroutine_fn qc_refcount_get(QcowState *s, uint64_t cluster,
                                  uint64_t *count);
+/* Make one count right. */
+int coroutine_fn qc_refcount_set(QcowState *s, uint64_t cluster,
+                                 uint64_t count);
 /* Change the count of each cluster that [offset, offset + bytes) touches. */
 int coroutine_fn qc_refcount_change(QcowState *s, uint64_t offset,
                                     uint64_t bytes, bool increase,

@@ -122,6 +122,17 @@ class ImageTest(Case):
         self.refused('feature(s): frobnicator', *self.drive(),
                      theirs='frobnicator')
 
+    def test_reserved_bits_of_the_refcount_table_mean_nothing(self):
+        b.create(self.path, MiB, {'cluster_size': '512'})
+        data = bytearray(pathlib.Path(self.path).read_bytes())
+        table, = struct.unpack_from('>Q', data, 48)
+        struct.pack_into('>Q', data, table + 8, 4)      # still: no block
+        pathlib.Path(self.path).write_bytes(data)
+        io = b.Io(self.path)
+        io.add('write -P 7 0 200k')                     # needs that block
+        io.run()
+        b.check(self.path)
+
     def test_truncated_files(self):
         for length in 0, 40, 200, 65536, 98304, 196608:
             with self.subTest(length):

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * qcow2 images from anywhere: open, read, write, discard, resize, close. The
- * first bytes of the input choose what is done, the rest is the image.
+ * qcow2 images from anywhere: open, read, write, zero, discard, flush, resize,
+ * check, repair, close. The first bytes of the input choose what is done, the
+ * rest is the image, which lives in memory.
  */
 #include "util/osdep.h"
 
@@ -9,6 +10,8 @@
 
 #include "block/block-backend.h"
 #include "block/block-graph.h"
+#include "block/block-int.h"
+#include "block/qcow2.h"
 #include "qapi/qapi-types-block-core.h"
 #include "util/error.h"
 #include "util/loop.h"
@@ -16,14 +19,118 @@
 
 /* A step is a byte of kind and two of place. */
 enum { STEPS = 6, HEAD = 1 + STEPS * 3, MAX_IMAGE = 1 << 20, CHUNK = 70000 };
+/* The disk that the image lies on is full then. */
+#define DISK ((int64_t)(16 * MiB))
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static Loop *loop;
+static char *disk;
 static char buf[CHUNK];
 
 static void swallow(void *opaque, const char *text)
 {
+}
+
+/* The disk
+ * ----------------------------------------------------------------------- */
+
+static int coroutine_fn disk_preadv(BlockNode *n, int64_t offset, int64_t bytes,
+                                    const IoVec *iov, size_t iov_offset,
+                                    unsigned flags)
+{
+    iov_from_buf(iov, iov_offset, disk + offset, bytes);
+    return 0;
+}
+
+static int coroutine_fn disk_pwritev(BlockNode *n, int64_t offset,
+                                     int64_t bytes, const IoVec *iov,
+                                     size_t iov_offset, unsigned flags)
+{
+    if (offset > DISK - bytes) {
+        return -ENOSPC;
+    }
+    iov_to_buf(iov, iov_offset, disk + offset, bytes);
+    return 0;
+}
+
+static int64_t coroutine_fn disk_getlength(BlockNode *n)
+{
+    return node_length(n);
+}
+
+static bool coroutine_fn disk_truncate(BlockNode *n, int64_t size, bool exact,
+                                       Error **errp)
+{
+    if (size > DISK) {
+        return error_set(errp, "the disk is full");
+    }
+    if (size < node_length(n)) {
+        memset(disk + size, 0, node_length(n) - size);
+    }
+    node_set_length(n, size);
+    return true;
+}
+
+static void coroutine_fn disk_close(BlockNode *n)
+{
+    madvise(disk, MAX(n->highest_write, node_length(n)), MADV_DONTNEED);
+}
+
+static const BlockIoOps disk_io = {
+    .preadv = disk_preadv,
+    .pwritev = disk_pwritev,
+};
+static const BlockSizeOps disk_size = {
+    .getlength = disk_getlength,
+    .truncate = disk_truncate,
+};
+static const BlockDriver disk_driver = {
+    .name = "fuzz-disk",
+    .driver = BLOCKDEV_DRIVER_FILE,
+    .protocol = true,
+    .close = disk_close,
+    .io = &disk_io,
+    .size = &disk_size,
+};
+
+static BlockNode *disk_open(BlockGraph *g, const uint8_t *data, size_t size)
+{
+    BlockNode *n = node_new(g, &disk_driver, "disk", error_abort);
+
+    memcpy(disk, data, size);
+    n->length = size;
+    n->flags.unmap = true;
+    node_refresh_limits(n);
+    node_publish(n);
+    return n;
+}
+
+/* Steps
+ * ---------------------------------------------------------------------- */
+
+static void coroutine_fn check(void *opaque)
+{
+    autoerr Error *err = NULL;
+    QcowState *s = ((BlockNode *)opaque)->state;
+    QcCheck result;
+
+    co_mutex_lock(&s->lock);
+    qc_check(s, !s->n->read_only && !s->corrupt, &result, &err);
+    co_mutex_unlock(&s->lock);
+}
+
+/* Growing and shrinking; or, for one place, looking after the image. */
+static void maintain(BlockBackend *blk, const uint8_t *s, int64_t length)
+{
+    autoerr Error *err = NULL;
+
+    if (s[2] & 128) {
+        block_run(check, blk_node(blk));
+    } else {
+        blk_truncate(blk,
+                     ALIGN_DOWN(MIN(length, (int64_t)GiB), 512) + (s[1] << 9),
+                     false, &err);
+    }
 }
 
 static void step(BlockBackend *blk, const uint8_t *s)
@@ -33,6 +140,10 @@ static void step(BlockBackend *blk, const uint8_t *s)
         (int64_t)((length >> 16) * (s[1] | s[2] << 8)) + (s[0] >> 3) * 700;
     int64_t bytes = MIN(CHUNK, length - offset);
 
+    if ((s[0] & 7) == 7) {
+        maintain(blk, s, length);
+        return;
+    }
     if (bytes <= 0) {
         return;
     }
@@ -51,25 +162,14 @@ static void step(BlockBackend *blk, const uint8_t *s)
     case 5:
         blk_pdiscard(blk, offset, bytes);
         break;
-    case 6:
+    default:
         blk_flush(blk);
-        break;
-    default: {
-        autoerr Error *err = NULL;
-
-        blk_truncate(blk,
-                     ALIGN_DOWN(MIN(length, (int64_t)GiB), 512) + (s[1] << 9),
-                     false, &err);
-    }
     }
 }
 
-static void run(BlockGraph *g, const char *option, const uint8_t *data)
+static void run(BlockGraph *g, const BlockdevOptions *opts, const uint8_t *data)
 {
     autoerr Error *err = NULL;
-    g_autoptr(BlockdevOptions) opts =
-        qapi_parse_option(&qapi_type_BlockdevOptions, option, "driver",
-                          error_abort);
     BlockNode *n = block_open(g, opts, NULL, &err);
     BlockBackend *blk;
 
@@ -88,32 +188,39 @@ static void run(BlockGraph *g, const char *option, const uint8_t *data)
     blk_unref(blk);
 }
 
+static const char *const options[] = {
+    "{\"driver\": \"qcow2\", \"backing\": null, \"discard\": \"unmap\", "
+    "\"read-only\": false, \"l2-cache-size\": 4096, \"file\": \"disk\"}",
+    "{\"driver\": \"qcow2\", \"backing\": null, \"discard\": \"unmap\", "
+    "\"read-only\": true, \"l2-cache-size\": 4096, \"file\": \"disk\"}",
+};
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    static BlockdevOptions *opts[2];
     static BlockGraph *g;
-    static int fd;
-    g_autofree char *option = NULL;
+    BlockNode *n;
 
-    if (!loop) {
+    if (!g) {
+        Loop *loop;
+
         rcu_register_thread();
         report_set_thread_sink(swallow, NULL);
         loop = loop_new("fuzz", error_abort);
         loop_set_current(loop);
         g = block_graph_new(loop);
-        fd = memfd_create("image", MFD_CLOEXEC);
+        disk = mmap(NULL, DISK, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        for (size_t i = 0; i < 2; i++) {
+            opts[i] = qapi_parse_option(&qapi_type_BlockdevOptions, options[i],
+                                        "driver", error_abort);
+        }
     }
     if (size < HEAD || size > MAX_IMAGE) {
         return 0;
     }
-    if (ftruncate(fd, 0) || pwrite(fd, data + HEAD, size - HEAD, 0) < 0) {
-        abort();
-    }
-    option = g_strdup_printf(
-        "{\"driver\": \"qcow2\", \"backing\": null, \"discard\": \"unmap\", "
-        "\"read-only\": %s, \"l2-cache-size\": 4096, \"file\": "
-        "{\"driver\": \"file\", \"locking\": \"off\", "
-        "\"filename\": \"/proc/self/fd/%d\"}}",
-        data[0] & 1 ? "true" : "false", fd);
-    run(g, option, data);
+    n = disk_open(g, data + HEAD, size - HEAD);
+    run(g, opts[data[0] & 1], data);
+    node_unref(n);
     return 0;
 }
