@@ -29,6 +29,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SUITE_TIMEOUT = 2400
+# How much of what a failed test said stands above the last line.
+LAST_WORDS = 15
 
 
 class Tally:
@@ -39,20 +41,24 @@ class Tally:
         self.failures = []
         self.skips = []
 
-    def count(self, ok, name):
+    def count(self, ok, name, said=()):
+        """@said: lines that explain a failure, the most telling last."""
         if ok:
             self.passed += 1
         else:
-            self.failures.append(name)
+            self.failures.append((name, [line for line in said
+                                         if line.strip()][-LAST_WORDS:]))
 
     def skip(self, name, reason):
         self.skips.append(f'{name}: {reason}')
 
     def report(self):
-        for name in self.failures:
-            print(f'FAILED  {name}')
         for text in self.skips:
             print(f'skipped {text}')
+        for name, said in self.failures:
+            print(f'FAILED  {name}')
+            for line in said:
+                print(f'        {line[:400]}')
         print(f'{self.passed} passed, {len(self.failures)} failed, '
               f'{len(self.skips)} skipped')
 
@@ -74,18 +80,20 @@ def has_suite(build, suite):
 
 def count_tap(tally, name, text):
     """Count the TAP lines of one program; False if there are none."""
-    seen = False
+    results = []  # (match, comment lines that follow it)
     for line in text.splitlines():
         match = re.match(r'(not )?ok \d+[ -]*(.*)', line)
-        if not match:
-            continue
-        seen = True
+        if match:
+            results.append((match, []))
+        elif results and line.startswith('#'):
+            results[-1][1].append(line[1:])
+    for match, said in results:
         test, _, directive = match[2].partition(' # ')
         if directive.upper().startswith('SKIP'):
             tally.skip(f'{name}: {test}', directive[4:].strip() or 'no reason')
         else:
-            tally.count(not match[1], f'{name}: {test}')
-    return seen
+            tally.count(not match[1], f'{name}: {test}', said)
+    return bool(results)
 
 
 def count_log(tally, label, path):
@@ -101,7 +109,9 @@ def count_log(tally, label, path):
         elif test['result'] not in ('OK', 'SKIP'):
             # Ended badly without a "not ok" of its own: count that.
             if len(tally.failures) == before:
-                tally.count(False, f'{name}: {test["result"]}')
+                said = test.get('stdout', '') + test.get('stderr', '')
+                tally.count(False, f'{name}: {test["result"]}',
+                            said.splitlines())
         elif not tap:
             tally.count(True, name)
     return bool(lines)

@@ -29,12 +29,13 @@ class TapResult(unittest.TestResult):
         print(f'{word} {self.count} - {test.id()}{note}', flush=True)
 
     def diagnose(self, err):
-        for line in ''.join(traceback.format_exception(*err)).splitlines():
-            print(f'# {line}')
+        """Logs first: whoever shows only the end shows what went wrong."""
         for name, text in new_logs(self.logs_before):
             print(f'# --- {name}')
             for line in text.splitlines()[-25:]:
                 print(f'#     {line[:400]}')
+        for line in ''.join(traceback.format_exception(*err)).splitlines():
+            print(f'# {line}')
         sys.stdout.flush()
 
     def addSuccess(self, test):
