@@ -12,6 +12,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from nemu_functional.suite import BED
+
 SIZE = 0x10000
 EXIT_PORT = 0x501
 DEBUG_PORT = 0x402
@@ -85,19 +87,28 @@ def kvm_reason():
 
 
 def _probe(directory):
+    if os.environ.get('NEMU_KVM') == 'bed':
+        return 'NEMU_KVM=bed is set'
     if not os.access('/dev/kvm', os.R_OK | os.W_OK):
         return 'no access to /dev/kvm'
-    for tool in ('as', 'ld'):
-        if not shutil.which(tool):
-            return f'no {tool} to assemble guests with'
     image = build(directory, 'exit 4')
     status, err = run(os.environ['NEMU_ORACLE'], image, f'{directory}/out',
                       ['-machine', 'q35', '-accel', 'kvm'])
     return '' if status == 9 else f'a guest ends with {status}: {err[-200:]}'
 
 
+def cannot(test, reason):
+    """The KVM here cannot do what TEST needs: the bed's can."""
+    if 'NEMU_IN_BED' in os.environ:
+        test.fail(f'in the bed: {reason}')
+    test.skipTest(BED + reason)
+
+
 def need_kvm(test):
-    """Skip TEST where the oracle cannot run a tiny guest either."""
+    """Leave TEST where the oracle cannot run a tiny guest either."""
+    for tool in ('as', 'ld'):
+        if not shutil.which(tool):
+            test.skipTest(f'no {tool} to assemble guests with')
     reason = kvm_reason()
     if reason:
-        test.skipTest(f'KVM does not work here: {reason}')
+        cannot(test, f'KVM does not work here: {reason}')

@@ -15,6 +15,7 @@ COMMON = ',-arch-capabilities'
 MODELS = [
     'qemu64', 'kvm64', 'base',
     'max' + COMMON,
+    'max,-xsavec,-xsaves' + COMMON,
     'host' + COMMON,
     'host,migratable=off,pmu=off' + COMMON,
     'host,host-cache-info=on,+topoext' + COMMON,
@@ -70,9 +71,10 @@ class CpuidTest(unittest.TestCase):
                 self.compare(model)
 
     def test_topology_leaves_are_the_same(self):
-        for smp, apic_ids in (FLAT, DIES, ODD, WIDE):
-            for model in ('qemu64', 'kvm64', 'host' + COMMON,
-                          'host,+topoext' + COMMON,
-                          'host,vendor=GenuineIntel' + COMMON):
-                with self.subTest(f'{model} {smp}'):
-                    self.compare(model, smp, apic_ids)
+        amd = 'host,+topoext' + COMMON
+        intel = 'host,vendor=GenuineIntel' + COMMON
+        for model, (smp, apic_ids) in (
+                ('qemu64', FLAT), (amd, FLAT), (intel, FLAT), ('kvm64', DIES),
+                (amd, DIES), (intel, DIES), (amd, ODD), (intel, WIDE)):
+            with self.subTest(f'{model} {smp}'):
+                self.compare(model, smp, apic_ids)

@@ -4,6 +4,7 @@
 import argparse
 import fnmatch
 import os
+import re
 import sys
 import time
 import traceback
@@ -11,12 +12,21 @@ import unittest
 from pathlib import Path
 
 
-class TapResult(unittest.TestResult):
-    """A TAP line per test as it ends, diagnostics as comments."""
+# Starts the reason of a skip that a run in the bed makes good.
+BED = 'needs the bed: '
 
-    def __init__(self):
+
+class TapResult(unittest.TestResult):
+    """A TAP line per test as it ends, diagnostics as comments.
+
+    Tests that need the bed get no line if there is a list to put them in:
+    they go there, each as (id, reason).
+    """
+
+    def __init__(self, deferred=None):
         super().__init__()
         self.count = 0
+        self.deferred = deferred
 
     def startTest(self, test):
         super().startTest(test)
@@ -43,6 +53,9 @@ class TapResult(unittest.TestResult):
 
     def addSkip(self, test, reason):
         super().addSkip(test, reason)
+        if self.deferred is not None and reason.startswith(BED):
+            self.deferred.append((test.id(), reason.removeprefix(BED)))
+            return
         self.line('ok', test, f' # SKIP {reason}')
 
     def addFailure(self, test, err):
@@ -92,13 +105,43 @@ def load(directory, patterns):
             any(p in t.id() or fnmatch.fnmatch(t.id(), p) for p in patterns)]
 
 
-def run(directory, patterns):
+def run(directory, patterns, deferred=None):
+    """Run the tests of DIRECTORY that match; 0 if there are, and all passed.
+
+    deferred: a list that receives the tests that the caller has to run in the
+    bed. Their lines follow those of the others, numbered on.
+    """
     unittest.TestCase.maxDiff = None
     tests = load(directory, patterns)
     print(f'TAP version 13\n1..{len(tests)}', flush=True)
-    result = TapResult()
+    result = TapResult(deferred)
     unittest.TestSuite(tests).run(result)
     return 0 if result.wasSuccessful() and tests else 1
+
+
+class Continued:
+    """A byte sink for TAP of a second run: goes on after COUNT lines."""
+
+    RESULT = re.compile(rb'((?:not )?ok )\d+( - .*)')
+    HEAD = re.compile(rb'TAP version|1\.\.\d+\s*$')
+
+    def __init__(self, count):
+        self.count = count
+        self.rest = b''
+
+    def write(self, data):
+        *lines, self.rest = (self.rest + data).split(b'\n')
+        for line in lines:
+            result = self.RESULT.match(line)
+            if result:
+                self.count += 1
+                line = b'%s%d%s' % (result[1], self.count, result[2])
+            if not self.HEAD.match(line):
+                sys.stdout.buffer.write(line + b'\n')
+
+    @staticmethod
+    def flush():
+        sys.stdout.flush()
 
 
 def main():
