@@ -218,6 +218,7 @@ char *x86_cpu_dump(X86Cpu *cpu);
 
 /* xsave.c: sizes by the host's CPUID leaf Dh. */
 size_t x86_xsave_size(uint64_t components);
+size_t x86_xsave_compacted_size(uint64_t components);
 /* Of component @i from 2 on in the standard form; 0: the host has it not. */
 size_t x86_xsave_offset(unsigned i);
 

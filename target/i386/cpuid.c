@@ -263,8 +263,8 @@ static CpuidRegs leaf_d(const X86Cpu *cpu, uint32_t sub)
         return REGS(cpu->xcr0_mask, size, size, cpu->xcr0_mask >> 32);
     }
     if (sub == 1) {
-        return REGS(cpu->features[FEAT_XSAVE], 0, cpu->xss_mask,
-                    cpu->xss_mask >> 32);
+        return REGS(cpu->features[FEAT_XSAVE], x86_xsave_compacted_size(all),
+                    cpu->xss_mask, cpu->xss_mask >> 32);
     }
     return all & BIT(sub)
                ? x86_supported_cpuid(cpu->parent.cpu.vm, 0xd, sub)

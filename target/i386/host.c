@@ -50,8 +50,8 @@ static uint64_t add_known(Vm *vm, FeatureWord w, uint64_t bits)
         return bits | F1_EDX_HTT; /* set by topology */
     case FEAT_6_EAX:
         return bits | BIT(2); /* ARAT: the LAPIC timer never stops */
-    case FEAT_8000_0007_EDX:
-        return bits;
+    case FEAT_8000_0001_ECX:
+        return bits | F8_1_ECX_TOPOEXT; /* nothing but leaf 8000001Eh */
     case FEAT_KVM_HINTS:
         return bits | FKVM_HINT_REALTIME;
     default:

@@ -26,6 +26,16 @@ size_t x86_xsave_offset(unsigned i)
 
     return __get_cpuid_count(0xd, i, &a, &b, &c, &d) && a ? b : 0;
 }
+
+static size_t compacted_end(unsigned i, size_t start)
+{
+    uint32_t a, b, c, d;
+
+    if (!__get_cpuid_count(0xd, i, &a, &b, &c, &d)) {
+        return start;
+    }
+    return (c & BIT(1) ? ALIGN_UP(start, 64) : start) + a;
+}
 #else
 static uint32_t component_end(unsigned i)
 {
@@ -35,6 +45,11 @@ static uint32_t component_end(unsigned i)
 size_t x86_xsave_offset(unsigned i)
 {
     return 0;
+}
+
+static size_t compacted_end(unsigned i, size_t start)
+{
+    return start;
 }
 #endif
 
@@ -47,6 +62,18 @@ size_t x86_xsave_size(uint64_t components)
     for (unsigned i = 2; i < 63; i++) {
         if (components & BIT(i)) {
             size = MAX(size, component_end(i));
+        }
+    }
+    return size;
+}
+
+size_t x86_xsave_compacted_size(uint64_t components)
+{
+    size_t size = LEGACY_AND_HEADER;
+
+    for (unsigned i = 2; i < 63; i++) {
+        if (components & BIT(i)) {
+            size = compacted_end(i, size);
         }
     }
     return size;
