@@ -226,9 +226,12 @@ def l1(arch=None):
                                       HERE / 'guest/l1-init'))
 
 
-def l2(arch=None):
-    """The stock Debian kernel and the agent initramfs of the guest under test."""
+def l2(arch=None, package=L2_KERNEL):
+    """The stock Debian kernel and the agent initramfs of the guest under test.
+
+    L1_KERNEL as the package is the generic flavour, for what clouds lack.
+    """
     arch = arch or host_arch()
-    kdir = kernel(L2_KERNEL.format(arch=arch), arch)
+    kdir = kernel(package.format(arch=arch), arch)
     return Boot(arch, kdir, initramfs('l2', arch, kdir, L2_MODULES,
                                       HERE / 'guest/l2-init'))

@@ -37,6 +37,8 @@ def oracle_binary():
 class Vm:
     """A q35 guest booting the stock kernel, unless told otherwise.
 
+    kernel='GENERIC' boots the flavour for all hardware; kernel=None none.
+
     with Vm('-device', 'virtio-rng-pci') as vm:
         vm.boot()
         vm.sh('uname -r')
@@ -44,7 +46,7 @@ class Vm:
     """
 
     def __init__(self, *args, binary=None, cpus=1, memory=256, append='quiet',
-                 kernel=True, machine='q35', accel='kvm', cpu='host',
+                 kernel='L2', machine='q35', accel='kvm', cpu='host',
                  serial=True, name='vm'):
         self.dir = Path(tempfile.mkdtemp(prefix='nemu-vm-'))
         self.binary = binary or tested_binary()
@@ -64,8 +66,8 @@ class Vm:
                                       'server=on,wait=off',
                           '-serial', 'chardev:serial0']
         if kernel:
-            self.argv += ['-kernel', env('NEMU_L2_KERNEL'),
-                          '-initrd', env('NEMU_L2_INITRD'), '-append',
+            self.argv += ['-kernel', env(f'NEMU_{kernel}_KERNEL'),
+                          '-initrd', env(f'NEMU_{kernel}_INITRD'), '-append',
                           f"console={env('NEMU_L2_TTY')} panic=-1 {append}"]
         self.argv += [str(a) for a in args]
 
