@@ -174,6 +174,12 @@ static bool pci_bridge_realize(Device *dev, Error **errp)
     const PciBridgeClass *k = object_class(dev);
     PciBus *parent = pci_get_bus(&br->pci);
 
+    /* The bus is a child of the bridge under the bridge's own id. */
+    if (dev->id && type_prop_find(dev->obj.type, dev->id)) {
+        return error_set(errp, "id '%s' cannot name the bus of a '%s', which "
+                         "has a property of that name", dev->id,
+                         dev->obj.type->name);
+    }
     mem_region_init(&br->mem, &dev->obj, "pci_bridge_pci", 0);
     mem_region_init(&br->io, &dev->obj, "pci_bridge_io", 4 * GiB);
     br->bus = pci_bus(bus_new(k->child_bus ? k->child_bus : &pci_bus_type,

@@ -231,6 +231,7 @@ static void test_wrong_options_are_refused(void)
           "slot 0" },
         { "-device pci-bridge,chassis_nr=1,pref32-reserve=1M,pref64-reserve=1M",
           "exclude" },
+        { "-device pcie-root-port,id=port", "id 'port'" },
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
