@@ -225,8 +225,11 @@ static int coroutine_fn file_pwritev(BlockNode *n, int64_t offset,
     FileRw rw = { .offset = offset,
                   .write = true,
                   .dsync = (flags & BLK_REQ_FUA) && !n->flags.no_flush };
+    FileState *s = n->state;
+    int ret = file_rw(n, &rw, iov, iov_offset, bytes);
 
-    return file_rw(n, &rw, iov, iov_offset, bytes);
+    file_holes_forget(&s->holes);
+    return ret;
 }
 
 static int flush_worker(void *opaque)

@@ -87,6 +87,7 @@ int coroutine_fn file_pwrite_zeroes(BlockNode *n, int64_t offset, int64_t bytes,
         return -ENOTSUP;
     }
     ret = thread_pool_run_co(zero_worker, &r);
+    file_holes_forget(&s->holes);
     if (ret >= 0 && (flags & BLK_REQ_FUA)) {
         ret = n->drv->io->flush(n);
     }
@@ -124,6 +125,7 @@ int coroutine_fn file_pdiscard(BlockNode *n, int64_t offset, int64_t bytes)
     int ret =
         s->can_discard ? thread_pool_run_co(discard_worker, &r) : -ENOTSUP;
 
+    file_holes_forget(&s->holes);
     if (ret >= 0) {
         __atomic_fetch_add(&s->discards_ok, 1, __ATOMIC_RELAXED);
         __atomic_fetch_add(&s->discarded_bytes, bytes, __ATOMIC_RELAXED);
@@ -133,54 +135,27 @@ int coroutine_fn file_pdiscard(BlockNode *n, int64_t offset, int64_t bytes)
     return ret;
 }
 
-/* Holes
- * -------------------------------------------------------------------------- */
-
-typedef struct FileHole {
-    int fd;
-    int64_t offset;
-    int64_t data, hole; /* out: starts of the two areas around offset */
-} FileHole;
-
-/* 0 with the area that holds offset: data when h->data <= offset. */
-static int hole_worker(void *opaque)
-{
-    FileHole *h = opaque;
-
-    h->data = lseek(h->fd, h->offset, SEEK_DATA);
-    if (h->data < 0) {
-        /* ENXIO: nothing but a hole up to the end */
-        h->hole = h->offset;
-        return errno == ENXIO ? 0 : -errno;
-    }
-    if (h->data > h->offset) {
-        h->hole = h->offset;
-        return 0;
-    }
-    h->hole = lseek(h->fd, h->offset, SEEK_HOLE);
-    return h->hole < 0 ? -errno : 0;
-}
+/* Status
+ * ------------------------------------------------------------------------ */
 
 int coroutine_fn file_block_status(BlockNode *n, bool want_zero, int64_t offset,
                                    int64_t bytes, int64_t *pnum, int64_t *map,
                                    BlockNode **file)
 {
     FileState *s = n->state;
-    FileHole h = { .fd = s->fd, .offset = offset };
-    int ret = BLK_STATUS_ALLOCATED | BLK_STATUS_OFFSET;
+    bool alone = s->locked_unshared & BLK_PERM_WRITE;
+    int64_t end = INT64_MAX;
+    int ret = BLK_STATUS_DATA;
 
-    *pnum = bytes;
     *map = offset;
     *file = n;
-    if (!want_zero || thread_pool_run_co(hole_worker, &h) < 0) {
-        return ret | BLK_STATUS_DATA;
+    if (want_zero) {
+        ret = file_holes_status(&s->holes, s->fd, alone, offset, &end);
     }
-    if (h.data == offset && h.hole > offset) {
-        *pnum = MIN(bytes, h.hole - offset);
-        return ret | BLK_STATUS_DATA;
+    if (ret < 0) {
+        ret = BLK_STATUS_DATA;
+        end = INT64_MAX;
     }
-    if (h.data > offset) {
-        *pnum = MIN(bytes, h.data - offset);
-    }
-    return ret | BLK_STATUS_ZERO;
+    *pnum = MIN(bytes, end - offset);
+    return ret | BLK_STATUS_ALLOCATED | BLK_STATUS_OFFSET;
 }

@@ -209,6 +209,7 @@ static bool coroutine_fn file_open(BlockNode *n, const BlockdevOptions *opts,
     n->zero_flags = BLK_REQ_FUA | BLK_REQ_MAY_UNMAP;
     g_free(n->filename);
     n->filename = g_strdup(s->path);
+    mutex_init(&s->holes.lock);
     return true;
 fail:
     if (s->lock_fd >= 0) {
@@ -227,6 +228,7 @@ static void coroutine_fn file_close(BlockNode *n)
         close(s->lock_fd);
     }
     close(s->fd);
+    mutex_destroy(&s->holes.lock);
     g_free(s->path);
 }
 
@@ -424,6 +426,7 @@ static bool coroutine_fn file_truncate(BlockNode *n, int64_t size, bool exact,
     if (ftruncate(s->fd, size) < 0) {
         return error_errno(errp, errno, "Could not resize file '%s'", s->path);
     }
+    file_holes_forget(&s->holes);
     return true;
 }
 

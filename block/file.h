@@ -4,12 +4,24 @@
 #define BLOCK_FILE_H
 
 #include "block/block-node.h"
+#include "util/thread.h"
 
 typedef enum FileAio {
     FILE_AIO_THREADS,
     FILE_AIO_NATIVE,
     FILE_AIO_URING
 } FileAio;
+
+/* What is known of data and holes: area i is [bound[i], bound[i + 1]). */
+#define FILE_HOLES_AREAS 64
+typedef struct FileHoles {
+    bool live; /* atomic: something is, or may soon be, remembered */
+    Mutex lock;
+    unsigned areas;
+    bool data; /* the first area is */
+    int64_t bound[FILE_HOLES_AREAS + 1];
+    uint64_t changes; /* of the file that forgot something */
+} FileHoles;
 
 typedef struct FileState {
     int fd;      /* number is const after open; see file_replace_fd() */
@@ -29,6 +41,7 @@ typedef struct FileState {
     /* Atomic hints: cleared when the host said that it cannot. */
     bool can_discard, can_zero_range, can_punch;
     uint64_t discards_ok, discards_failed, discarded_bytes; /* atomic */
+    FileHoles holes;
 } FileState;
 
 /* file-lock.c: image locking as QEMU does it. True when the host has open file
@@ -52,6 +65,13 @@ int coroutine_fn file_pdiscard(BlockNode *n, int64_t offset, int64_t bytes);
 int coroutine_fn file_block_status(BlockNode *n, bool want_zero, int64_t offset,
                                    int64_t bytes, int64_t *pnum, int64_t *map,
                                    BlockNode **file);
+
+/* file-holes.c: BLK_STATUS_DATA or BLK_STATUS_ZERO for what is at @offset and
+ * goes on until *end, or -errno. @alone: nobody else writes to the file. */
+int coroutine_fn file_holes_status(FileHoles *h, int fd, bool alone,
+                                   int64_t offset, int64_t *end);
+/* After each change of the file, before its request ends. Any thread. */
+void file_holes_forget(FileHoles *h);
 
 #ifdef CONFIG_LINUX_AIO
 /* file-laio.c: one request through Linux AIO; bytes done or -errno. */

@@ -174,6 +174,18 @@ static bool has_holes(const QcowState *s)
     return real >= 0 && all >= MAX(real + real / 9, real + 2);
 }
 
+/* An estimate, as old as so many questions: each asks the host. */
+static bool coroutine_fn worth_asking_file(QcowState *s)
+{
+    enum { EVERY = 32 };
+    unsigned n = __atomic_fetch_add(&s->holes_asked, 1, __ATOMIC_RELAXED);
+
+    if (!(n % EVERY)) {
+        __atomic_store_n(&s->file_has_holes, has_holes(s), __ATOMIC_RELAXED);
+    }
+    return __atomic_load_n(&s->file_has_holes, __ATOMIC_RELAXED);
+}
+
 int coroutine_fn qc_block_status(BlockNode *n, bool want_zero, int64_t offset,
                                  int64_t bytes, int64_t *pnum, int64_t *host,
                                  BlockNode **file)
@@ -191,7 +203,7 @@ int coroutine_fn qc_block_status(BlockNode *n, bool want_zero, int64_t offset,
     }
     *pnum = map.bytes;
     ret = status_of(n, &map, host, file);
-    if (want_zero && map.type == QC_TYPE_NORMAL && has_holes(s)) {
+    if (want_zero && map.type == QC_TYPE_NORMAL && worth_asking_file(s)) {
         ret |= BLK_STATUS_RECURSE;
     }
     return ret;

@@ -138,6 +138,8 @@ struct QcowState {
     GByteArray *extensions; /* those we do not know, as on disk */
     char *backing_name, *backing_format; /* NULL: none */
 
+    bool file_has_holes;  /* atomic: what the host said last */
+    unsigned holes_asked; /* atomic */
     unsigned cluster_bits;
     int64_t cluster_size;
     unsigned l2_bits;       /* entries of an L2 table, log2 */

@@ -179,14 +179,14 @@ int img_compare(ImgTool *t, int argc, char **argv)
             break;
         }
         s[i].length = blk_getlength(s[i].blk);
-        s[i].buf = g_malloc(CHUNK);
+        s[i].buf = g_aligned_alloc(1, CHUNK, 4096);
     }
     if (s[0].blk && s[1].blk) {
         status = run(s, quiet, strict);
     }
     for (int i = 0; i < 2; i++) {
         blk_unref(s[i].blk);
-        g_free(s[i].buf);
+        g_aligned_free(s[i].buf);
     }
     return status;
 }

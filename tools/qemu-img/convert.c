@@ -212,7 +212,8 @@ static int coroutine_fn write_piece(Convert *c, const Piece *p, char *buf)
 static void coroutine_fn worker(void *opaque)
 {
     Convert *c = opaque;
-    g_autofree char *buf = g_malloc(PIECE);
+    /* On a page: no bounce buffers, and the host copies to it faster. */
+    char *buf = g_aligned_alloc(1, PIECE, 4096);
     Piece p;
 
     while (take_piece(c, &p)) {
@@ -236,6 +237,7 @@ static void coroutine_fn worker(void *opaque)
         c->ret = MIN(c->ret, ret);
         end_turn(c);
     }
+    g_aligned_free(buf);
     c->running--;
 }
 

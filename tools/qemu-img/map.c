@@ -51,24 +51,25 @@ static void print_json(const Entry *e, bool first)
 static bool continues(const Entry *a, const Entry *b)
 {
     return a->flags == b->flags && a->depth == b->depth &&
-           (!has_offset(a) || (a->file == b->file &&
-                               a->offset + a->length == b->offset));
+           (!has_offset(a) ||
+            (a->file == b->file && a->offset + a->length == b->offset));
 }
 
-static int next_entry(BlockNode *n, int64_t at, int64_t end, Entry *e)
+static int coroutine_fn next_entry(BlockNode *n, int64_t at, int64_t end,
+                                   Entry *e)
 {
     const int shown = BLK_STATUS_DATA | BLK_STATUS_ZERO | BLK_STATUS_OFFSET |
                       BLK_STATUS_ALLOCATED;
     int ret;
 
     *e = (Entry){ .start = at };
-    ret = img_status_sync(n, at, end - at, &e->length, &e->offset, &e->file,
-                          &e->depth);
+    ret = img_status(n, NULL, at, end - at, &e->length, &e->offset, &e->file,
+                     &e->depth);
     e->flags = ret & shown;
     return ret;
 }
 
-static int map(BlockNode *n, int64_t start, int64_t end, bool json)
+static int coroutine_fn map(BlockNode *n, int64_t start, int64_t end, bool json)
 {
     Entry last = { 0 }, e;
     bool first = true;
@@ -105,6 +106,20 @@ static int map(BlockNode *n, int64_t start, int64_t end, bool json)
     return last.length && print_human(&last) < 0 ? 1 : 0;
 }
 
+typedef struct MapJob {
+    BlockNode *n;
+    int64_t start, end;
+    bool json;
+    int status;
+} MapJob;
+
+static void coroutine_fn map_entry(void *opaque)
+{
+    MapJob *j = opaque;
+
+    j->status = map(j->n, j->start, j->end, j->json);
+}
+
 int img_map(ImgTool *t, int argc, char **argv)
 {
     static const struct option options[] = {
@@ -119,11 +134,11 @@ int img_map(ImgTool *t, int argc, char **argv)
         { 0 },
     };
     static const char *const refused[] = { "object", NULL };
-    int64_t start = 0, length = INT64_MAX, end;
+    int64_t length = INT64_MAX;
     ImgOpen open = { 0 };
     BlockBackend *blk;
-    bool json = false;
-    int c, status;
+    MapJob job = { 0 };
+    int c;
 
     while ((c = img_getopt(argc, argv, ":f:s:l:hU", options, refused)) != -1) {
         switch (c) {
@@ -134,7 +149,7 @@ int img_map(ImgTool *t, int argc, char **argv)
             open.force_share = true;
             break;
         case IMG_OPT_OUTPUT:
-            if (!img_parse_output(optarg, &json)) {
+            if (!img_parse_output(optarg, &job.json)) {
                 return 1;
             }
             break;
@@ -143,8 +158,8 @@ int img_map(ImgTool *t, int argc, char **argv)
             break;
         case 's':
         case OPT_START:
-            start = img_parse_size("start offset", optarg);
-            if (start < 0) {
+            job.start = img_parse_size("start offset", optarg);
+            if (job.start < 0) {
                 return 1;
             }
             break;
@@ -166,11 +181,12 @@ int img_map(ImgTool *t, int argc, char **argv)
     if (!blk) {
         return 1;
     }
-    end = blk_getlength(blk);
-    if (length < end - start) {
-        end = start + length;
+    job.n = blk_node(blk);
+    job.end = blk_getlength(blk);
+    if (length < job.end - job.start) {
+        job.end = job.start + length;
     }
-    status = map(blk_node(blk), start, end, json);
+    block_run(map_entry, &job);
     blk_unref(blk);
-    return status;
+    return job.status;
 }
