@@ -225,6 +225,21 @@ int coroutine_fn blk_co_flush(BlockBackend *blk)
     return req_co(&r);
 }
 
+BlockNode *coroutine_fn blk_co_enter(BlockBackend *blk)
+{
+    co_gate_enter(&blk->gate);
+    if (!blk->root) {
+        co_gate_leave(&blk->gate);
+        return NULL;
+    }
+    return blk->root->node;
+}
+
+void blk_co_leave(BlockBackend *blk)
+{
+    co_gate_leave(&blk->gate);
+}
+
 bool coroutine_fn blk_co_truncate(BlockBackend *blk, int64_t size, bool exact,
                                   Error **errp)
 {

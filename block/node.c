@@ -4,6 +4,7 @@
 
 #include "block/block-graph.h"
 #include "block/block-int.h"
+#include "block/export.h"
 #include "qapi/qapi-types-block-core.h"
 #include "util/error.h"
 
@@ -48,6 +49,7 @@ void block_graph_free(BlockGraph *g)
     if (!g) {
         return;
     }
+    block_exports_close(g);
     blk_graph_close(g);
     for (guint i = g->blks->len; i-- > 0;) {
         BlockBackend *blk = g->blks->pdata[i];

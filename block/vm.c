@@ -6,6 +6,7 @@
 
 #include "block/block-int.h"
 #include "block/block-options.h"
+#include "block/export.h"
 #include "softmmu/vm.h"
 #include "util/error.h"
 #include "util/fdset.h"
@@ -55,6 +56,7 @@ static void close_all(void *opaque)
     VmBlock *b = opaque;
     BlockGraph *g = b->vm->block;
 
+    block_exports_close(g);
     for (guint i = 0; i < g->blks->len; i++) {
         blk_drained_begin(g->blks->pdata[i]);
     }

@@ -125,6 +125,10 @@ int coroutine_fn blk_co_pdiscard(BlockBackend *blk, int64_t offset,
 int coroutine_fn blk_co_flush(BlockBackend *blk);
 bool coroutine_fn blk_co_truncate(BlockBackend *blk, int64_t size, bool exact,
                                   Error **errp);
+/* For what has no function here: the node, which stays and may be used as by a
+ * request until blk_co_leave(). NULL, and nothing to leave: no medium. */
+BlockNode *coroutine_fn blk_co_enter(BlockBackend *blk);
+void blk_co_leave(BlockBackend *blk);
 
 /* Blocking, for control code: from outside coroutines they serve the loop's
  * block I/O (and nothing else of it) until done. */

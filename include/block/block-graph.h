@@ -24,6 +24,7 @@ struct BlockGraph {
     GHashTable *names; /* node-name to BlockNode * */
     GPtrArray *nodes;  /* BlockNode *, in order of opening */
     GPtrArray *blks;   /* BlockBackend *, in order of creation */
+    struct BlockExports *exports; /* or NULL before the first */
     BlockHooks hooks;
     unsigned next_name;
     unsigned opening; /* nested block_open() */

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Block exports: making them, and how they go. */
+#include "util/osdep.h"
+
+#include "block/block-backend.h"
+#include "block/nbd/server.h"
+#include "qapi/qapi-events-block-export.h"
+#include "util/error.h"
+
+BlockExports *block_exports_get(BlockGraph *g)
+{
+    BlockExports *all = g->exports;
+
+    if (!all) {
+        all = g_new0(BlockExports, 1);
+        all->graph = g;
+        all->list = g_ptr_array_new();
+        all->nbd.all = all;
+        all->nbd.fd = -1;
+        all->nbd.conns = g_ptr_array_new();
+        g->exports = all;
+    }
+    return all;
+}
+
+static BlockExport *export_by_id(const BlockGraph *g, const char *id)
+{
+    for (guint i = 0; g->exports && i < g->exports->list->len; i++) {
+        BlockExport *exp = g->exports->list->pdata[i];
+
+        if (!strcmp(exp->id, id)) {
+            return exp;
+        }
+    }
+    return NULL;
+}
+
+BlockExport *nbd_export_find(BlockExports *all, const char *name)
+{
+    for (guint i = 0; i < all->list->len; i++) {
+        BlockExport *exp = all->list->pdata[i];
+
+        if (!exp->shutting_down && !strcmp(exp->name, name)) {
+            return exp;
+        }
+    }
+    return NULL;
+}
+
+/* Life -----------------------------------------------------------------------
+ */
+
+static void export_free(BlockExport *exp)
+{
+    blk_unref(exp->blk);
+    if (exp->thread.release) {
+        exp->thread.release(exp->thread.opaque);
+    }
+    g_free(exp->id);
+    g_free(exp->name);
+    g_free(exp->description);
+    g_free(exp);
+}
+
+/* The last client has left an export that was asked to go. */
+static void export_gone(BlockExport *exp)
+{
+    BlockGraph *g = exp->all->graph;
+    g_autofree char *id = g_strdup(exp->id);
+
+    g_ptr_array_remove(exp->all->list, exp);
+    export_free(exp);
+    qapi_event_send_block_export_deleted(block_events(g), id);
+}
+
+void nbd_export_get(BlockExport *exp)
+{
+    exp->conns++;
+}
+
+void nbd_export_put(BlockExport *exp)
+{
+    exp->conns--;
+    if (!exp->conns && exp->shutting_down) {
+        export_gone(exp);
+    }
+}
+
+void nbd_export_shutdown(BlockExport *exp)
+{
+    if (exp->shutting_down) {
+        return;
+    }
+    exp->shutting_down = true;
+    nbd_export_get(exp);
+    nbd_server_kick(&exp->all->nbd, exp);
+    nbd_export_put(exp);
+}
+
+/* Making ---------------------------------------------------------------------
+ */
+
+static bool export_check(BlockGraph *g, const BlockExportOptions *o,
+                         const char *name, Error **errp)
+{
+    const char *text = o->u.nbd.description;
+
+    if (!block_name_ok(o->id)) {
+        return error_set(errp, "Invalid block export id");
+    }
+    if (export_by_id(g, o->id)) {
+        return error_set(errp, "Block export id '%s' is already in use", o->id);
+    }
+    if (!nbd_server_running(g)) {
+        return error_set(errp, "NBD server not running");
+    }
+    if (strlen(name) > NBD_MAX_STRING) {
+        return error_set(errp, "export name '%s' too long", name);
+    }
+    if (text && strlen(text) > NBD_MAX_STRING) {
+        return error_set(errp, "description '%s' too long", text);
+    }
+    if (nbd_export_find(g->exports, name)) {
+        return error_set(errp, "NBD server already has export named '%s'",
+                         name);
+    }
+    return true;
+}
+
+static void export_describe(BlockExport *exp, bool writable)
+{
+    const BlockLimits *l = blk_limits(exp->blk);
+
+    exp->size = blk_getlength(exp->blk);
+    exp->min_block = MIN(l->request_alignment, 65536);
+    exp->pref_block = MAX(4096, exp->min_block);
+    if (l->opt_transfer > exp->pref_block && is_power_of_2(l->opt_transfer)) {
+        exp->pref_block = MIN(l->opt_transfer, NBD_MAX_PAYLOAD);
+    }
+    exp->flags = NBD_FLAG_HAS_FLAGS | NBD_FLAG_SEND_FLUSH | NBD_FLAG_SEND_FUA |
+                 NBD_FLAG_SEND_CACHE;
+    /* Clients share one backend, so that a flush by any is one for all; but
+     * only one that lets more in has use for it. */
+    if (!writable || exp->all->nbd.max_conns != 1) {
+        exp->flags |= NBD_FLAG_CAN_MULTI_CONN;
+    }
+    if (writable) {
+        exp->flags |= NBD_FLAG_SEND_TRIM | NBD_FLAG_SEND_WRITE_ZEROES |
+                      NBD_FLAG_SEND_FAST_ZERO;
+    } else {
+        exp->flags |= NBD_FLAG_READ_ONLY;
+    }
+}
+
+bool block_export_add(BlockGraph *g, const BlockExportOptions *o,
+                      const BlockExportThread *thread, Error **errp)
+{
+    const char *name = o->u.nbd.name ? o->u.nbd.name : o->node_name;
+    bool writable = o->has_writable && o->writable;
+    uint64_t perm = BLK_PERM_READ | (writable ? BLK_PERM_WRITE : 0);
+    BlockBackend *blk;
+    BlockExport *exp;
+    BlockNode *n;
+
+    if (!export_check(g, o, name, errp)) {
+        return false;
+    }
+    n = node_lookup(g, NULL, o->node_name, errp);
+    if (!n) {
+        return false;
+    }
+    /* Its size must stay. */
+    blk = blk_new(g, perm, BLK_PERM_ALL & ~BLK_PERM_RESIZE);
+    if (writable && n->read_only && !n->flags.auto_read_only) {
+        error_set(errp, "Cannot export read-only node as writable");
+    } else if (blk_insert_node(blk, n, errp)) {
+        blk_set_write_cache(blk, !(o->has_writethrough && o->writethrough));
+        exp = g_new0(BlockExport, 1);
+        exp->all = g->exports;
+        exp->id = g_strdup(o->id);
+        exp->blk = blk;
+        exp->thread = thread ? *thread : (BlockExportThread){ g->loop };
+        exp->name = g_strdup(name);
+        exp->description = g_strdup(o->u.nbd.description);
+        exp->allocation_depth =
+            o->u.nbd.has_allocation_depth && o->u.nbd.allocation_depth;
+        export_describe(exp, writable);
+        g_ptr_array_add(exp->all->list, exp);
+        return true;
+    }
+    blk_unref(blk);
+    return false;
+}
+
+/* Management -----------------------------------------------------------------
+ */
+
+bool block_export_del(BlockGraph *g, const char *id, bool hard, Error **errp)
+{
+    BlockExport *exp = export_by_id(g, id);
+
+    if (!exp) {
+        return error_set(errp, "Export '%s' is not found", id);
+    }
+    if (exp->shutting_down) {
+        return error_set(errp, "Export '%s' is already shutting down", id);
+    }
+    if (!hard && exp->conns) {
+        error_set(errp, "export '%s' still in use", id);
+        error_hint(errp, "Use mode='hard' to force client disconnect\n");
+        return false;
+    }
+    nbd_export_shutdown(exp);
+    return true;
+}
+
+BlockExportInfoList *block_export_infos(BlockGraph *g)
+{
+    BlockExportInfoList *list = NULL; /* the newest first */
+
+    for (guint i = 0; g->exports && i < g->exports->list->len; i++) {
+        BlockExport *exp = g->exports->list->pdata[i];
+        BlockNode *n = blk_node(exp->blk);
+        BlockExportInfo *info = g_new0(BlockExportInfo, 1);
+
+        info->id = g_strdup(exp->id);
+        info->type = BLOCK_EXPORT_TYPE_NBD;
+        info->node_name = g_strdup(n ? n->name : "");
+        info->shutting_down = exp->shutting_down;
+        QAPI_LIST_PREPEND(list, info);
+    }
+    return list;
+}
+
+void block_exports_close(BlockGraph *g)
+{
+    BlockExports *all = g->exports;
+    autoerr Error *err = NULL;
+
+    if (!all) {
+        return;
+    }
+    if (nbd_server_running(g)) {
+        nbd_server_stop(g, &err);
+    }
+    while (all->list->len || all->nbd.conns->len) {
+        loop_run_once(g->loop, true);
+    }
+    g->exports = NULL;
+    g_ptr_array_free(all->list, TRUE);
+    g_ptr_array_free(all->nbd.conns, TRUE);
+    g_free(all);
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the parts of the NBD server share. */
+#ifndef BLOCK_NBD_SERVER_H
+#define BLOCK_NBD_SERVER_H
+
+#include "block/export.h"
+#include "block/nbd/proto.h"
+#include "block/nbd/stream.h"
+
+/* Requests of one client that are under way at the same time ... */
+#define NBD_CONN_REQUESTS 64
+/* ... and the memory they may take, unless there is only one. */
+#define NBD_CONN_BYTES (NBD_MAX_PAYLOAD)
+/* A client that does not say what it wants is dropped after that. */
+#define NBD_HANDSHAKE_NS INT64_C(10000000000)
+
+typedef struct NbdServer {
+    struct BlockExports *all;
+    int fd; /* listening; -1: not running */
+    LoopFd *watch;
+    char *path; /* of a unix socket, to remove */
+    uint32_t max_conns;
+    GPtrArray *conns; /* NbdConn * */
+    void (*left)(void *opaque, unsigned clients);
+    void *left_opaque;
+} NbdServer;
+
+typedef struct BlockExports {
+    BlockGraph *graph;
+    GPtrArray *list; /* BlockExport *, until they are gone */
+    NbdServer nbd;
+} BlockExports;
+
+typedef struct BlockExport {
+    BlockExports *all;
+    char *id;
+    BlockBackend *blk;
+    BlockExportThread thread;
+    unsigned conns;     /* clients that use it */
+    bool shutting_down; /* goes when conns is 0 */
+    /* const */
+    char *name, *description; /* NULL: no description */
+    bool allocation_depth;
+    uint64_t size;
+    uint16_t flags; /* of the transmission */
+    uint32_t min_block, pref_block;
+} BlockExport;
+
+/* Numbers of the metadata contexts on the wire, and bits of NbdConn. */
+enum {
+    NBD_CONTEXT_ALLOCATION,
+    NBD_CONTEXT_DEPTH,
+    NBD_CONTEXT__MAX,
+};
+
+struct NbdRequest;
+
+/* One client. The server's loop until the handshake is over, then that of the
+ * export; back on the server's loop when it has ended. */
+typedef struct NbdConn {
+    NbdServer *server;
+    NbdStream st;
+    LoopTimer patience; /* with the handshake */
+    BlockExport *exp;   /* set under the server's loop */
+    bool fixed, no_zeroes, structured;
+    unsigned contexts;  /* bits */
+    char *context_name; /* of the export they are for, or NULL */
+    /* Transmission */
+    unsigned in_flight; /* not yet replied to */
+    size_t bytes;       /* their buffers */
+    Coroutine *waiting; /* for in_flight or bytes to fall */
+    bool dead;          /* output failed */
+    struct NbdRequest *out_head, **out_tail; /* replies to send */
+    struct NbdRequest *pool;
+    unsigned pooled;
+    LoopTask flush; /* send them */
+    bool blocked;   /* the stream takes no more now */
+} NbdConn;
+
+/* Say hello and agree on an export: 0 with conn->exp set and counted, or
+ * -errno to end. */
+int coroutine_fn nbd_handshake(NbdConn *conn);
+/* Serve requests until the client leaves. */
+void coroutine_fn nbd_transmit(NbdConn *conn);
+
+/* An export by its NBD name that takes clients, or NULL. */
+BlockExport *nbd_export_find(BlockExports *all, const char *name);
+/* A client uses it, or has left: then it may go. */
+void nbd_export_get(BlockExport *exp);
+void nbd_export_put(BlockExport *exp);
+/* Ask it to go now. */
+void nbd_export_shutdown(BlockExport *exp);
+
+BlockExports *block_exports_get(BlockGraph *g);
+/* Serve a client on the connected socket @fd (taken over). */
+void nbd_server_adopt(NbdServer *s, int fd);
+/* Drop the clients of @exp; NULL: all. */
+void nbd_server_kick(NbdServer *s, const BlockExport *exp);
+
+#endif

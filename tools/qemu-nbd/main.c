@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * qemu-nbd: the program and its options.
+ * Spec: qemu-nbd(8) of QEMU 7.2.
+ */
+#include "util/osdep.h"
+
+#include <getopt.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "block/nbd/proto.h"
+#include "qemu-nbd.h"
+#include "qobject/keyval.h"
+#include "util/error.h"
+#include "util/rcu.h"
+#include "util/trace.h"
+
+static void help(void)
+{
+    printf(
+        "Usage: qemu-nbd [OPTIONS] FILE\n"
+        "QEMU Disk Network Block Device Utility\n\n"
+        "  -h, --help                display this help and exit\n"
+        "  -V, --version             output version information and exit\n\n"
+        "Connection properties:\n"
+        "  -p, --port=PORT           port to listen on (default `10809')\n"
+        "  -b, --bind=IFACE          interface to bind to (default "
+        "`0.0.0.0')\n"
+        "  -k, --socket=PATH         path to the unix socket\n"
+        "  -e, --shared=NUM          device can be shared by NUM clients "
+        "(default '1')\n"
+        "  -t, --persistent          don't exit on the last connection\n"
+        "  -v, --verbose             display extra debugging information\n"
+        "  -x, --export-name=NAME    expose export by name (default is empty "
+        "string)\n"
+        "  -D, --description=TEXT    export a human-readable description\n\n"
+        "Exposing part of the image:\n"
+        "  -o, --offset=OFFSET       offset into the image\n"
+        "  -A, --allocation-depth    expose the allocation depth\n\n"
+        "General purpose options:\n"
+        "  -T, --trace [[enable=]<pattern>][,events=<file>][,file=<file>]\n"
+        "                            specify tracing options\n"
+        "  --fork                    fork off the server process and exit the "
+        "parent\n"
+        "                            once the server is running\n"
+        "  --pid-file=PATH           store the server's process ID in the "
+        "given file\n\n"
+        "Block device options:\n"
+        "  -f, --format=FORMAT       set image format (raw, qcow2, ...)\n"
+        "  -r, --read-only           export read-only\n"
+        "  -s, --snapshot            use FILE as an external snapshot, create "
+        "a temporary\n"
+        "                            file with backing_file=FILE, redirect the "
+        "write to\n"
+        "                            the temporary one\n"
+        "  -n, --nocache             disable host cache\n"
+        "      --cache=MODE          set cache mode used to access the disk "
+        "image, the\n"
+        "                            valid options are: 'none', 'writeback' "
+        "(default),\n"
+        "                            'writethrough', 'directsync' and "
+        "'unsafe'\n"
+        "      --aio=MODE            set AIO mode (native, io_uring or "
+        "threads)\n"
+        "      --discard=MODE        set discard mode (ignore, unmap)\n"
+        "      --detect-zeroes=MODE  set detect-zeroes mode (off, on, unmap)\n"
+        "      --image-opts          treat FILE as a full set of image "
+        "options\n");
+}
+
+enum {
+    OPT_CACHE = 256,
+    OPT_AIO,
+    OPT_DISCARD,
+    OPT_DETECT_ZEROES,
+    OPT_IMAGE_OPTS,
+    OPT_FORK,
+    OPT_PID_FILE,
+    OPT_REFUSED,
+};
+
+static const struct option options[] = {
+    { "help", no_argument, NULL, 'h' },
+    { "version", no_argument, NULL, 'V' },
+    { "port", required_argument, NULL, 'p' },
+    { "bind", required_argument, NULL, 'b' },
+    { "socket", required_argument, NULL, 'k' },
+    { "shared", required_argument, NULL, 'e' },
+    { "persistent", no_argument, NULL, 't' },
+    { "verbose", no_argument, NULL, 'v' },
+    { "export-name", required_argument, NULL, 'x' },
+    { "description", required_argument, NULL, 'D' },
+    { "offset", required_argument, NULL, 'o' },
+    { "allocation-depth", no_argument, NULL, 'A' },
+    { "list", no_argument, NULL, 'L' },
+    { "trace", required_argument, NULL, 'T' },
+    { "fork", no_argument, NULL, OPT_FORK },
+    { "pid-file", required_argument, NULL, OPT_PID_FILE },
+    { "format", required_argument, NULL, 'f' },
+    { "read-only", no_argument, NULL, 'r' },
+    { "snapshot", no_argument, NULL, 's' },
+    { "nocache", no_argument, NULL, 'n' },
+    { "cache", required_argument, NULL, OPT_CACHE },
+    { "aio", required_argument, NULL, OPT_AIO },
+    { "discard", required_argument, NULL, OPT_DISCARD },
+    { "detect-zeroes", required_argument, NULL, OPT_DETECT_ZEROES },
+    { "image-opts", no_argument, NULL, OPT_IMAGE_OPTS },
+    /* Known, and not there: */
+    { "bitmap", required_argument, NULL, 'B' },
+    { "connect", required_argument, NULL, 'c' },
+    { "disconnect", no_argument, NULL, 'd' },
+    { "load-snapshot", required_argument, NULL, 'l' },
+    { "object", required_argument, NULL, OPT_REFUSED },
+    { "tls-creds", required_argument, NULL, OPT_REFUSED },
+    { "tls-hostname", required_argument, NULL, OPT_REFUSED },
+    { "tls-authz", required_argument, NULL, OPT_REFUSED },
+    { "selinux-label", required_argument, NULL, OPT_REFUSED },
+    { 0 },
+};
+
+static bool parse_trace(const char *text)
+{
+    g_autofree char *names = NULL;
+    Error *err = NULL;
+
+    if (!strcmp(text, "help")) {
+        names = trace_help();
+        fputs(names, stdout);
+        exit(0);
+    }
+    if (!trace_parse(text, &err)) {
+        error_report_err(err);
+        return false;
+    }
+    return true;
+}
+
+static bool parse_number(const char *text, uint64_t max, uint64_t *v)
+{
+    char *end;
+
+    errno = 0;
+    *v = g_ascii_strtoull(text, &end, 0);
+    return g_ascii_isdigit(*text) && !*end && !errno && *v <= max;
+}
+
+static bool set_cache(NbdArgs *a, const char *mode)
+{
+    if (a->cache) {
+        error_report("-n and --cache can only be specified once");
+        return false;
+    }
+    a->cache = mode;
+    return true;
+}
+
+static bool refuse(int c, int index)
+{
+    if (index >= 0) {
+        error_report("option '--%s' is not supported", options[index].name);
+    } else {
+        error_report("option '-%c' is not supported", c);
+    }
+    return false;
+}
+
+/* Options that are numbers. */
+static bool parse_value(NbdArgs *a, int c)
+{
+    uint64_t v;
+
+    if (c == 'e') {
+        if (!parse_number(optarg, INT_MAX, &v)) {
+            error_report("Invalid shared device number '%s'", optarg);
+            return false;
+        }
+        a->shared = v;
+    } else if (!parse_number(optarg, INT64_MAX, &a->offset)) {
+        error_report("Invalid offset '%s'", optarg);
+        return false;
+    }
+    return true;
+}
+
+static bool parse_one(NbdArgs *a, int c, int index)
+{
+    switch (c) {
+    case 'h':
+        help();
+        exit(0);
+    case 'V':
+        printf("qemu-nbd " CONFIG_VERSION "\n");
+        exit(0);
+    case 'p':
+        a->port = optarg;
+        return true;
+    case 'b':
+        a->bind = optarg;
+        return true;
+    case 'k':
+        a->socket = optarg;
+        if (*optarg != '/') {
+            error_report("socket path must be absolute");
+            return false;
+        }
+        return true;
+    case 'e':
+    case 'o':
+        return parse_value(a, c);
+    case 't':
+        a->persistent = true;
+        return true;
+    case 'v':
+        a->verbose = true;
+        return true;
+    case 'x':
+        a->name = optarg;
+        return true;
+    case 'D':
+        a->description = optarg;
+        return true;
+    case 'A':
+        a->depth = true;
+        return true;
+    case 'L':
+        a->list = true;
+        return true;
+    case 'T':
+        return parse_trace(optarg);
+    case 'f':
+        a->format = optarg;
+        return true;
+    case 'r':
+        a->read_only = true;
+        return true;
+    case 's':
+        a->snapshot = true;
+        return true;
+    case 'n':
+        return set_cache(a, "none");
+    case OPT_CACHE:
+        return set_cache(a, optarg);
+    case OPT_AIO:
+        a->aio = optarg;
+        return true;
+    case OPT_DISCARD:
+        a->discard = optarg;
+        return true;
+    case OPT_DETECT_ZEROES:
+        a->detect_zeroes = optarg;
+        return true;
+    case OPT_IMAGE_OPTS:
+        a->image_opts = true;
+        return true;
+    case OPT_FORK:
+        a->fork = true;
+        return true;
+    case OPT_PID_FILE:
+        a->pid_file = optarg;
+        return true;
+    case '?':
+    case ':':
+        error_report("Try `qemu-nbd --help' for more information.");
+        return false;
+    default:
+        return refuse(c, index);
+    }
+}
+
+static bool parse(int argc, char **argv, NbdArgs *a)
+{
+    int c, index = -1;
+
+    while ((c = getopt_long(argc, argv, "hVb:o:p:rsnc:dvk:e:f:tl:x:T:D:AB:L",
+                            options, &index)) != -1) {
+        if (!parse_one(a, c, index)) {
+            return false;
+        }
+        index = -1;
+    }
+    if (a->list) {
+        if (optind < argc) {
+            error_report("List mode is incompatible with a file name");
+            return false;
+        }
+        if (a->name || a->description || a->offset || a->snapshot ||
+            a->format || a->read_only || a->depth) {
+            error_report("List mode is incompatible with per-device settings");
+            return false;
+        }
+        if (a->fork) {
+            error_report("List mode is incompatible with forking");
+            return false;
+        }
+        return refuse('L', -1);
+    }
+    if (argc - optind != 1) {
+        error_report("Invalid number of arguments");
+        fprintf(stderr, "Try `qemu-nbd --help' for more information.\n");
+        return false;
+    }
+    if (a->image_opts && a->format) {
+        error_report("--image-opts and -f are mutually exclusive");
+        return false;
+    }
+    a->file = argv[optind];
+    return true;
+}
+
+SocketAddress *nbd_address(const NbdArgs *a)
+{
+    SocketAddress *addr = g_new0(SocketAddress, 1);
+
+    if (a->socket) {
+        addr->type = SOCKET_ADDRESS_TYPE_UNIX;
+        addr->u.q_unix.path = g_strdup(a->socket);
+    } else {
+        addr->type = SOCKET_ADDRESS_TYPE_INET;
+        addr->u.inet.host = g_strdup(a->bind ? a->bind : "0.0.0.0");
+        addr->u.inet.port = g_strdup(a->port ? a->port : NBD_DEFAULT_PORT);
+    }
+    return addr;
+}
+
+/* The child's end of a pipe that it writes to when it serves; the parent
+ * waits for that and ends. */
+static int fork_server(void)
+{
+    int fds[2];
+    char ok = 1;
+    pid_t pid;
+
+    if (pipe2(fds, O_CLOEXEC) < 0 || (pid = fork()) < 0) {
+        error_report("Failed to fork: %s", g_strerror(errno));
+        exit(1);
+    }
+    if (pid) {
+        close(fds[1]);
+        exit(RETRY_ON_EINTR(read(fds[0], &ok, 1)) == 1 ? ok : 1);
+    }
+    close(fds[0]);
+    setsid();
+    return fds[1];
+}
+
+int main(int argc, char **argv)
+{
+    NbdArgs args = { .shared = 1 };
+    int ready_fd = -1, status;
+
+    report_set_program(argv[0]);
+    signal(SIGPIPE, SIG_IGN);
+    if (!parse(argc, argv, &args)) {
+        return 1;
+    }
+    if (args.fork) {
+        ready_fd = fork_server();
+    }
+    rcu_register_thread();
+    status = nbd_serve(&args, ready_fd);
+    rcu_unregister_thread();
+    return status;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of qemu-nbd share. */
+#ifndef TOOLS_QEMU_NBD_H
+#define TOOLS_QEMU_NBD_H
+
+#include "block/block-graph.h"
+#include "qapi/qapi-types-sockets.h"
+
+typedef struct NbdArgs {
+    const char *file, *format, *port, *bind, *socket, *name, *description;
+    const char *cache, *aio, *discard, *detect_zeroes, *pid_file;
+    uint64_t offset;
+    uint32_t shared;
+    bool image_opts, read_only, snapshot, persistent, verbose, fork, list,
+        depth;
+} NbdArgs;
+
+/* Both return the exit status. @ready_fd: the parent of --fork, or -1. */
+int nbd_serve(const NbdArgs *a, int ready_fd);
+
+/* -k, or -b and -p; free. */
+SocketAddress *nbd_address(const NbdArgs *a);
+
+#endif

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* qemu-nbd as a server: opens the image, exports it, ends with its clients. */
+#include "util/osdep.h"
+
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+
+#include "block/block-backend.h"
+#include "block/drive-int.h"
+#include "block/export.h"
+#include "qemu-nbd.h"
+#include "qobject/keyval.h"
+#include "util/error.h"
+
+typedef struct Serve {
+    const NbdArgs *args;
+    Loop *loop;
+    BlockGraph *graph;
+    BlockNode *node;
+    char *pid_file; /* written by us */
+} Serve;
+
+/* The image ------------------------------------------------------------------
+ */
+
+static bool add_cache(QDict *d, const char *mode, bool *writeback, Error **errp)
+{
+    bool direct, no_flush;
+    QDict *cache;
+
+    if (!drive_cache_mode(mode, writeback, &direct, &no_flush)) {
+        return error_set(errp, "Invalid cache mode `%s'", mode);
+    }
+    cache = qdict_new();
+    qdict_put_bool(cache, "direct", direct);
+    qdict_put_bool(cache, "no-flush", no_flush);
+    qdict_put(d, "cache", cache);
+    return true;
+}
+
+static bool add_aio(QDict *d, const char *mode, Error **errp)
+{
+    QDict *file = qdict_get_dict(d, "file");
+
+    if (strcmp(mode, "threads") && strcmp(mode, "native") &&
+        strcmp(mode, "io_uring")) {
+        return error_set(errp, "Invalid aio mode '%s'", mode);
+    }
+    if (!file) {
+        file = qdict_new();
+        qdict_put(d, "file", file);
+    }
+    qdict_put_str(file, "aio", mode);
+    return true;
+}
+
+static bool add_discard(QDict *d, const char *mode, Error **errp)
+{
+    bool on = !strcmp(mode, "on") || !strcmp(mode, "unmap");
+
+    if (!on && strcmp(mode, "off") && strcmp(mode, "ignore")) {
+        return error_set(errp, "Invalid discard mode `%s'", mode);
+    }
+    qdict_put_str(d, "discard", on ? "unmap" : "ignore");
+    return true;
+}
+
+static QDict *image_options(const NbdArgs *a, bool *writeback, Error **errp)
+{
+    g_autoptr(QDict) d =
+        a->image_opts ? keyval_parse(a->file, NULL, NULL, errp) : qdict_new();
+
+    *writeback = true;
+    if (!d || (a->cache && !add_cache(d, a->cache, writeback, errp)) ||
+        (a->aio && !add_aio(d, a->aio, errp)) ||
+        (a->discard && !add_discard(d, a->discard, errp))) {
+        return NULL;
+    }
+    if (a->detect_zeroes) {
+        qdict_put_str(d, "detect-zeroes", a->detect_zeroes);
+    }
+    if (!qdict_has(d, "read-only")) {
+        qdict_put_str(d, "read-only", a->read_only ? "on" : "off");
+    }
+    return g_steal_pointer(&d);
+}
+
+static void warn_probed(const NbdArgs *a)
+{
+    fprintf(stderr,
+            "WARNING: Image format was not specified for '%s' and probing "
+            "guessed raw.\n"
+            "         Automatically detecting the format is dangerous for raw "
+            "images, write operations on block 0 will be restricted.\n"
+            "         Specify the 'raw' format explicitly to remove the "
+            "restrictions.\n",
+            a->file);
+}
+
+/* -o: a node that shows what is behind the offset. */
+static BlockNode *add_offset(BlockGraph *g, BlockNode *n, uint64_t offset,
+                             Error **errp)
+{
+    g_autoptr(QDict) d = qdict_new();
+    BlockNode *top;
+
+    if (offset >= node_length(n)) {
+        error_set(errp,
+                  "Offset (%" PRIu64 ") has to be smaller than the image "
+                  "size (%" PRId64 ")",
+                  offset, node_length(n));
+        node_unref(n);
+        return NULL;
+    }
+    qdict_put_str(d, "file", n->name);
+    qdict_put_int(d, "offset", offset);
+    qdict_put_bool(d, "read-only", n->read_only);
+    if (n->flags.unmap) {
+        qdict_put_str(d, "discard", "unmap");
+    }
+    top = block_open_filename(g, NULL, "raw", d, NULL, errp);
+    node_unref(n);
+    return top;
+}
+
+static BlockNode *open_image(Serve *s, bool *writeback, Error **errp)
+{
+    const NbdArgs *a = s->args;
+    g_autoptr(QDict) d = image_options(a, writeback, errp);
+    DriveLayers layers = { .snapshot = a->snapshot };
+    BlockNode *n;
+
+    if (!d) {
+        return NULL;
+    }
+    if (a->snapshot) {
+        drive_prepare_layers(d, &layers);
+    }
+    n = block_open_filename(s->graph, a->image_opts ? NULL : a->file, a->format,
+                            d, NULL, errp);
+    if (!n) {
+        error_prefix(errp, "Failed to blk_new_open '%s'", a->file);
+        return NULL;
+    }
+    if (n->probed && !strcmp(n->drv->name, "raw") && !a->image_opts) {
+        warn_probed(a);
+    }
+    if (a->snapshot) {
+        n = drive_add_layers(s->graph, n, &layers, errp);
+    }
+    return n && a->offset ? add_offset(s->graph, n, a->offset, errp) : n;
+}
+
+/* The server -----------------------------------------------------------------
+ */
+
+/* A listening socket that systemd passes (sd_listen_fds(3)), or -1. */
+static int activation_fd(bool *given, Error **errp)
+{
+    const char *pid = g_getenv("LISTEN_PID"), *fds = g_getenv("LISTEN_FDS");
+
+    *given = pid && fds && g_ascii_strtoull(pid, NULL, 10) == getpid();
+    if (!*given) {
+        return -1;
+    }
+    g_unsetenv("LISTEN_PID");
+    if (strcmp(fds, "1")) {
+        error_set(errp, "qemu-nbd does not support socket activation with "
+                        "LISTEN_FDS > 1");
+        return -1;
+    }
+    fcntl(3, F_SETFD, FD_CLOEXEC);
+    return 3;
+}
+
+static bool start_server(Serve *s, Error **errp)
+{
+    const NbdArgs *a = s->args;
+    g_autoptr(SocketAddress) addr = nbd_address(a);
+    bool activated;
+    int fd = activation_fd(&activated, errp);
+
+    if (!activated) {
+        return nbd_server_start(s->graph, addr, NULL, a->shared, errp);
+    }
+    if (fd < 0) {
+        return false;
+    }
+    if (a->socket || a->bind || a->port) {
+        return error_set(errp, "Socket activation cannot be combined with an "
+                               "address");
+    }
+    return nbd_server_start_fd(s->graph, fd, a->shared, errp);
+}
+
+static bool start(Serve *s, Error **errp)
+{
+    const NbdArgs *a = s->args;
+    BlockExportOptions o = {
+        .type = BLOCK_EXPORT_TYPE_NBD,
+        .id = (char *)"qemu-nbd-export",
+        .has_writethrough = true,
+        .has_writable = true,
+        .u.nbd = {
+            .name = (char *)(a->name ? a->name : ""),
+            .description = (char *)a->description,
+            .has_allocation_depth = true,
+            .allocation_depth = a->depth,
+        },
+    };
+    bool writeback;
+
+    s->node = open_image(s, &writeback, errp);
+    if (!s->node || !start_server(s, errp)) {
+        return false;
+    }
+    o.node_name = s->node->name;
+    o.writethrough = !writeback;
+    o.writable = !a->read_only && !s->node->read_only;
+    return block_export_add(s->graph, &o, NULL, errp);
+}
+
+static void client_left(void *opaque, unsigned clients)
+{
+    Serve *s = opaque;
+
+    if (!clients && !s->args->persistent) {
+        loop_stop(s->loop);
+    }
+}
+
+static void signalled(void *opaque, unsigned events)
+{
+    Serve *s = opaque;
+
+    loop_stop(s->loop);
+}
+
+static bool write_pid_file(Serve *s, Error **errp)
+{
+    const char *path = s->args->pid_file;
+    g_autofree char *text = g_strdup_printf("%d\n", getpid());
+    autofd int fd = open(path, O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0644);
+
+    if (fd < 0 || write(fd, text, strlen(text)) < 0) {
+        return error_errno(errp, errno, "Cannot write pid file %s", path);
+    }
+    s->pid_file = g_strdup(path);
+    return true;
+}
+
+/* Tell the parent; nothing goes to the terminal any more. */
+static void go_background(int ready_fd)
+{
+    autofd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    char ok = 0;
+
+    if (null >= 0) {
+        dup2(null, STDIN_FILENO);
+        dup2(null, STDOUT_FILENO);
+        dup2(null, STDERR_FILENO);
+    }
+    if (write(ready_fd, &ok, 1) < 0) {
+        /* nobody waits: nobody needs to know */
+    }
+    close(ready_fd);
+}
+
+static bool run(Serve *s, int ready_fd, int signal_fd, Error **errp)
+{
+    LoopFd *watch;
+
+    if (!start(s, errp) || (s->args->pid_file && !write_pid_file(s, errp))) {
+        return false;
+    }
+    nbd_server_on_disconnect(s->graph, client_left, s);
+    watch = loop_fd_add(s->loop, signal_fd, LOOP_IN, signalled, s);
+    if (s->args->verbose) {
+        fprintf(stderr, "qemu-nbd: serving '%s'\n", s->args->file);
+    }
+    if (ready_fd >= 0) {
+        go_background(ready_fd);
+    }
+    loop_run(s->loop);
+    nbd_server_on_disconnect(s->graph, NULL, NULL);
+    loop_fd_del(watch);
+    return true;
+}
+
+static int make_signal_fd(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+int nbd_serve(const NbdArgs *a, int ready_fd)
+{
+    Serve s = { .args = a };
+    Error *err = NULL;
+    autofd int signal_fd = -1;
+    bool ok = false;
+
+    s.loop = loop_new("main", &err);
+    if (s.loop) {
+        loop_set_current(s.loop);
+        signal_fd = make_signal_fd();
+        s.graph = block_graph_new(s.loop);
+        ok = run(&s, ready_fd, signal_fd, &err);
+        block_exports_close(s.graph);
+        node_unref(s.node);
+        block_graph_free(s.graph);
+        loop_free(s.loop);
+    }
+    if (s.pid_file) {
+        unlink(s.pid_file);
+        g_free(s.pid_file);
+    }
+    if (!ok) {
+        error_report_err(err);
+    }
+    return !ok;
+}
