@@ -515,6 +515,16 @@ static bool options_add_file(QDict *top, const char *filename, Error **errp)
     return true;
 }
 
+/* "file.filename=X" without a driver: a file of that name. */
+static void imply_file_driver(QDict *top)
+{
+    QDict *file = qdict_get_dict(top, "file");
+
+    if (file && qdict_has(file, "filename") && !qdict_has(file, "driver")) {
+        qdict_put_str(file, "driver", "file");
+    }
+}
+
 BlockNode *block_open_filename(BlockGraph *g, const char *filename,
                                const char *format, const QDict *options,
                                const BlockOpenFlags *inherit, Error **errp)
@@ -533,6 +543,7 @@ BlockNode *block_open_filename(BlockGraph *g, const char *filename,
     if (filename && !options_add_file(top, filename, errp)) {
         return NULL;
     }
+    imply_file_driver(top);
     if (!qdict_has(top, "driver")) {
         if (!qdict_has(top, "file")) {
             error_set(errp, "Must specify either a file name or a driver");

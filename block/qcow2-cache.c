@@ -329,18 +329,23 @@ void qc_cache_depend_on_data(QcCache *c)
     c->depends_on_data = true;
 }
 
+static void forget_locked(QcCache *c, QcTable *t)
+{
+    c->n_dirty -= t->dirty;
+    t->dirty = false;
+    if (!t->refs) {
+        unhash(c, t);
+    }
+}
+
 void qc_cache_forget(QcCache *c, uint64_t offset, uint64_t bytes)
 {
     mutex_lock(&c->lock);
-    for (unsigned i = 0; i < c->n; i++) {
-        QcTable *t = &c->tables[i];
+    for (uint64_t at = offset; at < offset + bytes; at += c->entry_size) {
+        QcTable *t = at ? find_locked(c, at) : NULL;
 
-        if (t->offset && t->offset >= offset && t->offset - offset < bytes) {
-            c->n_dirty -= t->dirty;
-            t->dirty = false;
-            if (!t->refs) {
-                unhash(c, t);
-            }
+        if (t) {
+            forget_locked(c, t);
         }
     }
     mutex_unlock(&c->lock);

@@ -1,56 +1,48 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Counting all references of a qcow2 image and comparing with its refcounts;
- * repairing those. s->lock is held; no requests are under way.
+ * Checking a qcow2 image: counts all references to clusters; qcow2-compare.c
+ * holds them against the refcounts. s->lock is held; no requests are under way.
+ * Spec: the qcow2 specification; messages and totals as "qemu-img check" of 7.2
+ * has them.
  */
 #include "util/osdep.h"
 
-#include "block/qcow2.h"
+#include "block/qcow2-check.h"
 #include "util/error.h"
 
-typedef struct Count {
-    QcowState *s;
-    uint32_t *refs;
-    uint64_t n, cap;
-    QcCheck *result;
-    bool unknown; /* something has references that we do not count */
-} Count;
+#define L1_RESERVED       UINT64_C(0x7f000000000001ff)
+#define L2_RESERVED       UINT64_C(0x3f000000000001fe)
+#define REFTABLE_RESERVED UINT64_C(0x1ff)
 
-static bool count_reserve(Count *c, uint64_t n)
+void qc_check_say(const QcCount *c, const char *fmt, ...)
 {
-    uint32_t *refs;
-    uint64_t cap;
+    g_autofree char *text = NULL;
+    va_list ap;
 
-    if (n <= c->n) {
-        return true;
+    if (c->result->say) {
+        va_start(ap, fmt);
+        text = g_strdup_vprintf(fmt, ap);
+        va_end(ap);
+        c->result->say(text);
     }
-    if (n > c->cap) {
-        cap = MAX(n, c->cap + c->cap / 2);
-        refs = g_try_realloc_n(c->refs, cap, sizeof(*refs));
-        if (!refs) {
-            return false;
-        }
-        memset(refs + c->cap, 0, (cap - c->cap) * sizeof(*refs));
-        c->refs = refs;
-        c->cap = cap;
-    }
-    c->n = n;
-    return true;
 }
 
 /* One more reference to each cluster of the range. */
-static void count_range(Count *c, uint64_t offset, uint64_t bytes)
+static void count_range(QcCount *c, uint64_t offset, uint64_t bytes)
 {
-    /* What is used exists, but for the rest of the last cluster. */
-    uint64_t end = DIV_ROUND_UP((uint64_t)node_length(c->s->n->file->node),
-                                (uint64_t)c->s->cluster_size);
-    uint64_t first = offset >> c->s->cluster_bits, last;
+    QcowState *s = c->s;
+    uint64_t first = offset >> s->cluster_bits, last;
 
     if (!bytes) {
         return;
     }
-    last = (offset + bytes - 1) >> c->s->cluster_bits;
-    if (last < first || last >= end || !count_reserve(c, last + 1)) {
+    last = (offset + bytes - 1) >> s->cluster_bits;
+    if (last < first || last >= c->clusters) {
+        qc_check_say(c,
+                     "ERROR: counting reference for region exceeding the end "
+                     "of the file by one cluster or more: offset 0x%" PRIx64
+                     " size 0x%" PRIx64,
+                     offset, bytes);
         c->result->corruptions++;
         return;
     }
@@ -59,66 +51,136 @@ static void count_range(Count *c, uint64_t offset, uint64_t bytes)
     }
 }
 
-static void count_entry(Count *c, uint64_t entry)
-{
-    QcowState *s = c->s;
-    uint64_t offset, bytes;
+/* Tables
+ * ---------------------------------------------------------------------------
+ */
 
-    switch (qc_entry_type(s, entry)) {
-    case QC_TYPE_COMPRESSED:
-        bytes = qc_compressed_extent(s, entry, &offset);
-        count_range(c, offset, bytes);
+static void count_compressed(QcCount *c, uint64_t entry)
+{
+    uint64_t offset, bytes = qc_compressed_extent(c->s, entry, &offset);
+
+    if (entry & QC_COPIED) {
+        qc_check_say(c,
+                     "ERROR: coffset=0x%" PRIx64 ": copied flag must never be "
+                     "set for compressed clusters",
+                     offset);
+        c->result->corruptions++;
+    }
+    count_range(c, offset, bytes);
+}
+
+static void count_data(QcCount *c, uint64_t entry)
+{
+    uint64_t offset = entry & QC_OFFSET_MASK;
+
+    if (offset & (c->s->cluster_size - 1)) {
+        qc_check_say(c,
+                     "ERROR offset=%" PRIx64 ": Data cluster is not properly "
+                     "aligned; L2 entry corrupted.",
+                     offset);
+        c->result->corruptions++;
+    }
+    count_range(c, offset, c->s->cluster_size);
+}
+
+/* What check tells of the guest's data, beyond right and wrong. */
+static void count_fragments(QcCount *c, QcType type, uint64_t entry)
+{
+    uint64_t offset = entry & QC_OFFSET_MASK;
+
+    c->result->allocated_clusters++;
+    if (type == QC_TYPE_COMPRESSED) {
         c->result->compressed_clusters++;
-        c->result->allocated_clusters++;
-        break;
-    case QC_TYPE_NORMAL:
-    case QC_TYPE_ZERO_ALLOC:
-        offset = entry & QC_OFFSET_MASK;
-        if (offset & (s->cluster_size - 1)) {
-            c->result->corruptions++;
-            break;
-        }
-        count_range(c, offset, s->cluster_size);
-        c->result->allocated_clusters++;
-        break;
-    default:
-        break;
+        c->result->fragmented_clusters++;
+        return;
+    }
+    if (c->next_data && offset != c->next_data) {
+        c->result->fragmented_clusters++;
+    }
+    c->next_data = offset + c->s->cluster_size;
+}
+
+static void count_entry(QcCount *c, uint64_t entry, bool active)
+{
+    QcType type = qc_entry_type(c->s, entry);
+    uint64_t reserved =
+        c->s->h.version < 3 ? L2_RESERVED | QC_ZERO : L2_RESERVED;
+
+    if (type != QC_TYPE_COMPRESSED && (entry & reserved)) {
+        qc_check_say(c,
+                     "ERROR found l2 entry with reserved bits set: %" PRIx64,
+                     entry);
+        c->result->corruptions++;
+    }
+    if (type == QC_TYPE_UNALLOCATED || type == QC_TYPE_ZERO) {
+        return;
+    }
+    if (type == QC_TYPE_COMPRESSED) {
+        count_compressed(c, entry);
+    } else {
+        count_data(c, entry);
+    }
+    if (active) {
+        count_fragments(c, type, entry);
     }
 }
 
-static int coroutine_fn count_l2(Count *c, uint64_t offset, uint64_t *buf)
+static int coroutine_fn count_l2(QcCount *c, uint64_t offset, uint64_t *buf,
+                                 bool active)
 {
     QcowState *s = c->s;
     int ret;
 
-    if (offset & (s->cluster_size - 1)) {
-        c->result->corruptions++;
+    count_range(c, offset, s->cluster_size);
+    if (offset >> s->cluster_bits < c->clusters &&
+        c->refs[offset >> s->cluster_bits] > s->h.nb_snapshots + 1) {
+        /* No image has that: going through it again and again would take
+         * for ever. Its count is wrong in any case. */
         return 0;
     }
-    count_range(c, offset, s->cluster_size);
+    if (offset & (s->cluster_size - 1)) {
+        qc_check_say(c,
+                     "ERROR l2_offset=%" PRIx64 ": Table is not cluster "
+                     "aligned; L1 entry corrupted",
+                     offset);
+        c->result->corruptions++;
+    }
     ret = node_pread(s->n->file->node, offset, s->cluster_size, buf);
     if (ret < 0) {
+        qc_check_say(c, "ERROR: I/O error in check_refcounts_l2");
+        c->result->check_errors++;
         return ret;
     }
+    c->next_data = 0;
     for (unsigned i = 0; i < BIT(s->l2_bits); i++) {
-        count_entry(c, be64toh(buf[i]));
+        if (buf[i]) {
+            count_entry(c, be64toh(buf[i]), active);
+        }
     }
     return 0;
 }
 
 /* @l1 in host byte order. */
-static int coroutine_fn count_l1(Count *c, uint64_t offset, const uint64_t *l1,
-                                 uint32_t size)
+static int coroutine_fn count_l1(QcCount *c, uint64_t offset,
+                                 const uint64_t *l1, uint32_t size, bool active)
 {
     g_autofree uint64_t *buf = g_try_malloc(c->s->cluster_size);
     int ret = buf ? 0 : -ENOMEM;
 
     count_range(c, offset, (uint64_t)size * 8);
     for (uint32_t i = 0; i < size && ret >= 0; i++) {
-        uint64_t l2 = l1[i] & QC_OFFSET_MASK;
-
-        if (l2) {
-            ret = count_l2(c, l2, buf);
+        if (!l1[i]) {
+            continue;
+        }
+        if (l1[i] & L1_RESERVED) {
+            qc_check_say(c,
+                         "ERROR found L1 entry with reserved bits set: "
+                         "%" PRIx64,
+                         l1[i]);
+            c->result->corruptions++;
+        }
+        if (l1[i] & QC_OFFSET_MASK) {
+            ret = count_l2(c, l1[i] & QC_OFFSET_MASK, buf, active);
         }
     }
     return ret;
@@ -127,162 +189,226 @@ static int coroutine_fn count_l1(Count *c, uint64_t offset, const uint64_t *l1,
 /* Snapshots
  * ------------------------------------------------------------------------- */
 
-typedef struct __attribute__((packed)) RawSnapshot {
-    uint64_t l1_offset;
-    uint32_t l1_size;
-    uint16_t id_size, name_size;
-    uint32_t date_sec, date_nsec;
-    uint64_t vm_clock;
-    uint32_t vm_state_size, extra_size;
-} RawSnapshot;
-
-static int coroutine_fn count_snapshot_l1(Count *c, uint64_t offset,
-                                          uint32_t size)
+static int coroutine_fn count_snapshot(QcCount *c, const QcSnapshot *sn)
 {
+    QcowState *s = c->s;
     g_autofree uint64_t *l1 = NULL;
     int ret;
 
-    if ((uint64_t)size * 8 > QC_MAX_L1_BYTES ||
-        (offset & (c->s->cluster_size - 1))) {
-        c->result->corruptions++;
+    uint64_t cluster = sn->l1_offset >> s->cluster_bits;
+
+    if (!sn->l1_size) {
         return 0;
     }
-    l1 = g_try_new(uint64_t, MAX(size, 1));
-    ret = l1 ? node_pread(c->s->n->file->node, offset, (int64_t)size * 8, l1)
+    if ((uint64_t)sn->l1_size * 8 > QC_MAX_L1_BYTES ||
+        sn->l1_offset > QC_MAX_HOST_OFFSET ||
+        (sn->l1_offset & (s->cluster_size - 1))) {
+        qc_check_say(c,
+                     "ERROR snapshot %s (%s) l1_offset=%#" PRIx64 ": L1 table "
+                     "is not cluster aligned; snapshot table entry corrupted",
+                     sn->id, sn->name, sn->l1_offset);
+        c->result->corruptions++;
+        c->unknown = true;
+        return 0;
+    }
+    if (cluster < c->clusters && c->refs[cluster]) {
+        /* The table of something else: no way to tell what it means. */
+        count_range(c, sn->l1_offset, (uint64_t)sn->l1_size * 8);
+        c->unknown = true;
+        return 0;
+    }
+    l1 = g_try_new(uint64_t, MAX(sn->l1_size, 1));
+    ret = l1 ? node_pread(s->n->file->node, sn->l1_offset,
+                          (int64_t)sn->l1_size * 8, l1)
              : -ENOMEM;
     if (ret < 0) {
         return ret;
     }
-    for (uint32_t i = 0; i < size; i++) {
+    for (uint32_t i = 0; i < sn->l1_size; i++) {
         l1[i] = be64toh(l1[i]);
     }
-    return count_l1(c, offset, l1, size);
+    return count_l1(c, sn->l1_offset, l1, sn->l1_size, false);
 }
 
-static int coroutine_fn count_snapshots(Count *c)
+static int coroutine_fn count_snapshots(QcCount *c)
 {
     QcowState *s = c->s;
-    uint64_t at = s->h.snapshots_offset;
+    autoerr Error *err = NULL;
+    g_autoptr(GPtrArray) list = qc_snapshots_read(s, &err);
+    uint64_t bytes = 0;
+    int ret = 0;
 
-    for (uint32_t i = 0; i < s->h.nb_snapshots; i++) {
-        RawSnapshot raw;
-        int ret = node_pread(s->n->file->node, at, sizeof(raw), &raw);
+    if (!list) {
+        qc_check_say(c, "ERROR failed to read the snapshot table: %s",
+                     error_text(err));
+        c->result->corruptions++;
+        c->unknown = true;
+        return 0;
+    }
+    for (guint i = 0; i < list->len && ret >= 0; i++) {
+        const QcSnapshot *sn = list->pdata[i];
 
-        if (ret >= 0) {
-            ret = count_snapshot_l1(c, be64toh(raw.l1_offset),
-                                    be32toh(raw.l1_size));
+        if (s->h.version >= 3 && sn->extra_size < QC_SNAPSHOT_EXTRA_MIN) {
+            qc_check_say(c, "%s snapshot table entry %u is incomplete",
+                         qc_check_verb(c, BLOCK_FIX_ERRORS), i);
+            c->complete = c->fix & BLOCK_FIX_ERRORS;
+            *(c->complete ? &c->result->corruptions_fixed
+                          : &c->result->corruptions) += 1;
         }
-        if (ret < 0) {
-            return ret;
-        }
-        at += ALIGN_UP(sizeof(raw) + be32toh(raw.extra_size) +
-                           be16toh(raw.id_size) + be16toh(raw.name_size),
-                       8);
-        if (at - s->h.snapshots_offset > 64 * MiB) {
-            c->result->corruptions++;
-            break;
+        bytes += sn->bytes;
+        ret = count_snapshot(c, sn);
+    }
+    count_range(c, s->h.snapshots_offset, bytes);
+    return ret;
+}
+
+/* Refcount structures
+ * --------------------------------------------------------------- */
+
+/* An entry of the table that cannot be used: repairing does without it. */
+static void drop_block(QcCount *c, uint32_t i, uint64_t *raw)
+{
+    c->result->corruptions++;
+    c->rebuild = true;
+    if (c->fix & BLOCK_FIX_ERRORS) {
+        c->s->reftable[i] = 0;
+        *raw = 0;
+        c->result->corruptions_fixed++;
+        c->result->corruptions--;
+    }
+}
+
+static void count_block(QcCount *c, uint32_t i, uint64_t *raw)
+{
+    QcowState *s = c->s;
+    uint64_t entry = be64toh(*raw), block = entry & ~REFTABLE_RESERVED;
+    uint64_t cluster = block >> s->cluster_bits;
+
+    if (entry & REFTABLE_RESERVED) {
+        qc_check_say(c, "ERROR refcount table entry %u has reserved bits set",
+                     i);
+        drop_block(c, i, raw);
+    } else if (block & (s->cluster_size - 1)) {
+        qc_check_say(c,
+                     "ERROR refcount block %u is not cluster aligned; refcount "
+                     "table entry corrupted",
+                     i);
+        drop_block(c, i, raw);
+    } else if (block && cluster >= c->clusters) {
+        qc_check_say(c, "%s refcount block %u is outside image",
+                     qc_check_verb(c, BLOCK_FIX_ERRORS), i);
+        drop_block(c, i, raw);
+    } else if (block) {
+        count_range(c, block, s->cluster_size);
+        if (c->refs[cluster] != 1) {
+            qc_check_say(c, "ERROR refcount block %u refcount=%" PRIu32, i,
+                         c->refs[cluster]);
+            drop_block(c, i, raw);
+            c->refs[cluster] -= !*raw;
         }
     }
-    count_range(c, s->h.snapshots_offset, at - s->h.snapshots_offset);
-    return 0;
+}
+
+static int coroutine_fn count_refcounts(QcCount *c)
+{
+    QcowState *s = c->s;
+    BlockNode *file = s->n->file->node;
+    uint64_t bytes = (uint64_t)s->reftable_size * 8;
+    g_autofree uint64_t *raw = g_try_malloc(bytes);
+    int64_t fixed = c->result->corruptions_fixed;
+    int ret;
+
+    count_range(c, s->h.reftable_offset, bytes);
+    if (!raw) {
+        return -ENOMEM;
+    }
+    /* Once more, with the bits that the copy in memory does not have. */
+    ret = node_pread(file, s->h.reftable_offset, bytes, raw);
+    for (uint32_t i = 0; i < s->reftable_size && ret >= 0; i++) {
+        if (raw[i]) {
+            count_block(c, i, &raw[i]);
+        }
+    }
+    if (ret >= 0 && fixed != c->result->corruptions_fixed) {
+        qc_check_say(c, "Rebuilding refcount structure");
+        ret = node_pwrite(file, s->h.reftable_offset, bytes, raw, 0);
+    }
+    return ret;
 }
 
 /* Everything
  * -------------------------------------------------------------------------- */
 
-static int coroutine_fn count_all(Count *c)
+static int coroutine_fn count_all(QcCount *c)
 {
     QcowState *s = c->s;
     int ret;
 
     count_range(c, 0, s->cluster_size);
-    ret = count_l1(c, s->h.l1_offset, s->l1, s->h.l1_size);
+    ret = count_l1(c, s->h.l1_offset, s->l1, s->h.l1_size, true);
     if (ret >= 0 && s->h.nb_snapshots) {
         ret = count_snapshots(c);
     }
-    count_range(c, s->h.reftable_offset,
-                (uint64_t)s->h.reftable_clusters << s->cluster_bits);
-    for (uint32_t i = 0; i < s->reftable_size; i++) {
-        uint64_t block = s->reftable[i];
-
-        if (block & (s->cluster_size - 1)) {
-            c->result->corruptions++;
-        } else if (block) {
-            count_range(c, block, s->cluster_size);
-        }
+    if (ret >= 0) {
+        ret = count_refcounts(c);
     }
     /* Bitmaps and other guests of the image that we do not know. */
-    c->unknown = s->extensions->len > 0;
+    c->unknown = c->unknown || s->extensions->len > 0;
     return ret;
 }
 
-/* One cluster: too low a count is corruption, too high a one a leak. */
-static int coroutine_fn compare_one(Count *c, uint64_t i, bool leaks, bool fix)
+/* Write the table of snapshots with all that version 3 wants in it. */
+static int coroutine_fn complete_snapshots(QcowState *s)
+{
+    autoerr Error *err = NULL;
+    g_autoptr(GPtrArray) list = qc_snapshots_read(s, &err);
+
+    return list ? qc_snapshots_write(s, list) : -EIO;
+}
+
+static int coroutine_fn check(QcCount *c)
 {
     QcowState *s = c->s;
-    uint64_t have, want = i < c->n ? c->refs[i] : 0;
-    int ret = qc_refcount_get(s, i, &have);
-    bool low = have < want;
+    int ret = qc_cache_flush(s->l2c);
 
-    if (ret < 0 || have == want || low == leaks) {
-        return ret;
-    }
-    *(leaks ? &c->result->leaks : &c->result->corruptions) += 1;
-    if (!fix) {
-        return 0;
-    }
-    ret = qc_refcount_set(s, i, want);
     if (ret >= 0) {
-        *(leaks ? &c->result->leaks_fixed : &c->result->corruptions_fixed) += 1;
+        ret = qc_cache_flush(s->rbc);
+    }
+    c->clusters = DIV_ROUND_UP((uint64_t)node_length(s->n->file->node),
+                               (uint64_t)s->cluster_size);
+    c->refs = g_try_new0(uint32_t, c->clusters);
+    c->one = g_try_new0(uint64_t, DIV_ROUND_UP(c->clusters, 64));
+    if (ret >= 0) {
+        ret = c->refs && c->one ? count_all(c) : -ENOMEM;
+    }
+    if (ret >= 0) {
+        ret = qc_check_compare(c);
+    }
+    if (ret >= 0 && !c->result->check_errors) {
+        ret = qc_check_copied(c);
+    }
+    if (ret >= 0 && c->complete) {
+        ret = complete_snapshots(s);
+    }
+    if (ret >= 0 && c->fix) {
+        ret = qc_cache_flush(s->rbc);
+    }
+    if (ret >= 0 && c->fix) {
+        ret = node_flush(s->n->file->node);
     }
     return ret;
 }
 
-static int coroutine_fn compare_all(Count *c, bool fix)
-{
-    QcowState *s = c->s;
-    uint64_t end = DIV_ROUND_UP((uint64_t)node_length(s->n->file->node),
-                                (uint64_t)s->cluster_size);
-    int ret = 0;
-
-    end = MAX(end, c->n);
-    if (fix) {
-        /* New refcount blocks go where nothing can be. */
-        s->free_index = end;
-    }
-    /* Low counts first: afterwards what counts as free is free. */
-    for (uint64_t i = 0; i < end && ret >= 0; i++) {
-        ret = compare_one(c, i, false, fix);
-    }
-    for (uint64_t i = 0; i < end && ret >= 0; i++) {
-        ret = compare_one(c, i, true, fix && !c->unknown);
-    }
-    s->free_index = 0;
-    c->result->image_end = c->n << s->cluster_bits;
-    return ret;
-}
-
-bool coroutine_fn qc_check(QcowState *s, bool fix, QcCheck *result,
+bool coroutine_fn qc_check(QcowState *s, unsigned fix, BlockCheck *result,
                            Error **errp)
 {
-    Count c = { .s = s, .result = result };
+    QcCount c = { .s = s, .result = result, .fix = fix };
     int ret;
 
-    memset(result, 0, sizeof(*result));
+    *result = (BlockCheck){ .say = result->say };
     result->total_clusters = DIV_ROUND_UP(s->h.size, (uint64_t)s->cluster_size);
-    ret = qc_cache_flush(s->l2c);
-    if (ret >= 0) {
-        ret = qc_cache_flush(s->rbc);
-    }
-    if (ret >= 0) {
-        ret = count_all(&c);
-    }
-    if (ret >= 0) {
-        ret = compare_all(&c, fix);
-    }
-    if (ret >= 0 && fix) {
-        ret = qc_cache_flush(s->rbc);
-    }
+    ret = check(&c);
     g_free(c.refs);
-    return ret >= 0 || error_errno(errp, -ret, "Could not check the image");
+    g_free(c.one);
+    return ret >= 0 || error_errno(errp, -ret, "Check failed");
 }

@@ -138,8 +138,7 @@ int coroutine_fn qc_map(QcowState *s, int64_t offset, int64_t bytes,
 /* Changing L2 tables
  * ------------------------------------------------------------ */
 
-static int coroutine_fn l1_write_entry(QcowState *s, uint64_t index,
-                                       uint64_t entry)
+int coroutine_fn qc_l1_write_entry(QcowState *s, uint64_t index, uint64_t entry)
 {
     uint64_t raw = htobe64(entry);
     int ret;
@@ -211,7 +210,7 @@ static int coroutine_fn l2_new(QcowState *s, uint64_t index)
         ret = node_flush(s->n->file->node);
     }
     if (ret >= 0) {
-        ret = l1_write_entry(s, index, offset | QC_COPIED);
+        ret = qc_l1_write_entry(s, index, offset | QC_COPIED);
     }
     if (ret < 0) {
         qc_free(s, offset, s->cluster_size, false);

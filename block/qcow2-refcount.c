@@ -104,7 +104,7 @@ bool coroutine_fn qc_reftable_read(QcowState *s, Error **errp)
 }
 
 /* The block at table entry @index; *t NULL when there is none. */
-static int coroutine_fn refblock_get(QcowState *s, uint64_t index, QcTable **t)
+int coroutine_fn qc_refblock_get(QcowState *s, uint64_t index, QcTable **t)
 {
     uint64_t entry;
 
@@ -130,7 +130,7 @@ int coroutine_fn qc_refcount_get(QcowState *s, uint64_t cluster,
 {
     uint64_t mask = BIT(s->refblock_bits) - 1;
     QcTable *t;
-    int ret = refblock_get(s, cluster >> s->refblock_bits, &t);
+    int ret = qc_refblock_get(s, cluster >> s->refblock_bits, &t);
 
     *count = 0;
     if (ret >= 0 && t) {
@@ -157,7 +157,7 @@ static int64_t coroutine_fn find_free(QcowState *s, uint64_t n, bool exact,
     while (run < n) {
         uint64_t index = i & (per_block - 1);
         QcTable *t;
-        int ret = refblock_get(s, i >> s->refblock_bits, &t);
+        int ret = qc_refblock_get(s, i >> s->refblock_bits, &t);
 
         if (ret < 0) {
             return ret;
@@ -380,7 +380,7 @@ static int coroutine_fn refblock_for_change(QcowState *s, uint64_t cluster,
     uint64_t index = cluster >> s->refblock_bits;
 
     for (;;) {
-        int ret = refblock_get(s, index, t);
+        int ret = qc_refblock_get(s, index, t);
 
         if (ret < 0 || *t) {
             return ret;

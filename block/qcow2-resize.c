@@ -6,7 +6,7 @@
 #include "qapi/qapi-types-block-core.h"
 #include "util/error.h"
 
-static int coroutine_fn write_size(QcowState *s, uint64_t size)
+int coroutine_fn qc_size_write(QcowState *s, uint64_t size)
 {
     uint64_t raw = htobe64(size);
     int ret = node_pwrite(s->n->file->node, 24, 8, &raw, 0);
@@ -52,7 +52,7 @@ static int coroutine_fn write_l1(QcowState *s, const uint64_t *l1,
     return ret < 0 ? ret : node_flush(s->n->file->node);
 }
 
-static int coroutine_fn grow_l1(QcowState *s, uint64_t need)
+int coroutine_fn qc_l1_grow(QcowState *s, uint64_t need)
 {
     int64_t bytes = ALIGN_UP(need * 8, (uint64_t)s->cluster_size), got;
     uint64_t old_offset = s->h.l1_offset, old_bytes = s->h.l1_size * 8;
@@ -96,7 +96,7 @@ static int coroutine_fn grow(QcowState *s, uint64_t size)
 
     co_mutex_lock(&s->lock);
     if (need > s->h.l1_size) {
-        ret = grow_l1(s, need);
+        ret = qc_l1_grow(s, need);
     }
     co_mutex_unlock(&s->lock);
     return ret;
@@ -144,7 +144,7 @@ bool coroutine_fn qc_truncate(BlockNode *n, int64_t size, bool exact,
     if (size < old) {
         ret = shrink(n, old, size);
         if (ret >= 0) {
-            ret = write_size(s, size);
+            ret = qc_size_write(s, size);
         }
     } else {
         ret = grow(s, size);
@@ -156,7 +156,7 @@ bool coroutine_fn qc_truncate(BlockNode *n, int64_t size, bool exact,
             ret = node_flush(n);
         }
         if (ret >= 0) {
-            ret = write_size(s, size);
+            ret = qc_size_write(s, size);
         }
     }
     if (ret < 0) {

@@ -41,6 +41,7 @@ typedef enum ClearMode {
     CLEAR_ZERO,       /* reads as zeroes; keeps the cluster */
     CLEAR_ZERO_UNMAP, /* reads as zeroes; frees the cluster */
     CLEAR_ZERO_NEW,   /* reads as zeroes where there was nothing */
+    CLEAR_EMPTY,      /* the backing file shows; frees the cluster */
 } ClearMode;
 
 /* What an L2 entry becomes. *gone: its cluster is to be freed. */
@@ -53,6 +54,10 @@ static uint64_t cleared_entry(const QcowState *s, uint64_t entry,
     bool need_zero = s->n->backing || mode != CLEAR_DISCARD;
 
     *gone = false;
+    if (mode == CLEAR_EMPTY) {
+        *gone = has_cluster;
+        return 0;
+    }
     if (mode == CLEAR_ZERO_NEW && type != QC_TYPE_UNALLOCATED) {
         return entry;
     }
@@ -94,7 +99,7 @@ static int64_t coroutine_fn clear_slice(QcowState *s, int64_t offset,
     }
     /* A range without an L2 table needs none for staying as it is. */
     if (map.type == QC_TYPE_UNALLOCATED &&
-        (mode == CLEAR_DISCARD || !s->n->backing)) {
+        (mode == CLEAR_DISCARD || mode == CLEAR_EMPTY || !s->n->backing)) {
         return map.bytes;
     }
     ret = qc_l2_for_write(s, offset, &t, &index);
@@ -218,4 +223,15 @@ int coroutine_fn qc_pdiscard(BlockNode *n, int64_t offset, int64_t bytes)
     }
     return clear_clusters(s, offset, ALIGN_UP(bytes, s->cluster_size),
                           CLEAR_DISCARD, s->discard_request);
+}
+
+int coroutine_fn qc_make_empty(BlockNode *n)
+{
+    QcowState *s = n->state;
+
+    if (__atomic_load_n(&s->corrupt, __ATOMIC_RELAXED)) {
+        return -EIO;
+    }
+    return clear_clusters(s, 0, ALIGN_UP((int64_t)s->h.size, s->cluster_size),
+                          CLEAR_EMPTY, s->discard_request);
 }

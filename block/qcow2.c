@@ -36,7 +36,8 @@ static bool coroutine_fn read_l1(QcowState *s, Error **errp)
 
 static bool check_state(const QcowState *s, bool read_only, Error **errp)
 {
-    if ((s->h.incompat & QC_INCOMPAT_CORRUPT) && !read_only) {
+    if ((s->h.incompat & QC_INCOMPAT_CORRUPT) && !read_only &&
+        !s->n->graph->checking) {
         return error_set(errp, "qcow2: Image is corrupt; cannot be opened "
                                "read/write");
     }
@@ -87,10 +88,10 @@ static bool coroutine_fn prepare_for_writing(QcowState *s, Error **errp)
             return error_errno(errp, -ret, "Could not update qcow2 header");
         }
     }
-    if (s->h.incompat & QC_INCOMPAT_DIRTY) {
-        QcCheck result;
+    if ((s->h.incompat & QC_INCOMPAT_DIRTY) && !s->n->graph->checking) {
+        BlockCheck result = { 0 };
 
-        if (!qc_check(s, true, &result, errp)) {
+        if (!qc_check(s, BLOCK_FIX_LEAKS | BLOCK_FIX_ERRORS, &result, errp)) {
             return error_prefix(errp, "Could not repair dirty image");
         }
         ret = qc_set_incompat(s, QC_INCOMPAT_DIRTY, false);
@@ -338,6 +339,61 @@ static void qcow2_image_info(BlockNode *n, ImageInfo *info)
     }
 }
 
+/* Maintenance
+ * ----------------------------------------------------------------------
+ */
+
+static bool coroutine_fn qcow2_check(BlockNode *n, unsigned fix,
+                                     BlockCheck *result, Error **errp)
+{
+    QcowState *s = n->state;
+    bool ok;
+    int ret = 0;
+
+    co_mutex_lock(&s->lock);
+    ok = qc_check(s, fix, result, errp);
+    if (ok && fix && !result->check_errors && !result->corruptions) {
+        /* As good as new. */
+        ret = mark_clean(s);
+        if (ret >= 0) {
+            ret = qc_set_incompat(s, QC_INCOMPAT_CORRUPT, false);
+        }
+    }
+    co_mutex_unlock(&s->lock);
+    return ret >= 0 ? ok : error_errno(errp, -ret, "Check failed");
+}
+
+static int coroutine_fn qcow2_change_backing(BlockNode *n, const char *filename,
+                                             const char *format)
+{
+    QcowState *s = n->state;
+    g_autofree char *old_name = s->backing_name;
+    g_autofree char *old_format = s->backing_format;
+    int ret;
+
+    if (filename && strlen(filename) > 1023) {
+        return -EINVAL;
+    }
+    s->backing_name = g_strdup(filename);
+    s->backing_format = filename ? g_strdup(format) : NULL;
+    co_mutex_lock(&s->lock);
+    ret = qc_header_write(s);
+    co_mutex_unlock(&s->lock);
+    if (ret < 0) {
+        g_free(s->backing_name);
+        g_free(s->backing_format);
+        s->backing_name = g_steal_pointer(&old_name);
+        s->backing_format = g_steal_pointer(&old_format);
+    }
+    return ret;
+}
+
+static const BlockImageOps qcow2_image_ops = {
+    .check = qcow2_check,
+    .change_backing = qcow2_change_backing,
+    .make_empty = qc_make_empty,
+};
+
 static const BlockIoOps qcow2_io_ops = {
     .preadv = qc_preadv,
     .pwritev = qc_pwritev,
@@ -368,5 +424,7 @@ const BlockDriver block_driver_qcow2 = {
     .size = &qcow2_size_ops,
     .info = &qcow2_info_ops,
     .reopen = &qcow2_reopen_ops,
+    .image = &qcow2_image_ops,
+    .snapshot = &qc_snapshot_ops,
     .create = &qcow2_create_ops,
 };

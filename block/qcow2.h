@@ -233,6 +233,10 @@ int coroutine_fn qc_map(QcowState *s, int64_t offset, int64_t bytes,
 int coroutine_fn qc_l2_for_write(QcowState *s, int64_t offset, QcTable **slice,
                                  unsigned *index);
 
+/* s->lock held. */
+int coroutine_fn qc_l1_write_entry(QcowState *s, uint64_t index,
+                                   uint64_t entry);
+
 static inline uint64_t qc_l2_load(const QcTable *t, unsigned index)
 {
     return be64toh(
@@ -247,6 +251,8 @@ static inline void qc_l2_store(QcTable *t, unsigned index, uint64_t entry)
 
 /* qcow2-refcount.c; s->lock held */
 bool coroutine_fn qc_reftable_read(QcowState *s, Error **errp);
+/* The block at table entry @index, referenced; NULL when there is none. */
+int coroutine_fn qc_refblock_get(QcowState *s, uint64_t index, QcTable **t);
 int coroutine_fn qc_refcount_get(QcowState *s, uint64_t cluster,
                                  uint64_t *count);
 /* Make one count right. */
@@ -299,6 +305,7 @@ int coroutine_fn qc_pwritev(BlockNode *n, int64_t offset, int64_t bytes,
 int coroutine_fn qc_pwrite_zeroes(BlockNode *n, int64_t offset, int64_t bytes,
                                   unsigned flags);
 int coroutine_fn qc_pdiscard(BlockNode *n, int64_t offset, int64_t bytes);
+int coroutine_fn qc_make_empty(BlockNode *n);
 /* Wait until no allocation is under way in the range; s->lock held, and
  * released while waiting. True when it waited: look again. */
 bool coroutine_fn qc_wait_allocs(QcowState *s, int64_t offset, int64_t bytes);
@@ -311,21 +318,41 @@ int coroutine_fn qc_preallocate(BlockNode *n, int64_t from, int64_t to);
 uint64_t qc_image_size(uint64_t size, unsigned cluster_bits,
                        unsigned refcount_order, uint64_t data_clusters);
 
-/* qcow2-snapshot.c: as far as it can be read. Control code. */
-struct SnapshotInfoList *qc_snapshot_list(QcowState *s);
+/* qcow2-snapshot.c: the table of internal snapshots */
+#define QC_SNAPSHOT_EXTRA_MIN 16
+typedef struct QcSnapshot {
+    uint64_t l1_offset;
+    uint32_t l1_size;
+    char *id, *name;
+    uint32_t date_sec, date_nsec;
+    uint64_t vm_clock_nsec, vm_state_size;
+    uint64_t disk_size; /* 0: not told */
+    uint64_t icount;    /* UINT64_MAX: none */
+    uint32_t extra_size;
+    void *extra; /* as on disk */
+    uint64_t bytes; /* of the entry on disk */
+} QcSnapshot;
+
+/* QcSnapshot *, freed with the array; NULL when the table is broken. */
+GPtrArray *coroutine_fn qc_snapshots_read(QcowState *s, Error **errp);
+/* s->lock held: make @list the table; the old one's clusters are freed. */
+int coroutine_fn qc_snapshots_write(QcowState *s, const GPtrArray *list);
+void qc_snapshot_free(QcSnapshot *sn);
+struct SnapshotInfoList *qc_snapshot_list(QcowState *s); /* control code */
+
+/* qcow2-snapshot-ops.c: no requests are under way */
+extern const BlockSnapshotOps qc_snapshot_ops;
 
 /* qcow2-resize.c */
+/* The virtual size in the header. */
+int coroutine_fn qc_size_write(QcowState *s, uint64_t size);
+/* s->lock held: an L1 table with room for @need entries at least. */
+int coroutine_fn qc_l1_grow(QcowState *s, uint64_t need);
 bool coroutine_fn qc_truncate(BlockNode *n, int64_t size, bool exact,
                               Error **errp);
-/* qcow2-check.c: counts references; with @fix, makes the refcounts right. */
-typedef struct QcCheck {
-    int64_t corruptions, leaks, check_errors;
-    int64_t corruptions_fixed, leaks_fixed;
-    int64_t image_end;
-    int64_t total_clusters, allocated_clusters, fragmented_clusters,
-        compressed_clusters;
-} QcCheck;
-bool coroutine_fn qc_check(QcowState *s, bool fix, QcCheck *result,
+/* qcow2-check.c: counts references; makes right what @fix says. @result: the
+ * totals; its "say" is taken over. */
+bool coroutine_fn qc_check(QcowState *s, unsigned fix, BlockCheck *result,
                            Error **errp);
 
 #endif

@@ -10,6 +10,7 @@ typedef struct BlockdevOptionsList BlockdevOptionsList;
 typedef struct BlockdevRef BlockdevRef;
 typedef struct BlockGraph BlockGraph;
 typedef struct ImageInfo ImageInfo;
+typedef struct SnapshotInfo SnapshotInfo;
 typedef struct BlockStatsSpecific BlockStatsSpecific;
 
 /*

@@ -143,6 +143,43 @@ typedef struct BlockInfoOps {
     BlockStatsSpecific *(*stats)(const BlockNode *n); /* or NULL */
 } BlockInfoOps;
 
+/* What looking through an image finds; see "qemu-img check". */
+enum {
+    BLOCK_FIX_LEAKS = 1,
+    BLOCK_FIX_ERRORS = 2,
+};
+typedef struct BlockCheck {
+    void (*say)(const char *line); /* told of each finding; may be NULL */
+    int64_t corruptions, leaks, check_errors;
+    int64_t corruptions_fixed, leaks_fixed;
+    int64_t image_end; /* bytes of the file in use; 0: not known */
+    int64_t total_clusters, allocated_clusters, fragmented_clusters,
+        compressed_clusters;
+} BlockCheck;
+
+/* Looking after images: no request is under way. Optional. */
+typedef struct BlockImageOps {
+    bool coroutine_fn (*check)(BlockNode *n, unsigned fix, BlockCheck *result,
+                               Error **errp);
+    /* What the header says about the backing file; NULL: none. The graph does
+     * not change. 0 or -errno. */
+    int coroutine_fn (*change_backing)(BlockNode *n, const char *filename,
+                                       const char *format);
+    /* Drop all data, so that the backing file shows everywhere. */
+    int coroutine_fn (*make_empty)(BlockNode *n);
+} BlockImageOps;
+
+/* Snapshots inside of images: no request is under way, everything is flushed.
+ * The list is part of BlockInfoOps.image. */
+typedef struct BlockSnapshotOps {
+    /* "name", date, clock, icount and size of the VM state come from @info;
+     * its "id" is chosen. 0 or -errno. */
+    int coroutine_fn (*create)(BlockNode *n, SnapshotInfo *info);
+    /* By id (exactly one has it), at which the list shows it. */
+    bool coroutine_fn (*apply)(BlockNode *n, const char *id, Error **errp);
+    bool coroutine_fn (*remove)(BlockNode *n, const char *id, Error **errp);
+} BlockSnapshotOps;
+
 /* A node that gets new options: all of its users are drained. */
 typedef struct BlockReopen {
     BlockNode *n; /* with its old flags and children until commit */
@@ -186,6 +223,8 @@ struct BlockDriver {
     const BlockPermOps *perm;
     const BlockInfoOps *info;
     const BlockReopenOps *reopen;
+    const BlockImageOps *image;
+    const BlockSnapshotOps *snapshot;
     const struct BlockCreateOps *create; /* NULL: cannot be made */
 };
 

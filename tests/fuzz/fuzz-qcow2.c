@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * qcow2 images from anywhere: open, read, write, zero, discard, flush, resize,
- * check, repair, close. The first bytes of the input choose what is done, the
+ * check, repair, snapshots, close. The first bytes of the input choose what is done, the
  * rest is the image, which lives in memory.
  */
 #include "util/osdep.h"
@@ -112,11 +112,33 @@ static void coroutine_fn check(void *opaque)
 {
     autoerr Error *err = NULL;
     QcowState *s = ((BlockNode *)opaque)->state;
-    QcCheck result;
+    BlockCheck result = { 0 };
+    bool writable = !s->n->read_only && !s->corrupt;
 
     co_mutex_lock(&s->lock);
-    qc_check(s, !s->n->read_only && !s->corrupt, &result, &err);
+    qc_check(s, writable ? BLOCK_FIX_LEAKS | BLOCK_FIX_ERRORS : 0, &result,
+             &err);
     co_mutex_unlock(&s->lock);
+}
+
+static void coroutine_fn snapshot(void *opaque)
+{
+    autoerr Error *err = NULL;
+    BlockNode *n = opaque;
+    SnapshotInfo info = { .name = (char *)"s" };
+    const BlockSnapshotOps *ops = n->drv->snapshot;
+
+    if (!n->read_only && ops->create(n, &info) >= 0) {
+        BlockBackend *blk = ((BlockEdge *)n->parents->pdata[0])->blk;
+
+        blk_co_pwrite(blk, 0, MIN(CHUNK, node_length(n)), buf, 0);
+        ops->apply(n, info.id, &err);
+        error_free(err);
+        err = NULL;
+        ops->remove(n, info.id, &err);
+    }
+    g_free(info.id);
+    qapi_free_SnapshotInfoList(qc_snapshot_list(n->state));
 }
 
 /* Growing and shrinking; or, for one place, looking after the image. */
@@ -125,7 +147,7 @@ static void maintain(BlockBackend *blk, const uint8_t *s, int64_t length)
     autoerr Error *err = NULL;
 
     if (s[2] & 128) {
-        block_run(check, blk_node(blk));
+        block_run(s[2] & 64 ? snapshot : check, blk_node(blk));
     } else {
         blk_truncate(blk,
                      ALIGN_DOWN(MIN(length, (int64_t)GiB), 512) + (s[1] << 9),

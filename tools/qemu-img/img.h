@@ -9,6 +9,8 @@
 #include "block/block-graph.h"
 #include "qobject/qobject.h"
 
+typedef struct SnapshotInfoList SnapshotInfoList;
+
 typedef struct ImgTool {
     Loop *loop;
     BlockGraph *graph;
@@ -34,6 +36,7 @@ int img_info(ImgTool *t, int argc, char **argv);
 int img_map(ImgTool *t, int argc, char **argv);
 int img_measure(ImgTool *t, int argc, char **argv);
 int img_resize(ImgTool *t, int argc, char **argv);
+int img_snapshot(ImgTool *t, int argc, char **argv);
 
 /* Long options without a letter. */
 enum {
@@ -54,6 +57,8 @@ bool img_parse_output(const char *text, bool *json);
 int64_t img_parse_size(const char *what, const char *text);
 /* "size" in words: 1.5 MiB. Free with g_free(). */
 char *img_size_text(uint64_t bytes);
+/* The table of "info" and "snapshot -l". */
+void img_print_snapshots(const SnapshotInfoList *list);
 /* -o options: several join. False after a message. */
 bool img_add_options(QDict *d, const char *text);
 

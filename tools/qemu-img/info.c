@@ -9,32 +9,6 @@
 
 enum { OPT_CHAIN = IMG_OPT_FIRST, OPT_OBJECT };
 
-static void print_snapshots(const SnapshotInfoList *list)
-{
-    printf("Snapshot list:\n%-10s%-16s%9s%20s%13s%11s\n", "ID", "TAG",
-           "VM SIZE", "DATE", "VM CLOCK", "ICOUNT");
-    QAPI_LIST_FOREACH(list, e) {
-        const SnapshotInfo *s = e->value;
-        g_autofree char *size = img_size_text(s->vm_state_size);
-        time_t when = s->date_sec;
-        char date[32] = "", clock[48];
-        struct tm tm;
-
-        if (localtime_r(&when, &tm)) {
-            strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", &tm);
-        }
-        snprintf(clock, sizeof(clock),
-                 "%02" PRId64 ":%02d:%02d.%03d", s->vm_clock_sec / 3600,
-                 (int)(s->vm_clock_sec / 60 % 60), (int)(s->vm_clock_sec % 60),
-                 (int)(s->vm_clock_nsec / 1000000));
-        printf("%-9s %-16s %8s%20s%13s", s->id, s->name, size, date, clock);
-        if (s->has_icount) {
-            printf("%11" PRId64, s->icount);
-        }
-        printf("\n");
-    }
-}
-
 static void print_specific(const ImageInfoSpecific *info)
 {
     const ImageInfoSpecificQCow2 *q = info->u.qcow2.data;
@@ -88,7 +62,8 @@ static void print_info(const ImageInfo *i)
         }
     }
     if (i->snapshots) {
-        print_snapshots(i->snapshots);
+        printf("Snapshot list:\n");
+        img_print_snapshots(i->snapshots);
     }
     if (i->format_specific) {
         print_specific(i->format_specific);

@@ -22,7 +22,9 @@ static const Command commands[] = {
     { "amend", NULL, NULL },
     { "bench", NULL, NULL },
     { "bitmap", NULL, NULL },
-    { "check", NULL, NULL },
+    { "check", img_check,
+      "[--image-opts] [-q] [-f fmt] [--output=ofmt] [-r [leaks | all]] "
+      "[-T src_cache] [-U] filename" },
     { "commit", NULL, NULL },
     { "compare", img_compare,
       "[--image-opts] [-f fmt] [-F fmt] [-T src_cache] [-q] [-s] [-U] "
@@ -45,7 +47,9 @@ static const Command commands[] = {
     { "measure", img_measure,
       "[--output=ofmt] [-O output_fmt] [-o options] [--size N | "
       "[--image-opts] [-f fmt] filename]" },
-    { "snapshot", NULL, NULL },
+    { "snapshot", img_snapshot,
+      "[--image-opts] [-U] [-q] [-l | -a snapshot | -c snapshot | "
+      "-d snapshot] filename" },
     { "rebase", NULL, NULL },
     { "resize", img_resize,
       "[--image-opts] [-f fmt] [-q] [--shrink] filename [+ | -]size" },
