@@ -200,7 +200,7 @@ static void build_mcfg(AcpiTables *t, const AcpiX86Info *info)
     acpi_put(t, info->ecam_base, 8);
     acpi_put(t, 0, 2); /* segment */
     acpi_put(t, 0, 1); /* first bus */
-    acpi_put(t, info->ecam_last_bus, 1);
+    acpi_put(t, info->last_bus, 1);
     acpi_put(t, 0, 4);
     acpi_table_end(t);
 }

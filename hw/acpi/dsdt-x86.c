@@ -81,7 +81,7 @@ static void add_host_bridge_crs(Aml *a, const AcpiX86Info *info)
 {
     aml_name(a, "_CRS");
     aml_resources(a);
-    aml_res_bus_range(a, 0, info->pcie ? info->ecam_last_bus : 0xff);
+    aml_res_bus_range(a, 0, info->last_bus);
     aml_res_io(a, 0xcf8, 0xcf8, 1, 8);
     for (unsigned i = 0; i < info->n_windows; i++) {
         const AcpiPciWindow *w = &info->windows[i];

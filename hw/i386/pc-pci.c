@@ -61,7 +61,7 @@ static uint8_t irq_line(void *opaque, PciDevice *d, int pin)
     return ich9_lpc_pin_irq(opaque, d, pin);
 }
 
-void pc_setup(void *opaque)
+unsigned pc_setup(void *opaque)
 {
     PcMachine *pc = opaque;
     PciAssign a = {
@@ -71,11 +71,13 @@ void pc_setup(void *opaque)
         .irq_line = irq_line,
         .opaque = pc->lpc,
     };
+    unsigned last_bus;
 
     mem_txn_begin(pc->parent.vm);
     mch_pam_open(pc->host->mch);
     mch_ecam_enable(pc->host->mch);
     ich9_lpc_direct_boot(pc->lpc);
-    pci_assign_all(pc->host->parent.bus, &a);
+    last_bus = pci_assign_all(pc->host->parent.bus, &a);
     mem_txn_commit(pc->parent.vm);
+    return last_bus;
 }

@@ -195,6 +195,7 @@ static PcBoot *create_boot(PcMachine *pc, Error **errp)
             .irq0_override = true,
             .ecam_base = Q35_ECAM_BASE,
             .ecam_last_bus = 255,
+            .last_bus = 255,
             .hpet_base = pc->hpet ? HPET_BASE : 0,
             .hpet_id = pc->hpet ? hpet_block_id(pc->hpet) : 0,
             .pcie = true,

@@ -316,7 +316,7 @@ static void enable(PciBus *bus, const PciAssign *a)
     }
 }
 
-void pci_assign_all(PciBus *root, const PciAssign *a)
+unsigned pci_assign_all(PciBus *root, const PciAssign *a)
 {
     unsigned last = pci_bus_num(root);
     uint64_t at = a->io.base;
@@ -341,4 +341,5 @@ void pci_assign_all(PciBus *root, const PciAssign *a)
     enable(root, a);
     plan_free(p);
     mem_txn_commit(root->bus.vm);
+    return last;
 }

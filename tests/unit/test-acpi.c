@@ -272,6 +272,7 @@ static AcpiTables *build_q35(void)
         .irq0_override = true,
         .ecam_base = 0xb0000000,
         .ecam_last_bus = 255,
+        .last_bus = 3,
         .hpet_base = 0xfed00000,
         .hpet_id = 0x8086a201,
         .windows = windows,

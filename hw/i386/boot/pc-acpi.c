@@ -129,6 +129,9 @@ AcpiTables *pc_boot_build_acpi(PcBoot *b)
     if (nodes) {
         describe_numa(b, &info, ranges, distances);
     }
+    if (b->direct && b->c.setup) {
+        info.last_bus = b->last_bus;
+    }
     info.fw_cfg_port = m->fw_cfg ? 0x510 : 0;
     info.isa_devices = b->c.isa ? add_isa_devices : NULL;
     info.pci_devices = b->c.pci ? add_pci_devices : NULL;

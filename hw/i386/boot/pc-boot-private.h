@@ -14,6 +14,7 @@ struct PcBoot {
     bool has_rom;
 
     X86Boot *direct; /* NULL: firmware */
+    uint8_t last_bus; /* direct boot: of the PCI buses */
     X86BootMachine map;
     E820Range *ranges;
     uint64_t gdt[X86_BOOT_GDT_ENTRIES];

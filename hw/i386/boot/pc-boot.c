@@ -184,7 +184,7 @@ void pc_boot_reset(PcBoot *b)
         return; /* memory comes with the stream */
     }
     if (b->c.setup) {
-        b->c.setup(b->c.opaque);
+        b->last_bus = b->c.setup(b->c.opaque);
     }
     if (!x86_boot_load(b->direct, &b->map, &err)) {
         error_report_err(g_steal_pointer(&err));

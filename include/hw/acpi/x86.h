@@ -53,7 +53,10 @@ typedef struct AcpiX86Info {
     bool irq0_override;  /* PIT at IOAPIC pin 2 */
 
     uint64_t ecam_base; /* 0: none */
-    uint8_t ecam_last_bus;
+    uint8_t ecam_last_bus; /* what its size allows */
+    /* The last bus that there can be. An OS looks for devices on all of them:
+     * 16000 exits where this is 255. */
+    uint8_t last_bus;
     uint32_t hpet_base; /* 0: none */
     uint32_t hpet_id;   /* event timer block id */
 

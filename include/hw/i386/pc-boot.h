@@ -33,8 +33,9 @@ typedef struct PcBootConfig {
     /* The host bridge's windows now; returns how many of at most @max. */
     unsigned (*windows)(void *opaque, AcpiPciWindow *out, unsigned max);
     /* Direct boot, at every reset: what firmware does before an OS starts
-     * (bus numbers, BARs, interrupt routes, ECAM, shadow RAM). NULL: none. */
-    void (*setup)(void *opaque);
+     * (bus numbers, BARs, interrupt routes, ECAM, shadow RAM); returns the last
+     * bus number. NULL: none. */
+    unsigned (*setup)(void *opaque);
     /* CPUID leaf 1 of the boot processor, for SMBIOS. */
     uint32_t cpuid_signature, cpuid_features;
     void *opaque;

@@ -53,8 +53,9 @@ QOM_DECLARE_TYPE(PcMachine, pc_machine)
 bool pc_memory_init(PcMachine *pc, Error **errp);
 /* The host bridge's windows, as pc-boot.h wants them. @pc is a PcMachine. */
 unsigned pc_pci_windows(void *pc, AcpiPciWindow *out, unsigned max);
-/* Direct boot: what firmware would set up. @pc is a PcMachine. */
-void pc_setup(void *pc);
+/* Direct boot: what firmware would set up; the last bus number. @pc is a
+ * PcMachine. */
+unsigned pc_setup(void *pc);
 
 /* gsi.c: the machine's interrupt lines with the I/O APIC, a child of @parent;
  * then, once there is an ISA bus, PICs and timer. */

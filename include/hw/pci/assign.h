@@ -22,8 +22,9 @@ typedef struct PciAssign {
 
 /*
  * Assign everything below @root. What does not fit is left for the OS and
- * reported once each. Machine lock.
+ * reported once each. Returns the last bus number that is taken, or kept free
+ * for bridges to come. Machine lock.
  */
-void pci_assign_all(PciBus *root, const PciAssign *a);
+unsigned pci_assign_all(PciBus *root, const PciAssign *a);
 
 #endif
