@@ -27,14 +27,21 @@ typedef struct ImgOpen {
 /* An open image, or NULL with a message printed. */
 BlockBackend *img_open(ImgTool *t, const char *filename, const ImgOpen *o);
 
+/* The same with the error for the caller. */
+BlockBackend *img_open_err(ImgTool *t, const char *filename, const ImgOpen *o,
+                           Error **errp);
+
 /* Commands: the exit status. argv[0] is the program's name. */
 int img_check(ImgTool *t, int argc, char **argv);
+int img_commit(ImgTool *t, int argc, char **argv);
 int img_compare(ImgTool *t, int argc, char **argv);
 int img_convert(ImgTool *t, int argc, char **argv);
 int img_create(ImgTool *t, int argc, char **argv);
+int img_dd(ImgTool *t, int argc, char **argv);
 int img_info(ImgTool *t, int argc, char **argv);
 int img_map(ImgTool *t, int argc, char **argv);
 int img_measure(ImgTool *t, int argc, char **argv);
+int img_rebase(ImgTool *t, int argc, char **argv);
 int img_resize(ImgTool *t, int argc, char **argv);
 int img_snapshot(ImgTool *t, int argc, char **argv);
 
@@ -57,6 +64,15 @@ bool img_parse_output(const char *text, bool *json);
 int64_t img_parse_size(const char *what, const char *text);
 /* "size" in words: 1.5 MiB. Free with g_free(). */
 char *img_size_text(uint64_t bytes);
+/* Progress of a long command. */
+typedef struct ImgProgress {
+    bool shown; /* -p */
+    int64_t total, done;
+    double last; /* shown */
+} ImgProgress;
+void img_progress_begin(ImgProgress *p, bool shown, int64_t total);
+void img_progress_step(ImgProgress *p, int64_t done);
+void img_progress_end(ImgProgress *p, bool ok);
 /* The table of "info" and "snapshot -l". */
 void img_print_snapshots(const SnapshotInfoList *list);
 /* -o options: several join. False after a message. */

@@ -25,7 +25,9 @@ static const Command commands[] = {
     { "check", img_check,
       "[--image-opts] [-q] [-f fmt] [--output=ofmt] [-r [leaks | all]] "
       "[-T src_cache] [-U] filename" },
-    { "commit", NULL, NULL },
+    { "commit", img_commit,
+      "[--image-opts] [-q] [-f fmt] [-t cache] [-b base] [-r rate_limit] [-d] "
+      "[-p] filename" },
     { "compare", img_compare,
       "[--image-opts] [-f fmt] [-F fmt] [-T src_cache] [-q] [-s] [-U] "
       "filename1 filename2" },
@@ -37,7 +39,9 @@ static const Command commands[] = {
     { "create", img_create,
       "[-q] [-f fmt] [-b backing_file [-F backing_fmt]] [-u] [-o options] "
       "filename [size]" },
-    { "dd", NULL, NULL },
+    { "dd", img_dd,
+      "[--image-opts] [-U] [-f fmt] [-O output_fmt] [bs=block_size] "
+      "[count=blocks] [skip=blocks] if=input of=output" },
     { "info", img_info,
       "[--image-opts] [-f fmt] [--output=ofmt] [--backing-chain] [-U] "
       "filename" },
@@ -50,7 +54,9 @@ static const Command commands[] = {
     { "snapshot", img_snapshot,
       "[--image-opts] [-U] [-q] [-l | -a snapshot | -c snapshot | "
       "-d snapshot] filename" },
-    { "rebase", NULL, NULL },
+    { "rebase", img_rebase,
+      "[--image-opts] [-U] [-q] [-f fmt] [-t cache] [-T src_cache] [-p] [-u] "
+      "-b backing_file [-F backing_fmt] filename" },
     { "resize", img_resize,
       "[--image-opts] [-f fmt] [-q] [--shrink] filename [+ | -]size" },
 };
@@ -205,8 +211,8 @@ static bool open_options(QDict *d, const ImgOpen *o, bool *writeback,
     return true;
 }
 
-static BlockBackend *open_image(ImgTool *t, const char *filename,
-                                const ImgOpen *o, Error **errp)
+BlockBackend *img_open_err(ImgTool *t, const char *filename, const ImgOpen *o,
+                           Error **errp)
 {
     g_autoptr(QDict) opts =
         o->image_opts ? keyval_parse(filename, NULL, NULL, errp) : qdict_new();
@@ -241,9 +247,16 @@ static BlockBackend *open_image(ImgTool *t, const char *filename,
 
 BlockBackend *img_open(ImgTool *t, const char *filename, const ImgOpen *o)
 {
+    bool writeback, direct, no_flush;
     Error *err = NULL;
-    BlockBackend *blk = open_image(t, filename, o, &err);
+    BlockBackend *blk;
 
+    if (o->cache &&
+        !drive_cache_mode(o->cache, &writeback, &direct, &no_flush)) {
+        error_report("Invalid cache option: %s", o->cache);
+        return NULL;
+    }
+    blk = img_open_err(t, filename, o, &err);
     if (!blk) {
         error_prefix(&err, "Could not open '%s'", filename);
         error_report_err(err);

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* qemu-img: how far a long command has come; with -p on standard output, on
+ * SIGUSR1 on standard error. */
+#include "util/osdep.h"
+
+#include <signal.h>
+
+#include "img.h"
+
+static volatile sig_atomic_t asked;
+
+static void on_signal(int number)
+{
+    asked = 1;
+}
+
+void img_progress_begin(ImgProgress *p, bool shown, int64_t total)
+{
+    struct sigaction act = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+
+    *p = (ImgProgress){ .shown = shown, .total = total };
+    sigemptyset(&act.sa_mask);
+    sigaction(SIGUSR1, &act, NULL);
+    if (shown) {
+        printf("    (%3.2f/100%%)\r", 0.0);
+        fflush(stdout);
+    }
+}
+
+void img_progress_step(ImgProgress *p, int64_t done)
+{
+    double now;
+
+    p->done += done;
+    now = p->total ? MIN(100.0 * p->done / p->total, 100.0) : 100.0;
+    if (p->shown && now >= p->last + 2) {
+        p->last = now;
+        printf("    (%3.2f/100%%)\r", now);
+        fflush(stdout);
+    }
+    if (asked && !p->shown) {
+        asked = 0;
+        fprintf(stderr, "    (%3.2f/100%%)\n", now);
+    }
+}
+
+void img_progress_end(ImgProgress *p, bool ok)
+{
+    if (p->shown) {
+        if (ok) {
+            printf("    (%3.2f/100%%)\r", 100.0);
+        }
+        printf("\n");
+        fflush(stdout);
+    }
+}
