@@ -20,7 +20,7 @@ struct Chardev {
     Mutex lock;       /* held around write() */
     int log_fd;       /* guarded by lock; -1: none */
     bool open;        /* atomic: OPENED was told, CLOSED was not */
-    LoopTask accept_task, out_task, watch_task;
+    LoopTask accept_task, out_task, watch_task, arrive_task;
 };
 
 typedef struct ChardevClass {

@@ -37,6 +37,22 @@ static void watch_out(void *opaque)
     chardev_class(chr)->watch_out(chr);
 }
 
+/* The new loop takes over the descriptors. */
+static void arrive(void *opaque)
+{
+    Chardev *chr = opaque;
+
+    chardev_class(chr)->attach(chr);
+}
+
+static void cancel_tasks(Chardev *chr)
+{
+    loop_task_cancel(&chr->accept_task);
+    loop_task_cancel(&chr->out_task);
+    loop_task_cancel(&chr->watch_task);
+    loop_task_cancel(&chr->arrive_task);
+}
+
 static void chardev_init(Object *obj)
 {
     Chardev *chr = chardev(obj);
@@ -53,9 +69,7 @@ static void chardev_finalize(Object *obj)
         chardev_class(chr)->close(chr);
     }
     if (chr->loop) {
-        loop_task_cancel(&chr->accept_task);
-        loop_task_cancel(&chr->out_task);
-        loop_task_cancel(&chr->watch_task);
+        cancel_tasks(chr);
     }
     if (chr->log_fd >= 0) {
         close(chr->log_fd);
@@ -74,6 +88,7 @@ void chardev_set_loop(Chardev *chr, Loop *loop)
     loop_task_init(&chr->accept_task, loop, accept_input, chr);
     loop_task_init(&chr->out_task, loop, out_ready, chr);
     loop_task_init(&chr->watch_task, loop, watch_out, chr);
+    loop_task_init(&chr->arrive_task, loop, arrive, chr);
 }
 
 const char *chardev_id(const Chardev *chr)
@@ -202,6 +217,7 @@ void char_fe_deinit(CharFrontend *fe)
     fe->chr = NULL;
     if (chr->loop != chr->vm->loop) {
         cc->detach(chr);
+        cancel_tasks(chr);
         chardev_set_loop(chr, chr->vm->loop);
         cc->attach(chr);
     }
@@ -241,14 +257,6 @@ void char_fe_set_handlers(CharFrontend *fe, const CharHandlers *handlers,
     accept_input(chr);
 }
 
-static void chardev_arrive(void *opaque)
-{
-    Chardev *chr = opaque;
-
-    chardev_class(chr)->attach(chr);
-    object_unref(chr);
-}
-
 bool char_fe_can_move(const CharFrontend *fe)
 {
     return fe->chr && chardev_class(fe->chr)->attach;
@@ -265,11 +273,9 @@ bool char_fe_set_loop(CharFrontend *fe, Loop *loop)
         return false;
     }
     chardev_class(chr)->detach(chr);
-    loop_task_cancel(&chr->accept_task);
-    loop_task_cancel(&chr->out_task);
-    loop_task_cancel(&chr->watch_task);
+    cancel_tasks(chr);
     chardev_set_loop(chr, loop);
-    loop_post(loop, chardev_arrive, object_ref(chr));
+    loop_task_post(&chr->arrive_task);
     return true;
 }
 

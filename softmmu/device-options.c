@@ -71,7 +71,8 @@ static bool add_mon(Vm *vm, const char *text, Error **errp)
     }
     chr = id ? chardev_find(vm, id) : NULL;
     if (!chr) {
-        return error_set(errp, "chardev \"%s\" not found", id ?: "");
+        return error_set(errp, "-mon %s: chardev \"%s\" not found", text,
+                         id ?: "");
     }
     return qmp ? monitor_add_qmp(vm, chr, pretty, errp)
                : monitor_add_hmp(vm, chr, errp);

@@ -291,11 +291,22 @@ bool machine_options_apply(Launch *l, Machine *m, Error **errp)
 
 /* Accelerators ------------------------------------------------------------------------- */
 
+/* QEMU has more accelerators: clients may name one as their second choice. */
+static bool check_accel_name(const char *name, Error **errp)
+{
+    static const char *const others[] = { "tcg",  "hax", "hvf",
+                                          "nvmm", "whpx", "xen", NULL };
+    g_autofree char *type = g_strdup_printf("%s-accel", name);
+
+    return type_find(type) || g_strv_contains(others, name) ||
+           error_set(errp, "invalid accelerator %s", name);
+}
+
 /* The first of the list that opens; what fails before it is told at the end. */
 bool accel_options_apply(Launch *l, Vm *vm, Error **errp)
 {
     bool may_be_none = g_str_equal(machine_class(vm->machine)->name, "none");
-    autoerr Error *err = NULL;
+    autoerr Error *err = NULL, *unknown = NULL;
     const char *text;
     unsigned pos = 0;
     bool tried = false;
@@ -312,6 +323,13 @@ bool accel_options_apply(Launch *l, Vm *vm, Error **errp)
         name = g_strdup(qdict_get_str(d, "accel"));
         if (!name) {
             return error_set(errp, "-accel %s: no accelerator given", text);
+        }
+        if (!unknown) {
+            check_accel_name(name, &unknown);
+        }
+        if (l->accel_list) {
+            return error_set(errp, "The -accel and \"-machine accel=\" options "
+                             "are incompatible");
         }
         qdict_del(d, "accel");
         qdict_join(d, l->accel_props, false);
@@ -330,6 +348,9 @@ bool accel_options_apply(Launch *l, Vm *vm, Error **errp)
         if (accel_select(vm, list, l->accel_props, &err)) {
             return true;
         }
+    }
+    if (unknown) {
+        return error_move(errp, g_steal_pointer(&unknown));
     }
     if (may_be_none) {
         return true;

@@ -96,27 +96,34 @@ void error_hint(Error **errp, const char *fmt, ...)
     va_end(ap);
 }
 
-/* Levenshtein distance of two short words, cut off at @limit. */
+/* Letters to add, drop or change, or neighbours to swap, between two short
+ * words; cut off at @limit. */
 static size_t word_distance(const char *a, const char *b, size_t limit)
 {
     size_t la = strlen(a), lb = strlen(b);
-    size_t row[64];
+    size_t rows[3][64] = { { 0 } };
+    size_t *old = rows[0], *last = rows[1], *row = rows[2];
 
-    if (lb >= ARRAY_SIZE(row) || la >= ARRAY_SIZE(row)) {
+    if (lb >= ARRAY_SIZE(rows[0]) || la >= ARRAY_SIZE(rows[0])) {
         return limit;
     }
     for (size_t j = 0; j <= lb; j++) {
         row[j] = j;
     }
     for (size_t i = 1; i <= la; i++) {
-        size_t diag = row[0];
+        size_t *free_row = old;
 
+        old = last;
+        last = row;
+        row = free_row;
         row[0] = i;
         for (size_t j = 1; j <= lb; j++) {
-            size_t swap = diag + (a[i - 1] != b[j - 1]);
-
-            diag = row[j];
-            row[j] = MIN(swap, MIN(row[j], row[j - 1]) + 1);
+            row[j] = MIN(last[j - 1] + (a[i - 1] != b[j - 1]),
+                         MIN(last[j], row[j - 1]) + 1);
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
+                a[i - 2] == b[j - 1]) {
+                row[j] = MIN(row[j], old[j - 2] + 1);
+            }
         }
     }
     return MIN(row[lb], limit);

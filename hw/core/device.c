@@ -286,7 +286,7 @@ bool device_realize(Device *dev, Bus *bus, Error **errp)
         bus_attach(bus, dev);
     }
     if (realize_levels(dev, errp)) {
-        dev->realized = true;
+        dev->realized = dev->obj.fixed = true;
         if (!bus || !bus_class(bus) || !bus_class(bus)->plug ||
             bus_class(bus)->plug(bus, dev, errp)) {
             if (dev->hotplugged) {
@@ -295,7 +295,7 @@ bool device_realize(Device *dev, Bus *bus, Error **errp)
             return true;
         }
         unrealize_levels(dev);
-        dev->realized = false;
+        dev->realized = dev->obj.fixed = false;
     }
     if (bus) {
         bus_detach(bus, dev);
@@ -324,7 +324,7 @@ void device_unrealize(Device *dev)
     for (guint i = dev->buses ? dev->buses->len : 0; i-- > 0;) {
         bus_empty(dev->buses->pdata[i]);
     }
-    dev->realized = false;
+    dev->realized = dev->obj.fixed = false;
     unrealize_levels(dev);
     while (dev->buses && dev->buses->len) {
         bus_unparent(dev->buses->pdata[dev->buses->len - 1]);

@@ -489,7 +489,7 @@ bool machine_run_done(Machine *m, Error **errp)
     if (mc->done && !mc->done(m, errp)) {
         return false;
     }
-    m->ready = true;
+    m->ready = m->obj.fixed = true;
     return true;
 }
 

@@ -72,6 +72,7 @@ struct Object {
     const char *name;  /* of the child property in parent, or NULL */
     Object *root; /* where paths are resolved before it is in the tree */
     ObjectProp *dynamic; /* in order of creation; private */
+    bool fixed; /* realized, complete: only "live" properties may be set */
 };
 
 extern const ObjectType object_type;
@@ -169,7 +170,7 @@ struct Prop {
     uint8_t bit;
     bool has_def;
     bool read_only;
-    bool live;        /* may be set after realize */
+    bool live;        /* may be set when the object is fixed */
     const char *type; /* overrides kind->type; NULL: kind's (or arg's) name */
     const char *help; /* one line; may be NULL */
     QObject *(*get_fn)(Object *obj, const Prop *prop, Error **errp);

@@ -112,6 +112,7 @@ bool user_object_add(Vm *vm, const QDict *opts, QapiMode mode, Error **errp)
         object_unparent(obj);
         return false;
     }
+    obj->fixed = true;
     return true;
 }
 

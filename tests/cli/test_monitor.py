@@ -5,6 +5,7 @@ import array
 import json
 import os
 import socket
+import subprocess
 import time
 
 from clicase import BASE, NONE, Case
@@ -225,6 +226,25 @@ class OutOfBand(Case):
         self.assertEqual(qmp.receive(10)['id'], 'slow')
         self.assertEqual(qmp.receive(10)['id'], 'queued')
 
+    def test_quit_ends_a_monitor_on_another_thread(self):
+        # Not waiting for replies leaves work for that thread at the end.
+        for wait in range(3):
+            proc = self.popen(*NONE, '-qmp', 'stdio', stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE)
+            proc.stdout.readline()
+            proc.stdin.write(b'{"execute": "qmp_capabilities", "arguments":'
+                             b' {"enable": ["oob"]}}\n')
+            proc.stdin.flush()
+            for _ in range(wait):
+                proc.stdout.readline()
+                proc.stdin.write(b'{"execute": "query-status"}\n')
+                proc.stdin.flush()
+            proc.stdin.write(b'{"execute": "quit"}\n')
+            proc.stdin.flush()
+            self.assertEqual(proc.wait(60), 0, self.stderr())
+            proc.stdin.close()
+            proc.stdout.close()
+
     def test_oob_needs_negotiation_and_an_allowed_command(self):
         qmp = self.start(*NONE)
         reply = qmp.raw(b'{"exec-oob": "query-status"}')
@@ -240,6 +260,19 @@ class OutOfBand(Case):
         sock = socket.socket(socket.AF_UNIX)
         sock.connect(str(self.dir / 'o2'))
         return sock
+
+
+class Properties(Case):
+
+    def test_realized_devices_keep_their_properties(self):
+        qmp = self.start('-M', 'q35', '-device', 'virtio-rng-pci,id=r',
+                         '-object', 'rng-random,id=o,filename=/dev/urandom')
+        for path, name, value in (
+                ('r', 'vectors', 3), ('r', 'max-bytes', 1), ('r', 'addr', 7),
+                ('/machine/unattached/device[0]', 'apic-id', 3),
+                ('/machine', 'smp', {'cpus': 9}), ('o', 'filename', '/x')):
+            with self.assertRaisesRegex(QmpError, f"Attempt to set.*'{name}'"):
+                qmp.cmd('qom-set', path=path, property=name, value=value)
 
 
 class Human(Case):

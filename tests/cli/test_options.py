@@ -35,6 +35,14 @@ class Machine(Case):
                                           'none'])
             self.assertIs(qmp.cmd('query-kvm')['enabled'], False)
 
+    def test_accelerators_that_nobody_knows_are_errors(self):
+        self.assertIn('invalid accelerator nonsense', self.fails(
+            *NONE, '-accel', 'nonsense', base=[]))
+
+    def test_accel_is_given_in_one_way(self):
+        self.assertIn('incompatible', self.fails(
+            '-M', 'q35,accel=qtest', '-accel', 'qtest', base=[]))
+
     def test_no_accelerator_is_an_error_that_names_them(self):
         self.assertIn('tcg', self.fails(*Q35, '-accel', 'tcg',
                                         base=['-nodefaults', '-S']))

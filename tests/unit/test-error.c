@@ -49,6 +49,16 @@ static void test_nearest_word_is_hinted(void)
     g_assert_cmpstr(error_nearest(err), ==, "machine");
 }
 
+static void test_swapped_letters_are_near(void)
+{
+    static const char *const words[] = { "mtu", "mac", "map", NULL };
+    autoerr Error *err = NULL;
+
+    error_set(&err, "unknown");
+    error_hint_nearest(&err, "mca", words);
+    g_assert_cmpstr(error_nearest(err), ==, "mac");
+}
+
 static void test_far_word_is_not_hinted(void)
 {
     static const char *const words[] = { "memory", "machine", NULL };
@@ -67,6 +77,7 @@ int main(int argc, char **argv)
     g_test_add_func("/error/errno", test_errno_text_follows);
     g_test_add_func("/error/prefix", test_prefix_goes_before);
     g_test_add_func("/error/hint", test_nearest_word_is_hinted);
+    g_test_add_func("/error/swapped", test_swapped_letters_are_near);
     g_test_add_func("/error/no-hint", test_far_word_is_not_hinted);
     return g_test_run();
 }
