@@ -11,6 +11,7 @@
 #include "block/block-graph.h"
 #include "block/block-int.h"
 #include "block/drivers.h"
+#include "block/nbd/client.h"
 #include "qapi/qapi-types-block-core.h"
 #include "qobject/keyval.h"
 #include "util/error.h"
@@ -20,6 +21,7 @@ const BlockDriver *const block_drivers[] = {
     &block_driver_copy_on_read,
     &block_driver_file,
     &block_driver_host_device,
+    &block_driver_nbd,
     &block_driver_null_co,
     &block_driver_qcow2,
     &block_driver_raw,
@@ -320,6 +322,10 @@ static QDict *protocol_options(const char *filename, Error **errp)
     if (g_str_has_prefix(filename, "null-co://")) {
         qdict_put_str(d, "driver", "null-co");
         return g_steal_pointer(&d);
+    }
+    if (g_str_has_prefix(filename, "nbd:") ||
+        g_str_has_prefix(filename, "nbd+")) {
+        return nbd_uri_options(filename, errp);
     }
     if (g_str_has_prefix(filename, "file:")) {
         path += strlen("file:");
