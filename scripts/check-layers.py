@@ -33,7 +33,7 @@ ROWS = [
 # Programs beside the emulators: ranks up to the first number, plus folders.
 PROGRAMS = {
     'tools': (2, ['block', 'chardev']),
-    'storage-daemon': (2, ['block', 'chardev', 'monitor']),
+    'storage-daemon': (3, ['block', 'chardev', 'monitor']),
 }
 FREE = ('tests', 'scripts', 'docs')
 GENERATED = ('config-host.h',)
