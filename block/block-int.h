@@ -43,6 +43,11 @@ struct BlockBackend {
     struct DriveInfo *drive; /* -drive's options for the device, or NULL */
 };
 
+/* Open @n, and what is defined in it, anew: for reading only, or not. */
+bool block_reopen_read_only(BlockNode *n, bool read_only, Error **errp);
+/* @n becomes writable if it is not, and at least @length long. */
+bool block_make_writable(BlockNode *n, int64_t length, Error **errp);
+
 /* For query-block and the tools; @chain: with the backing images. */
 ImageInfo *block_image_info(BlockNode *n, bool chain);
 

@@ -8,6 +8,7 @@
 
 #include "block/block-graph.h"
 #include "block/block-int.h"
+#include "block/dirty-bitmap.h"
 #include "qapi/qapi-types-block-core.h"
 #include "util/error.h"
 #include "util/trace.h"
@@ -184,6 +185,15 @@ static void node_written(BlockNode *n, int64_t end)
     node_raise_length(n, end);
 }
 
+/* A write is over, well or not: what it may have changed is dirty. */
+static void node_changed(BlockNode *n, int64_t offset, int64_t bytes,
+                         unsigned flags)
+{
+    if (unlikely(n->bitmaps) && !(flags & BLK_REQ_UNCHANGED)) {
+        dirty_bitmaps_written(n, offset, bytes);
+    }
+}
+
 static int coroutine_fn node_write_direct(BlockNode *n, int64_t offset,
                                           int64_t bytes, const IoVec *iov,
                                           size_t iov_offset, unsigned flags)
@@ -350,9 +360,12 @@ int coroutine_fn node_pwritev(BlockNode *n, int64_t offset, int64_t bytes,
         return node_pwrite_zeroes(n, offset, bytes, flags);
     }
     if (unlikely(!IS_ALIGNED(offset | bytes, n->limits.request_alignment))) {
-        return node_write_unaligned(n, offset, bytes, iov, iov_offset, flags);
+        ret = node_write_unaligned(n, offset, bytes, iov, iov_offset, flags);
+    } else {
+        ret = node_write_aligned(n, offset, bytes, iov, iov_offset, flags);
     }
-    return node_write_aligned(n, offset, bytes, iov, iov_offset, flags);
+    node_changed(n, offset, bytes, flags);
+    return ret;
 }
 
 int coroutine_fn node_pwrite(BlockNode *n, int64_t offset, int64_t bytes,
@@ -463,17 +476,42 @@ int coroutine_fn node_pwrite_zeroes(BlockNode *n, int64_t offset, int64_t bytes,
         ret = node_write_part(n, offset + p.head + p.body, p.tail, NULL, 0,
                               flags & BLK_REQ_FUA);
     }
+    node_changed(n, offset, bytes, flags);
     return ret;
 }
 
-int coroutine_fn node_pdiscard(BlockNode *n, int64_t offset, int64_t bytes)
+static int coroutine_fn node_discard_blocks(BlockNode *n, int64_t offset,
+                                            int64_t bytes)
 {
     int64_t align =
         MAX(n->limits.discard_alignment, n->limits.request_alignment);
     int64_t max =
         n->limits.max_discard ? n->limits.max_discard : BLK_MAX_LENGTH;
-    int ret = node_check_range(offset, bytes);
     int64_t end = offset + bytes;
+
+    /* A hint: parts of blocks stay. The image's end counts as aligned. */
+    offset = ALIGN_UP(offset, align);
+    if (end < node_length(n)) {
+        end = ALIGN_DOWN(end, align);
+    }
+    while (offset < end) {
+        int64_t step = MIN(end - offset, max);
+        int ret = n->drv->io->pdiscard(n, offset, step);
+
+        if (ret < 0 && ret != -ENOTSUP) {
+            return ret;
+        }
+        if (ret >= 0) {
+            node_written(n, 0);
+        }
+        offset += step;
+    }
+    return 0;
+}
+
+int coroutine_fn node_pdiscard(BlockNode *n, int64_t offset, int64_t bytes)
+{
+    int ret = node_check_range(offset, bytes);
 
     trace(bdrv_co_pdiscard, "bs %s offset %" PRId64 " bytes %" PRId64, n->name,
           offset, bytes);
@@ -486,24 +524,9 @@ int coroutine_fn node_pdiscard(BlockNode *n, int64_t offset, int64_t bytes)
     if (!n->flags.unmap || !n->drv->io->pdiscard) {
         return 0;
     }
-    /* A hint: parts of blocks stay. The image's end counts as aligned. */
-    offset = ALIGN_UP(offset, align);
-    if (end < node_length(n)) {
-        end = ALIGN_DOWN(end, align);
-    }
-    while (offset < end) {
-        int64_t step = MIN(end - offset, max);
-
-        ret = n->drv->io->pdiscard(n, offset, step);
-        if (ret < 0 && ret != -ENOTSUP) {
-            return ret;
-        }
-        if (ret >= 0) {
-            node_written(n, 0);
-        }
-        offset += step;
-    }
-    return 0;
+    ret = node_discard_blocks(n, offset, bytes);
+    node_changed(n, offset, bytes, 0);
+    return ret;
 }
 
 /* Flush

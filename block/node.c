@@ -5,6 +5,8 @@
 #include "block/block-graph.h"
 #include "block/block-int.h"
 #include "block/export.h"
+#include "block/dirty-bitmap.h"
+#include "block/job.h"
 #include "qapi/qapi-types-block-core.h"
 #include "util/error.h"
 
@@ -36,6 +38,7 @@ static bool graph_drop_one(BlockGraph *g)
 
 void blk_graph_close(BlockGraph *g)
 {
+    job_cancel_all(g);
     for (guint i = g->blks->len; i-- > 0;) {
         blk_remove_node(g->blks->pdata[i]);
     }
@@ -235,6 +238,7 @@ void node_close(BlockNode *n)
         g_aligned_free(n->rmw);
     }
     co_mutex_destroy(&n->rmw_lock);
+    dirty_bitmaps_free(n);
     g_ptr_array_free(n->parents, TRUE);
     qapi_free_BlockdevOptions(n->opts);
     g_free(n->state);

@@ -420,6 +420,7 @@ const BlockDriver block_driver_qcow2 = {
     .open = qcow2_open,
     .close = qcow2_close,
     .refresh_limits = qcow2_refresh_limits,
+    .change_backing = qc_change_backing,
     .io = &qcow2_io_ops,
     .size = &qcow2_size_ops,
     .info = &qcow2_info_ops,

@@ -355,4 +355,8 @@ bool coroutine_fn qc_truncate(BlockNode *n, int64_t size, bool exact,
 bool coroutine_fn qc_check(QcowState *s, unsigned fix, BlockCheck *result,
                            Error **errp);
 
+/* qcow2-backing.c */
+int coroutine_fn qc_change_backing(BlockNode *n, const char *file,
+                                   const char *format);
+
 #endif

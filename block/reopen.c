@@ -10,6 +10,7 @@
 
 #include "block/block-int.h"
 #include "block/drivers.h"
+#include "block/graph-tx.h"
 #include "qapi/qapi-types-block-core.h"
 #include "util/error.h"
 
@@ -543,6 +544,9 @@ static bool collect(Reopen *re, const BlockdevOptionsList *list, Error **errp)
             return error_set(errp, "Failed to find node with node-name='%s'",
                              opts->node_name);
         }
+        if (!n->opts) {
+            return error_set(errp, "Node '%s' belongs to a job", n->name);
+        }
         if (!add_item(re, n, qapi_clone(&qapi_type_BlockdevOptions, opts), NULL,
                       true, errp)) {
             return false;
@@ -569,28 +573,124 @@ static bool prepare(Reopen *re, Error **errp)
     return true;
 }
 
-bool block_reopen(BlockGraph *g, const BlockdevOptionsList *list, Error **errp)
+/* @collected: the items are complete. */
+static bool run(Reopen *re, bool collected, Error **errp)
 {
-    Reopen re = { g, g_ptr_array_new_with_free_func(item_free) };
-    bool ok;
+    bool ok = collected && prepare(re, errp) && change_graph(re, errp);
 
-    for (guint i = 0; i < g->blks->len; i++) {
-        blk_drained_begin(g->blks->pdata[i]);
-    }
-    ok = collect(&re, list, errp) && prepare(&re, errp) &&
-         change_graph(&re, errp);
-    if (ok && !change_permissions(&re, errp)) {
-        restore_graph(&re);
+    if (ok && !change_permissions(re, errp)) {
+        restore_graph(re);
         ok = false;
     }
     if (ok) {
-        commit(&re);
+        commit(re);
     } else {
-        abort_drivers(&re);
+        abort_drivers(re);
     }
-    g_ptr_array_free(re.items, TRUE);
-    for (guint i = 0; i < g->blks->len; i++) {
-        blk_drained_end(g->blks->pdata[i]);
-    }
+    g_ptr_array_free(re->items, TRUE);
     return ok;
+}
+
+bool block_reopen(BlockGraph *g, const BlockdevOptionsList *list, Error **errp)
+{
+    Reopen re = { g, g_ptr_array_new_with_free_func(item_free) };
+    GPtrArray *users = graph_drain(g);
+    bool ok = run(&re, collect(&re, list, errp), errp);
+
+    node_undrain(users);
+    return ok;
+}
+
+/* Read-only or not
+ * -------------------------------------------------------------- */
+
+/* @n's options as they were given, with the children it has now. */
+static BlockdevOptions *current_options(const BlockNode *n, bool read_only)
+{
+    g_autoptr(QDict) d = options_dict(n->opts);
+    autoerr Error *err = NULL;
+
+    for (const BlockEdge *e = n->children; e; e = e->next) {
+        QObject *spec = qdict_get(d, e->name);
+
+        if (!spec || qobject_type(spec) != QTYPE_QDICT ||
+            e->node->inherits != n) {
+            qdict_put_str(d, e->name, e->node->name);
+        }
+    }
+    if (!n->backing) {
+        qdict_del(d, "backing");
+    }
+    qdict_put_str(d, "node-name", n->name);
+    qdict_put_bool(d, "read-only", read_only);
+    if (read_only) {
+        qdict_del(d, "auto-read-only");
+    }
+    return qapi_from_qobject(&qapi_type_BlockdevOptions, QOBJECT(d),
+                             QAPI_STRICT, &err);
+}
+
+bool block_reopen_read_only(BlockNode *n, bool read_only, Error **errp)
+{
+    Reopen re = { n->graph, g_ptr_array_new_with_free_func(item_free) };
+    BlockOpenFlags inherit = n->flags;
+    BlockdevOptions *opts =
+        n->opts ? current_options(n, read_only) : NULL;
+    GPtrArray *users;
+    bool ok;
+
+    if (!opts) {
+        g_ptr_array_free(re.items, TRUE);
+        return error_set(errp, "Node '%s' cannot be reopened", n->name);
+    }
+    inherit.auto_read_only = inherit.auto_read_only && !read_only;
+    users = graph_drain(n->graph);
+    ok = run(&re, add_item(&re, n, opts, &inherit, true, errp), errp);
+    node_undrain(users);
+    return ok;
+}
+
+typedef struct Grow {
+    BlockNode *n;
+    int64_t length;
+    bool ok;
+    Error **errp;
+} Grow;
+
+static void coroutine_fn grow_entry(void *opaque)
+{
+    Grow *grow = opaque;
+
+    grow->ok = node_truncate(grow->n, grow->length, false, grow->errp);
+}
+
+/* A user of our own, for the permission. */
+static bool grow(BlockNode *n, int64_t length, Error **errp)
+{
+    Grow job = { .n = n, .length = length, .errp = errp };
+    BlockBackend *blk = blk_new(n->graph, BLK_PERM_RESIZE, BLK_PERM_ALL);
+
+    if (blk_insert_node(blk, n, errp)) {
+        block_run(grow_entry, &job);
+    }
+    blk_unref(blk);
+    return job.ok;
+}
+
+bool block_make_writable(BlockNode *n, int64_t length, Error **errp)
+{
+    bool was = n->read_only;
+
+    if (was && !block_reopen_read_only(n, false, errp)) {
+        return false;
+    }
+    if (node_length(n) >= length || grow(n, length, errp)) {
+        return true;
+    }
+    if (was) {
+        autoerr Error *err = NULL;
+
+        block_reopen_read_only(n, true, &err);
+    }
+    return false;
 }

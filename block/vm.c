@@ -7,6 +7,7 @@
 #include "block/block-int.h"
 #include "block/block-options.h"
 #include "block/export.h"
+#include "block/job.h"
 #include "softmmu/vm.h"
 #include "util/error.h"
 #include "util/fdset.h"
@@ -57,6 +58,7 @@ static void close_all(void *opaque)
     BlockGraph *g = b->vm->block;
 
     block_exports_close(g);
+    job_cancel_all(g);
     for (guint i = 0; i < g->blks->len; i++) {
         blk_drained_begin(g->blks->pdata[i]);
     }

@@ -79,6 +79,7 @@ struct BlockNode {
     BlockEdge *file, *backing; /* also in children */
     GPtrArray *parents;        /* BlockEdge * */
     uint64_t write_threshold;
+    GPtrArray *bitmaps; /* DirtyBitmap *, or NULL; changes while drained */
 
     int64_t length;        /* atomic; bytes */
     int64_t highest_write; /* atomic; where the highest write ended */
@@ -218,6 +219,10 @@ struct BlockDriver {
      * it. 0 or -errno. */
     int coroutine_fn (*invalidate)(BlockNode *n);
     void (*refresh_limits)(BlockNode *n);
+    /* The image itself says what its backing file is: another one, or NULL for
+     * none. Optional; 0 or -errno. */
+    int coroutine_fn (*change_backing)(BlockNode *n, const char *file,
+                                       const char *format);
     const BlockIoOps *io;
     const BlockSizeOps *size;
     const BlockPermOps *perm;

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the kinds of jobs share: chains of images, copying, names. */
+#include "util/osdep.h"
+
+#include "block/job.h"
+#include "util/error.h"
+
+/* Chains
+ * ------------------------------------------------------------------------ */
+
+BlockNode *skip_filters(BlockNode *n)
+{
+    while (n && n->drv->filter && n->file) {
+        n = n->file->node;
+    }
+    return n;
+}
+
+BlockNode *chain_next(BlockNode *n)
+{
+    n = skip_filters(n);
+    return n->backing ? n->backing->node : NULL;
+}
+
+bool chain_contains(BlockNode *top, const BlockNode *n)
+{
+    for (BlockNode *i = top; i; i = chain_next(i)) {
+        for (BlockNode *f = i;; f = f->file->node) {
+            if (f == n) {
+                return true;
+            }
+            if (!f->drv->filter || !f->file) {
+                break;
+            }
+        }
+    }
+    return false;
+}
+
+int coroutine_fn chain_status(BlockNode *top, BlockNode *base, int64_t offset,
+                              int64_t bytes, int64_t *pnum)
+{
+    base = skip_filters(base);
+    for (BlockNode *n = skip_filters(top); n != base; n = chain_next(n)) {
+        BlockNode *file;
+        int64_t num, map;
+        int ret;
+
+        n = skip_filters(n);
+        if (n == base) {
+            break;
+        }
+        ret = node_block_status(n, true, offset, bytes, &num, &map, &file);
+        if (ret < 0) {
+            return ret;
+        }
+        if (!num) { /* past this layer's end: zeroes, whatever is below */
+            *pnum = bytes;
+            return CHAIN_ALLOCATED | CHAIN_ZERO;
+        }
+        bytes = MIN(bytes, num);
+        if ((ret & BLK_STATUS_ALLOCATED) || (!n->backing && !base)) {
+            *pnum = bytes;
+            return CHAIN_ALLOCATED | (ret & BLK_STATUS_ZERO ? CHAIN_ZERO : 0);
+        }
+    }
+    *pnum = bytes;
+    return 0;
+}
+
+int coroutine_fn copy_range(BlockNode *from, BlockNode *to, int64_t offset,
+                            int64_t bytes, bool zero, unsigned flags,
+                            bool *is_read)
+{
+    char *buf;
+    int ret;
+
+    *is_read = false;
+    if (zero) {
+        return node_pwrite_zeroes(to, offset, bytes,
+                                  flags | BLK_REQ_MAY_UNMAP);
+    }
+    buf = node_alloc(to->limits.mem_alignment > from->limits.mem_alignment
+                         ? to
+                         : from,
+                     bytes);
+    if (!buf) {
+        return -ENOMEM;
+    }
+    ret = node_pread(from, offset, bytes, buf);
+    if (ret < 0) {
+        *is_read = true;
+    } else {
+        ret = node_pwrite(to, offset, bytes, buf, flags);
+    }
+    free(buf);
+    return ret;
+}
+
+/* Names
+ * ------------------------------------------------------------------------- */
+
+BlockNode *job_root_node(BlockGraph *g, const char *device, Error **errp)
+{
+    BlockNode *n = node_lookup(g, device, device, errp);
+
+    while (n && n->implicit && n->file) {
+        n = n->file->node;
+    }
+    if (!n) {
+        return NULL;
+    }
+    for (guint i = 0; i < n->parents->len; i++) {
+        BlockEdge *e = n->parents->pdata[i];
+
+        if (e->parent && !e->parent->implicit) {
+            error_set(errp, "Need a root block node");
+            return NULL;
+        }
+    }
+    return n;
+}
+
+/* Backing files in images
+ * ------------------------------------------------------- */
+
+typedef struct ChangeBacking {
+    BlockNode *n;
+    const char *file, *format;
+    int ret;
+} ChangeBacking;
+
+static void coroutine_fn change_backing_entry(void *opaque)
+{
+    ChangeBacking *c = opaque;
+
+    c->ret = c->n->drv->change_backing(c->n, c->file, c->format);
+    if (c->ret >= 0) {
+        c->ret = node_flush_changed(c->n);
+    }
+}
+
+bool node_change_backing_file(BlockNode *n, const char *file,
+                              const char *format, Error **errp)
+{
+    ChangeBacking c = { .n = n, .file = file, .format = format };
+
+    if (!n->drv->change_backing) {
+        return true; /* an image that says nothing about backing files */
+    }
+    block_run(change_backing_entry, &c);
+    return c.ret >= 0 ||
+           error_errno(errp, -c.ret, "Could not change the backing file of '%s'",
+                       n->name);
+}

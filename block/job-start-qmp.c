@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* QMP: the commands that start jobs, and blockdev-snapshot. */
+#include "util/osdep.h"
+
+#include "block/block-options.h"
+#include "block/graph-tx.h"
+#include "block/mirror.h"
+#include "qapi/qapi-commands-block-jobs.h"
+#include "softmmu/vm.h"
+#include "util/error.h"
+
+/* @device's own name serves where no ID is given. */
+#define JOB_OPTIONS(g, arg)                                                  \
+    { .id = (arg)->job_id                      ? (arg)->job_id               \
+            : blk_find((g), (arg)->device)     ? (arg)->device               \
+                                               : NULL,                       \
+      .speed = (arg)->has_speed ? (arg)->speed : 0,                          \
+      .auto_finalize = !(arg)->has_auto_finalize || (arg)->auto_finalize,    \
+      .auto_dismiss = !(arg)->has_auto_dismiss || (arg)->auto_dismiss }
+
+bool qmp_blockdev_mirror(Vm *vm, BlockdevMirror *arg, Error **errp)
+{
+    BlockGraph *g = block_vm_graph(vm);
+    MirrorOptions o = {
+        .job = JOB_OPTIONS(g, arg),
+        .filter = arg->filter_node_name,
+        .sync = arg->sync,
+        .write_blocking = arg->has_copy_mode &&
+                          arg->copy_mode == MIRROR_COPY_MODE_WRITE_BLOCKING,
+        .granularity = arg->has_granularity ? arg->granularity : 0,
+        .buf_size = arg->has_buf_size ? arg->buf_size : 0,
+        .on_source = arg->has_on_source_error ? arg->on_source_error
+                                              : BLOCKDEV_ON_ERROR_REPORT,
+        .on_target = arg->has_on_target_error ? arg->on_target_error
+                                              : BLOCKDEV_ON_ERROR_REPORT,
+    };
+
+    o.source = job_root_node(g, arg->device, errp);
+    o.target = o.source ? node_lookup(g, arg->target, arg->target, errp) : NULL;
+    if (!o.target) {
+        return false;
+    }
+    if (arg->replaces) {
+        o.replaces = node_lookup(g, NULL, arg->replaces, errp);
+        if (!o.replaces) {
+            return false;
+        }
+        if (!node_reaches(o.source, o.replaces)) {
+            return error_set(errp, "Node '%s' is not below '%s'",
+                             o.replaces->name, o.source->name);
+        }
+    }
+    return mirror_start(g, &o, errp);
+}
+
+/* Commit
+ * ------------------------------------------------------------------------ */
+
+static BlockNode *lowest(BlockNode *n)
+{
+    while (chain_next(n)) {
+        n = skip_filters(chain_next(n));
+    }
+    return skip_filters(n);
+}
+
+/* Of @arg: the node, or @def. NULL on error. */
+static BlockNode *chain_node(BlockGraph *g, BlockNode *active,
+                             const char *name, BlockNode *def, Error **errp)
+{
+    BlockNode *n = name ? node_lookup(g, NULL, name, errp) : def;
+
+    if (n && !chain_contains(active, n)) {
+        error_set(errp, "'%s' is not in this backing file chain", n->name);
+        return NULL;
+    }
+    return n;
+}
+
+static bool commit_active(BlockGraph *g, const CommitOptions *o, Error **errp)
+{
+    bool was_read_only = o->base->read_only;
+    MirrorOptions m = {
+        .job = o->job,
+        .source = o->top,
+        .target = o->base,
+        .filter = o->filter,
+        .sync = MIRROR_SYNC_MODE_TOP,
+        .commit = true,
+        .base_was_read_only = was_read_only,
+        .on_source = o->on_error,
+        .on_target = o->on_error,
+    };
+    bool ok;
+
+    if (o->backing_file) {
+        return error_set(errp, "'backing-file' specified, but 'top' is the "
+                               "active layer");
+    }
+    if (!block_make_writable(o->base, node_length(o->top), errp)) {
+        return false;
+    }
+    ok = mirror_start(g, &m, errp);
+    if (!ok && was_read_only) {
+        autoerr Error *err = NULL;
+
+        block_reopen_read_only(o->base, true, &err);
+    }
+    return ok;
+}
+
+bool qmp_block_commit(Vm *vm, BlockCommit *arg, Error **errp)
+{
+    BlockGraph *g = block_vm_graph(vm);
+    CommitOptions o = {
+        .job = JOB_OPTIONS(g, arg),
+        .backing_file = arg->backing_file,
+        .filter = arg->filter_node_name,
+        .on_error = arg->has_on_error ? arg->on_error
+                                      : BLOCKDEV_ON_ERROR_REPORT,
+    };
+
+    if (!blk_find(g, arg->device) && !node_find(g, arg->device)) {
+        return error_set_class(errp, ERROR_CLASS_DEVICE_NOT_FOUND,
+                               "Cannot find device='%s' nor node-name='%s'",
+                               arg->device, arg->device);
+    }
+    o.active = job_root_node(g, arg->device, errp);
+    if (!o.active) {
+        return false;
+    }
+    o.top = chain_node(g, o.active, arg->top_node, o.active, errp);
+    o.base = o.top ? chain_node(g, o.top, arg->base_node, lowest(o.top), errp)
+                   : NULL;
+    if (!o.base) {
+        return false;
+    }
+    if (o.top == o.base) {
+        return error_set(errp, "cannot commit an image into itself");
+    }
+    return o.top == o.active ? commit_active(g, &o, errp)
+                             : commit_start(g, &o, errp);
+}
+
+bool qmp_block_stream(Vm *vm, BlockStream *arg, Error **errp)
+{
+    BlockGraph *g = block_vm_graph(vm);
+    StreamOptions o = {
+        .job = JOB_OPTIONS(g, arg),
+        .backing_file = arg->backing_file,
+        .on_error = arg->has_on_error ? arg->on_error
+                                      : BLOCKDEV_ON_ERROR_REPORT,
+    };
+
+    o.node = node_lookup(g, arg->device, arg->device, errp);
+    o.node = skip_filters(o.node);
+    if (!o.node) {
+        return false;
+    }
+    if (arg->base_node) {
+        o.base = node_lookup(g, NULL, arg->base_node, errp);
+        if (!o.base) {
+            return false;
+        }
+        if (o.base == o.node || !chain_contains(o.node, o.base)) {
+            return error_set(errp, "Node '%s' is not a backing image of '%s'",
+                             arg->base_node, arg->device);
+        }
+    } else if (arg->backing_file) {
+        return error_set(errp, "backing file specified, but streaming the "
+                               "entire chain");
+    }
+    return stream_start(g, &o, errp);
+}
+
+/* Snapshots
+ * --------------------------------------------------------------------- */
+
+static bool check_snapshot(BlockNode *n, BlockNode *overlay, Error **errp)
+{
+    if (overlay->drv->filter || !overlay->drv->change_backing) {
+        return error_set(errp, "The overlay does not support backing images");
+    }
+    if (overlay->backing) {
+        return error_set(errp, "The overlay already has a backing image");
+    }
+    if (overlay->parents->len) {
+        return error_set(errp, "The overlay is already in use");
+    }
+    for (guint i = 0; i < n->parents->len; i++) {
+        BlockEdge *e = n->parents->pdata[i];
+
+        if (e->parent && (e->role & BLOCK_ROLE_COW)) {
+            return error_set(errp,
+                             "Node '%s' is busy: node is used as backing hd "
+                             "of '%s'",
+                             n->name, e->parent->name);
+        }
+    }
+    if (node_reaches(overlay, n) || node_reaches(n, overlay)) {
+        return error_set(errp, "The overlay and the node share images");
+    }
+    return true;
+}
+
+bool qmp_blockdev_snapshot(Vm *vm, const char *node, const char *overlay,
+                           Error **errp)
+{
+    BlockGraph *g = block_vm_graph(vm);
+    BlockNode *o = node_lookup(g, overlay, overlay, errp);
+    BlockNode *n = o ? node_lookup(g, node, node, errp) : NULL;
+    GPtrArray *users;
+    GraphTx *tx;
+    bool ok;
+
+    while (n && n->implicit && n->file) {
+        n = n->file->node;
+    }
+    if (!n || !check_snapshot(n, o, errp)) {
+        return false;
+    }
+    users = graph_drain(g);
+    tx = graph_tx_new(g);
+    graph_tx_replace(tx, n, o, NULL);
+    graph_tx_link(tx, o, n, "backing", BLOCK_ROLE_COW);
+    ok = graph_tx_commit(tx, errp);
+    node_undrain(users);
+    if (ok && !n->read_only && !job_uses_node(n)) {
+        autoerr Error *err = NULL;
+
+        /* Nothing writes to it any more. */
+        block_reopen_read_only(n, true, &err);
+    }
+    return ok;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The jobs mirror, commit and stream. Control code. */
+#ifndef BLOCK_MIRROR_H
+#define BLOCK_MIRROR_H
+
+#include "block/job.h"
+
+typedef struct MirrorOptions {
+    JobOptions job;
+    BlockNode *source, *target;
+    BlockNode *replaces;    /* NULL: the source */
+    const char *filter;     /* node-name, or NULL */
+    MirrorSyncMode sync;
+    bool write_blocking;
+    bool commit;            /* the target is below the source */
+    bool base_was_read_only;
+    uint32_t granularity;   /* 0: default */
+    int64_t buf_size;       /* 0: default */
+    BlockdevOnError on_source, on_target;
+} MirrorOptions;
+
+bool mirror_start(BlockGraph *g, const MirrorOptions *o, Error **errp);
+
+typedef struct CommitOptions {
+    JobOptions job;
+    BlockNode *active, *top, *base;
+    const char *backing_file; /* NULL: the base's file name */
+    const char *filter;
+    BlockdevOnError on_error;
+} CommitOptions;
+
+/* Of an inactive @top. */
+bool commit_start(BlockGraph *g, const CommitOptions *o, Error **errp);
+
+typedef struct StreamOptions {
+    JobOptions job;
+    BlockNode *node, *base; /* base NULL: none */
+    const char *backing_file;
+    BlockdevOnError on_error;
+} StreamOptions;
+
+bool stream_start(BlockGraph *g, const StreamOptions *o, Error **errp);
+
+#endif

@@ -1,0 +1,320 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Block jobs and snapshots end as they do with QEMU 7.2: the same events, the
+same errors, the same chains of images and the same bytes."""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+import blocklib as b
+
+ORACLE = shutil.which('qemu-system-x86_64')
+OURS = os.path.join(b.BUILD, 'qemu-system-x86_64')
+MiB = 1 << 20
+
+
+class Qmp:
+    """An emulator without a machine, spoken to over its standard streams."""
+
+    def __init__(self, binary, folder, *args):
+        self.proc = subprocess.Popen(
+            [binary, '-machine', 'none', '-nodefaults', '-display', 'none',
+             '-qmp', 'stdio', *args], cwd=folder, text=True, bufsize=1,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL)
+        self.events = []
+        self.read()
+        self.cmd('qmp_capabilities')
+
+    def read(self):
+        while True:
+            line = self.proc.stdout.readline()
+            if line.startswith('{'):
+                return json.loads(line)
+            if not line:
+                raise AssertionError('the emulator is gone')
+
+    def take(self):
+        r = self.read()
+        if 'event' in r:
+            self.events.append((r['event'], r.get('data', {})))
+        return r
+
+    def cmd(self, name, **args):
+        """The value returned, or the error's class."""
+        args = {k.replace('_', '-'): v for k, v in args.items()}
+        json.dump({'execute': name, 'arguments': args}, self.proc.stdin)
+        self.proc.stdin.write('\n')
+        self.proc.stdin.flush()
+        while True:
+            r = self.take()
+            if 'error' in r:
+                return r['error']['class']
+            if 'return' in r:
+                return r['return']
+
+    def wait(self, event, **match):
+        """Until an event that fits has come, from now on or before."""
+        seen = 0
+        while True:
+            for name, data in self.events[seen:]:
+                seen += 1
+                if name == event and match.items() <= data.items():
+                    return
+            self.take()
+
+    def end(self, job):
+        self.wait('JOB_STATUS_CHANGE', id=job, status='null')
+
+    def ready(self, job):
+        self.wait('BLOCK_JOB_READY', device=job)
+
+    def file(self, node, name, **opts):
+        opts = {k.replace('_', '-'): v for k, v in opts.items()}
+        return self.cmd('blockdev-add', **{
+            'driver': 'qcow2', 'node-name': node,
+            'file': {'driver': 'file', 'filename': name}, **opts})
+
+    def chain(self, backing=True):
+        """The named nodes, whether they are read-only, what they are on."""
+        return sorted(
+            (n['node-name'], n['drv'], n['ro'],
+             backing and os.path.basename(n.get('backing_file', '')))
+            for n in self.cmd('query-named-block-nodes')
+            if n['node-name'][0] != '#')
+
+    def close(self):
+        if self.proc.poll() is None:
+            self.cmd('quit')
+            self.proc.wait(60)
+        self.proc.stdin.close()
+        self.proc.stdout.close()
+
+
+@unittest.skipUnless(b.HAVE_ORACLE, "needs Debian's qemu-utils")
+class JobTest(unittest.TestCase):
+    maxDiff = None
+
+    def images(self):
+        tmp = tempfile.TemporaryDirectory(prefix='nemu-jobs-')
+        self.addCleanup(tmp.cleanup)
+        path = lambda name: os.path.join(tmp.name, name)
+        for name, below, fills in (
+                ('base', None, ['write -q -P 1 0 2M', 'write -q -P 1 7M 1M']),
+                ('mid', 'base', ['write -q -P 2 1M 2M',
+                                 'write -q -z 7M 64k']),
+                ('top', 'mid', ['write -q -P 3 4M 1M',
+                                'write -q -P 3 100k 5k']),
+                ('t1', None, []), ('t2', None, [])):
+            b.create(path(name), '8M', backing=below)
+            if fills:
+                io = b.Io(path(name), tool=b.ORACLE_IO)
+                for line in fills:
+                    io.add(line)
+                io.run()
+        return tmp.name
+
+    def run_one(self, binary, scenario):
+        folder = self.images()
+        q = Qmp(binary, folder, '-blockdev',
+                'node-name=base,driver=qcow2,read-only=on,'
+                'file.driver=file,file.filename=base', '-blockdev',
+                'node-name=mid,driver=qcow2,read-only=on,backing=base,'
+                'file.driver=file,file.filename=mid', '-drive',
+                'if=none,id=d0,node-name=top,file=top,format=qcow2,'
+                'backing=mid')
+        try:
+            result = scenario(q)
+            result = [result, q.chain()]
+        finally:
+            q.close()
+        names = ('base', 'mid', 'top', 't1', 't2')
+        backing = {n: json.loads(b.run(
+            b.ORACLE_IMG, 'info', '--output=json',
+            os.path.join(folder, n)).stdout).get('backing-filename')
+            for n in names}
+        for name in names:
+            b.check(os.path.join(folder, name))
+        data = {n: b.content(os.path.join(folder, n)) for n in names}
+        events = [(e, {k: v for k, v in d.items()
+                       if k not in ('offset', 'len')})
+                  for e, d in q.events if 'JOB' in e]
+        return [result, backing, events], data
+
+    def same(self, scenario, events=True):
+        ours, data = self.run_one(OURS, scenario)
+        if ORACLE:
+            theirs, expected = self.run_one(ORACLE, scenario)
+            if not events:
+                theirs[2] = ours[2]
+            self.assertEqual(ours, theirs)
+            for name in expected:
+                self.assertEqual(data[name] == expected[name], True, name)
+        return ours, data
+
+    def test_mirror_completes(self):
+        def scenario(q):
+            q.file('t1', 't1')
+            q.cmd('blockdev-mirror', job_id='j', device='d0', target='t1',
+                  sync='full')
+            q.ready('j')
+            errors = [
+                q.cmd('blockdev-mirror', job_id='j', device='top',
+                      target='t1', sync='full'),
+                q.cmd('blockdev-del', node_name='t1'),
+                q.cmd('job-finalize', id='j'), q.cmd('job-dismiss', id='j'),
+                q.cmd('job-resume', id='j'), q.cmd('job-pause', id='nope'),
+                q.cmd('block-job-cancel', device='nope'),
+                q.cmd('job-pause', id='j')]
+            q.wait('JOB_STATUS_CHANGE', status='standby')
+            errors += [q.cmd('job-pause', id='j'),
+                       q.cmd('block-job-cancel', device='j'),
+                       q.cmd('query-block-jobs')[0],
+                       q.cmd('job-resume', id='j'),
+                       q.cmd('block-job-set-speed', device='j', speed=-1)]
+            q.wait('JOB_STATUS_CHANGE', status='ready')
+            q.cmd('job-complete', id='j')
+            q.end('j')
+            return errors
+        _, data = self.same(scenario)
+        self.assertEqual(data['t1'], data['top'])
+
+    def test_mirror_of_the_top_only(self):
+        def scenario(q):
+            q.file('t1', 't1', backing='mid')
+            q.cmd('blockdev-mirror', job_id='j', device='d0', target='t1',
+                  sync='top')
+            q.ready('j')
+            q.cmd('block-job-complete', device='j')
+            q.end('j')
+        self.same(scenario)
+
+    def test_cancelled_when_ready_and_by_force(self):
+        def scenario(q):
+            q.file('t1', 't1')
+            q.file('t2', 't2')
+            q.cmd('blockdev-mirror', job_id='j', device='d0', target='t1',
+                  sync='full', copy_mode='write-blocking')
+            q.ready('j')
+            q.cmd('block-job-cancel', device='j')
+            q.end('j')
+            q.cmd('blockdev-mirror', job_id='k', device='d0', target='t2',
+                  sync='full')
+            q.ready('k')
+            q.cmd('job-cancel', id='k')
+            q.end('k')
+        _, data = self.same(scenario)
+        self.assertEqual(data['t1'], data['top'])
+
+    def test_waits_to_be_finalized_and_dismissed(self):
+        def scenario(q):
+            q.file('t1', 't1')
+            q.cmd('blockdev-mirror', job_id='j', device='d0', target='t1',
+                  sync='full', auto_finalize=False, auto_dismiss=False)
+            q.ready('j')
+            q.cmd('job-complete', id='j')
+            q.wait('BLOCK_JOB_PENDING')
+            seen = [q.cmd('query-jobs')[0]['status'],
+                    q.cmd('job-complete', id='j'),
+                    q.cmd('job-pause', id='j'), q.cmd('job-dismiss', id='j'),
+                    q.cmd('job-finalize', id='j')]
+            q.wait('JOB_STATUS_CHANGE', status='concluded')
+            return seen + [q.cmd('query-jobs')[0]['status'],
+                           q.cmd('job-cancel', id='j'),
+                           q.cmd('job-dismiss', id='j'), q.cmd('query-jobs')]
+        self.same(scenario)
+
+    def test_slow_job_is_cancelled(self):
+        def scenario(q):
+            q.file('t1', 't1')
+            q.cmd('blockdev-mirror', job_id='j', device='d0', target='t1',
+                  sync='full', speed=1)
+            seen = [q.cmd('job-complete', id='j'), q.cmd('job-cancel', id='j')]
+            q.end('j')
+            return seen
+        ours, _ = self.run_one(OURS, scenario)
+        self.assertIn(('BLOCK_JOB_CANCELLED',
+                       {'type': 'mirror', 'device': 'j', 'speed': 1}), ours[2])
+
+    def test_commit_of_the_active_image(self):
+        def scenario(q):
+            q.cmd('block-commit', job_id='c', device='d0')
+            q.ready('c')
+            q.cmd('job-complete', id='c')
+            q.end('c')
+        before, data = self.same(scenario)
+        self.assertEqual(data['base'][4 * MiB:5 * MiB], b'\3' * MiB)
+
+    def test_commit_in_the_middle(self):
+        def scenario(q):
+            q.cmd('block-commit', job_id='c', device='d0', top_node='mid',
+                  base_node='base')
+            q.end('c')
+        self.same(scenario)
+
+    def test_stream_everything_and_down_to_a_base(self):
+        def all_of_it(q):
+            q.cmd('block-stream', job_id='s', device='d0')
+            q.end('s')
+        ours, _ = self.same(all_of_it)
+        self.assertEqual(ours[1]['top'], None)
+
+        def down_to_base(q):
+            q.cmd('block-stream', job_id='s', device='d0', base_node='base')
+            q.end('s')
+        ours, _ = self.same(down_to_base)
+        self.assertEqual(ours[1]['top'], 'base')
+
+    def test_snapshots_stack_up_and_commit_again(self):
+        def scenario(q):
+            q.file('t1', 't1', backing=None)
+            q.file('t2', 't2', backing=None)
+            seen = [q.cmd('blockdev-snapshot', node='top', overlay='t1'),
+                    q.chain(),
+                    q.cmd('blockdev-snapshot', node='top', overlay='t2'),
+                    q.cmd('blockdev-snapshot', node='t1', overlay='t2'),
+                    q.cmd('blockdev-snapshot', node='t1', overlay='nope'),
+                    q.chain(backing=False)]
+            q.cmd('block-commit', job_id='c', device='d0', top_node='t1',
+                  base_node='top')
+            q.end('c')
+            seen.append(q.chain())
+            q.cmd('block-commit', job_id='d', device='d0', base_node='top')
+            q.ready('d')
+            q.cmd('job-complete', id='d')
+            q.end('d')
+            return seen
+        self.same(scenario)
+
+    def test_starts_that_are_refused(self):
+        def scenario(q):
+            q.file('t1', 't1')
+            mirror = {'device': 'd0', 'target': 't1', 'sync': 'full'}
+            return [
+                q.cmd('block-stream', job_id='x', device='nope'),
+                q.cmd('block-stream', device='mid'),
+                q.cmd('block-commit', job_id='x', device='nope'),
+                q.cmd('block-commit', job_id='x', device='d0', base_node='t1'),
+                q.cmd('block-commit', job_id='x', device='d0',
+                      base_node='top', top_node='mid'),
+                q.cmd('blockdev-mirror', job_id='1', **mirror),
+                q.cmd('blockdev-mirror', job_id='x', granularity=100,
+                      **mirror),
+                q.cmd('blockdev-mirror', job_id='x', granularity=1000,
+                      **mirror),
+                q.cmd('blockdev-mirror', job_id='x', buf_size=-1, **mirror),
+                q.cmd('blockdev-mirror', job_id='x', speed=-1, **mirror),
+                q.cmd('blockdev-mirror', job_id='x', device='top',
+                      target='top', sync='full'),
+                q.cmd('query-jobs')]
+        # QEMU tells of the creation of one that it then refuses.
+        ours, _ = self.same(scenario, events=False)
+        self.assertEqual(ours[2], [])
+
+
+if __name__ == '__main__':
+    unittest.main()
