@@ -18,6 +18,7 @@
 
 const BlockDriver *const block_drivers[] = {
     &block_driver_blkdebug,
+    &block_driver_blklogwrites,
     &block_driver_copy_on_read,
     &block_driver_file,
     &block_driver_host_device,
