@@ -297,6 +297,20 @@ void net_cleanup(Vm *vm)
     g_clear_pointer(&vm->net, g_free);
 }
 
+void net_warn_alone(Vm *vm)
+{
+    for (unsigned i = 0; i < n_clients(vm); i++) {
+        NetClient *nc = client_at(vm, i);
+
+        if (!nc->peer && !nc->queue) {
+            warn_report("%s %s has no peer",
+                        nc->ops->type == NET_CLIENT_DRIVER_NIC ? "nic"
+                                                               : "netdev",
+                        nc->name);
+        }
+    }
+}
+
 /* Commands --------------------------------------------------------------- */
 
 static void link_changed(NetClient *nc)

@@ -507,6 +507,7 @@ static bool launch_all(Launch *l, Vm **vmp, Error **errp)
         return false;
     }
     warn_unused_globals(vm);
+    net_warn_alone(vm);
     vm_system_reset(vm, SHUTDOWN_CAUSE_NONE);
     if (!process_write_pidfile(l, errp) || !process_ready(l, errp)) {
         return false;

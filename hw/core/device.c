@@ -105,6 +105,18 @@ static void apply_globals(Device *dev)
     }
 }
 
+/* What follows the model's name in -cpu is for CPUs of -device too. */
+static void apply_cpu_options(Device *dev)
+{
+    const Machine *m = dev->vm->machine;
+
+    if (m && m->cpu_opts && !dev->global_err &&
+        !strcmp(dev->obj.type->name, m->cpu_type)) {
+        object_props_set_dict(&dev->obj, m->cpu_opts, NULL, QAPI_KEYVAL,
+                              &dev->global_err);
+    }
+}
+
 /* The device whose properties @dev shows as its own, or NULL. */
 static Device *forwarded_device(Device *dev)
 {
@@ -128,6 +140,7 @@ void device_setup(Device *dev, Vm *vm)
         device_setup(inner, vm);
     }
     apply_globals(dev);
+    apply_cpu_options(dev);
 }
 
 Device *device_new(Vm *vm, const ObjectType *type)

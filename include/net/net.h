@@ -94,6 +94,8 @@ bool netdev_add_opts(Vm *vm, const char *text, Error **errp);
 /* The first client of that id, or NULL. */
 NetClient *net_find(Vm *vm, const char *id);
 void net_cleanup(Vm *vm);
+/* Warn of NICs and netdevs that the command line left without a peer. */
+void net_warn_alone(Vm *vm);
 /* "info network": free. */
 char *net_info(Vm *vm);
 /* All NICs, or those in @names (NULL-terminated): once, now. Nothing while the

@@ -193,6 +193,10 @@ bool x86_cpu_pre_plug(Machine *m, Device *dev, Error **errp)
     const CpuTopology *t = &m->smp;
     CpuSlot *slot;
 
+    if (strcmp(dev->obj.type->name, m->cpu_type)) {
+        return error_set(errp, "Invalid CPU type, expected cpu type: '%s'",
+                         m->cpu_type);
+    }
     if (cpu->apic_id == UINT32_MAX &&
         (!check_id("socket-id", cpu->socket_id, t->sockets, errp) ||
          !check_id("die-id", MAX(cpu->die_id, 0), t->dies, errp) ||
@@ -213,6 +217,10 @@ bool x86_cpu_pre_plug(Machine *m, Device *dev, Error **errp)
         cpu->node_id != slot->props.node_id) {
         return error_set(errp, "invalid node-id, must be %" PRId64,
                          slot->props.node_id);
+    }
+    if (m->ready) {
+        return error_set(errp, "CPUs cannot be added while the machine runs: "
+                         "use -smp or -device");
     }
     cpu->apic_id = slot->arch_id;
     cpu->node_id = slot->props.has_node_id ? slot->props.node_id : cpu->node_id;
@@ -245,10 +253,7 @@ bool x86_cpus_create(Machine *m, Error **errp)
         Device *dev = device_new(m->vm, type);
 
         x86_cpu(dev)->apic_id = m->cpu_slots[i].arch_id;
-        if ((m->cpu_opts &&
-             !object_props_set_dict(&dev->obj, m->cpu_opts, NULL, QAPI_KEYVAL,
-                                    errp)) ||
-            !device_realize(dev, NULL, errp)) {
+        if (!device_realize(dev, NULL, errp)) {
             object_unref(dev);
             return false;
         }

@@ -10,7 +10,7 @@ import unittest
 from pathlib import Path
 
 from clicase import BASE, BINARY, NONE, Q35, Case
-from nemu_functional.qmp import Qmp
+from nemu_functional.qmp import Qmp, QmpError
 
 
 class Machine(Case):
@@ -34,6 +34,24 @@ class Machine(Case):
             qmp = self.start(*args, base=['-nodefaults', '-S', '-display',
                                           'none'])
             self.assertIs(qmp.cmd('query-kvm')['enabled'], False)
+
+    def test_cpus_of_device_are_those_of_cpu(self):
+        place = 'socket-id=0,core-id={},thread-id=0'
+        qmp = self.start(
+            *Q35, '-cpu', 'qemu64,level=7,model=9', '-smp', '1,maxcpus=3',
+            '-device', 'qemu64-x86_64-cpu,id=c,model=8,' + place.format(1))
+        for name, value in ('level', 7), ('model', 8):
+            self.assertEqual(qmp.cmd('qom-get', path='c', property=name), value)
+        for model, words in (('qemu64', 'while the machine runs'),
+                             ('kvm64', "expected cpu type: 'qemu64-x86_64")):
+            with self.assertRaisesRegex(QmpError, words):
+                qmp.cmd('device_add', driver=f'{model}-x86_64-cpu',
+                        socket_id=0, core_id=2, thread_id=0)
+        self.assertEqual(len(qmp.cmd('query-cpus-fast')), 2)
+
+    def test_a_nic_without_a_peer_is_warned_of(self):
+        self.start(*Q35, '-device', 'virtio-net-pci,id=n')
+        self.assertIn('warning: nic n has no peer', self.stderr())
 
     def test_accelerators_that_nobody_knows_are_errors(self):
         self.assertIn('invalid accelerator nonsense', self.fails(

@@ -23,8 +23,7 @@ uint32_t x86_apic_id_limit(const CpuTopology *t);
 
 /* For MachineClass.cpu_slot of x86 machines. */
 void x86_cpu_slot(Machine *machine, unsigned i, CpuSlot *slot);
-/* Make and realize smp.cpus CPUs of machine->cpu_type with cpu_opts. The slots
- * exist. */
+/* Make and realize smp.cpus CPUs of machine->cpu_type. The slots exist. */
 bool x86_cpus_create(Machine *machine, Error **errp);
 /* A CPU is being plugged by -device or device_add: check its place, fill in
  * what the user left out, or refuse. Called before realize. */
