@@ -25,6 +25,34 @@ typedef struct NbdInfo {
 bool coroutine_fn nbd_negotiate(NbdStream *s, const char *export, NbdInfo *info,
                                 Error **errp);
 
+/* Longest data of a reply to an option that makes sense: two strings. */
+#define NBD_REPLY_MAX (2 * NBD_MAX_STRING + 16)
+typedef struct NbdReply {
+    uint32_t type, len;
+    uint8_t data[NBD_REPLY_MAX + 1]; /* a zero follows */
+} NbdReply;
+
+/* Its steps, for nbd_list(). */
+bool coroutine_fn nbd_hello(NbdStream *s, Error **errp);
+bool coroutine_fn nbd_send_option(NbdStream *s, uint32_t opt, const void *data,
+                                  uint32_t len, Error **errp);
+bool coroutine_fn nbd_read_reply(NbdStream *s, uint32_t opt, NbdReply *r,
+                                 Error **errp);
+bool coroutine_fn nbd_ask_structured(NbdStream *s, bool *yes, Error **errp);
+/* INFO or GO. *old: the server does not know the option. */
+bool coroutine_fn nbd_ask_info(NbdStream *s, uint32_t opt, const char *export,
+                               NbdInfo *info, bool *old, Error **errp);
+
+/* list.c: what a server has to offer. */
+typedef struct NbdListed {
+    char *name, *description; /* NULL: none */
+    bool have_info;
+    NbdInfo info;
+    GPtrArray *contexts; /* char *, names of metadata contexts */
+} NbdListed;
+/* NbdListed *; frees them. NULL: failed. */
+GPtrArray *coroutine_fn nbd_list(NbdStream *s, Error **errp);
+
 /* Requests in flight on one connection. */
 #define NBD_CLIENT_REQUESTS 64
 

@@ -7,15 +7,8 @@
 
 #include "block/nbd/client.h"
 
-/* Longest data of a reply that makes sense: two strings. */
-#define REPLY_MAX (2 * NBD_MAX_STRING + 16)
 /* Replies to one option. */
 #define REPLIES_MAX 4096
-
-typedef struct Reply {
-    uint32_t type, len;
-    uint8_t data[REPLY_MAX + 1];
-} Reply;
 
 static bool read_failed(int ret, Error **errp)
 {
@@ -26,9 +19,8 @@ static bool read_failed(int ret, Error **errp)
     return error_errno(errp, -ret, "Failed to talk to the server");
 }
 
-static bool coroutine_fn send_option(NbdStream *s, uint32_t opt,
-                                     const void *data, uint32_t len,
-                                     Error **errp)
+bool coroutine_fn nbd_send_option(NbdStream *s, uint32_t opt, const void *data,
+                                  uint32_t len, Error **errp)
 {
     uint8_t head[NBD_OPTION_SIZE];
     struct iovec iov[] = { { head, sizeof(head) }, { (void *)data, len } };
@@ -41,8 +33,8 @@ static bool coroutine_fn send_option(NbdStream *s, uint32_t opt,
     return ret >= 0 || read_failed(ret, errp);
 }
 
-static bool coroutine_fn read_reply(NbdStream *s, uint32_t opt, Reply *r,
-                                    Error **errp)
+bool coroutine_fn nbd_read_reply(NbdStream *s, uint32_t opt, NbdReply *r,
+                                 Error **errp)
 {
     uint8_t head[NBD_REPLY_SIZE];
     int ret = nbd_read(s, head, sizeof(head));
@@ -55,7 +47,7 @@ static bool coroutine_fn read_reply(NbdStream *s, uint32_t opt, Reply *r,
     if (be64_get(head) != NBD_REP_MAGIC || be32_get(head + 8) != opt) {
         return error_set(errp, "Unexpected option reply from the server");
     }
-    if (r->len > REPLY_MAX) {
+    if (r->len > NBD_REPLY_MAX) {
         return error_set(errp, "Option reply from the server is too long");
     }
     ret = nbd_read(s, r->data, r->len);
@@ -64,7 +56,7 @@ static bool coroutine_fn read_reply(NbdStream *s, uint32_t opt, Reply *r,
 }
 
 /* An error reply of the server as our error. */
-static bool server_error(const Reply *r, const char *export, Error **errp)
+static bool server_error(const NbdReply *r, const char *export, Error **errp)
 {
     g_autofree char *text = g_utf8_make_valid((const char *)r->data, r->len);
 
@@ -93,12 +85,12 @@ static bool server_error(const Reply *r, const char *export, Error **errp)
 }
 
 /* One simple option: *yes when the server acknowledges it. */
-static bool coroutine_fn ask_structured(NbdStream *s, bool *yes, Error **errp)
+bool coroutine_fn nbd_ask_structured(NbdStream *s, bool *yes, Error **errp)
 {
-    g_autofree Reply *r = g_malloc(sizeof(*r));
+    g_autofree NbdReply *r = g_malloc(sizeof(*r));
 
-    if (!send_option(s, NBD_OPT_STRUCTURED_REPLY, NULL, 0, errp) ||
-        !read_reply(s, NBD_OPT_STRUCTURED_REPLY, r, errp)) {
+    if (!nbd_send_option(s, NBD_OPT_STRUCTURED_REPLY, NULL, 0, errp) ||
+        !nbd_read_reply(s, NBD_OPT_STRUCTURED_REPLY, r, errp)) {
         return false;
     }
     *yes = r->type == NBD_REP_ACK;
@@ -112,18 +104,18 @@ static bool coroutine_fn ask_context(NbdStream *s, const char *export,
     static const char context[] = "base:allocation";
     size_t name = strlen(export), len = 4 + name + 4 + 4 + strlen(context);
     g_autofree uint8_t *data = g_malloc(len);
-    g_autofree Reply *r = g_malloc(sizeof(*r));
+    g_autofree NbdReply *r = g_malloc(sizeof(*r));
 
     be32_put(data, name);
     memcpy(data + 4, export, name);
     be32_put(data + 4 + name, 1);
     be32_put(data + 8 + name, strlen(context));
     memcpy(data + 12 + name, context, strlen(context));
-    if (!send_option(s, NBD_OPT_SET_META_CONTEXT, data, len, errp)) {
+    if (!nbd_send_option(s, NBD_OPT_SET_META_CONTEXT, data, len, errp)) {
         return false;
     }
     for (int i = 0; i < REPLIES_MAX; i++) {
-        if (!read_reply(s, NBD_OPT_SET_META_CONTEXT, r, errp)) {
+        if (!nbd_read_reply(s, NBD_OPT_SET_META_CONTEXT, r, errp)) {
             return false;
         }
         if (r->type == NBD_REP_ACK || r->type >> 31) {
@@ -140,7 +132,7 @@ static bool coroutine_fn ask_context(NbdStream *s, const char *export,
     return error_set(errp, "Unexpected reply about metadata contexts");
 }
 
-static bool take_block_sizes(const Reply *r, NbdInfo *info, Error **errp)
+static bool take_block_sizes(const NbdReply *r, NbdInfo *info, Error **errp)
 {
     if (r->len != 14) {
         return error_set(errp, "Block sizes from the server have a wrong "
@@ -162,7 +154,8 @@ static bool take_block_sizes(const Reply *r, NbdInfo *info, Error **errp)
     return true;
 }
 
-static bool take_info(const Reply *r, NbdInfo *info, bool *have, Error **errp)
+static bool take_info(const NbdReply *r, NbdInfo *info, bool *have,
+                      Error **errp)
 {
     if (r->type != NBD_REP_INFO || r->len < 2) {
         return error_set(errp, "Unexpected reply to the choice of export");
@@ -185,12 +178,12 @@ static bool take_info(const Reply *r, NbdInfo *info, bool *have, Error **errp)
 }
 
 /* *old: the server does not know the option. */
-static bool coroutine_fn ask_go(NbdStream *s, const char *export, NbdInfo *info,
-                                bool *old, Error **errp)
+bool coroutine_fn nbd_ask_info(NbdStream *s, uint32_t opt, const char *export,
+                               NbdInfo *info, bool *old, Error **errp)
 {
     size_t name = strlen(export), len = 4 + name + 2 + 2;
     g_autofree uint8_t *data = g_malloc(len);
-    g_autofree Reply *r = g_malloc(sizeof(*r));
+    g_autofree NbdReply *r = g_malloc(sizeof(*r));
     bool have = false;
 
     be32_put(data, name);
@@ -198,11 +191,11 @@ static bool coroutine_fn ask_go(NbdStream *s, const char *export, NbdInfo *info,
     be16_put(data + 4 + name, 1);
     be16_put(data + 6 + name, NBD_INFO_BLOCK_SIZE);
     *old = false;
-    if (!send_option(s, NBD_OPT_GO, data, len, errp)) {
+    if (!nbd_send_option(s, opt, data, len, errp)) {
         return false;
     }
     for (int i = 0; i < REPLIES_MAX; i++) {
-        if (!read_reply(s, NBD_OPT_GO, r, errp)) {
+        if (!nbd_read_reply(s, opt, r, errp)) {
             return false;
         }
         if (r->type == NBD_REP_ERR_UNSUP) {
@@ -229,7 +222,8 @@ static bool coroutine_fn ask_export_name(NbdStream *s, const char *export,
     uint8_t buf[10];
     int ret;
 
-    if (!send_option(s, NBD_OPT_EXPORT_NAME, export, strlen(export), errp)) {
+    if (!nbd_send_option(s, NBD_OPT_EXPORT_NAME, export, strlen(export),
+                         errp)) {
         return false;
     }
     ret = nbd_read(s, buf, sizeof(buf));
@@ -242,27 +236,35 @@ static bool coroutine_fn ask_export_name(NbdStream *s, const char *export,
     return ret >= 0 || read_failed(ret, errp);
 }
 
-static bool coroutine_fn negotiate_new(NbdStream *s, const char *export,
-                                       NbdInfo *info, Error **errp)
+/* Exchange flags: *server gets those that count. */
+static bool coroutine_fn exchange_flags(NbdStream *s, uint32_t *server,
+                                        Error **errp)
 {
     uint8_t flags[4];
-    uint32_t server;
     int ret = nbd_read(s, flags, 2);
-    bool old = true;
 
     if (ret < 0) {
         return read_failed(ret, errp);
     }
-    server = be16_get(flags) & (NBD_FIXED_NEWSTYLE | NBD_NO_ZEROES);
-    be32_put(flags, server);
+    *server = be16_get(flags) & (NBD_FIXED_NEWSTYLE | NBD_NO_ZEROES);
+    be32_put(flags, *server);
     ret = nbd_write(s, flags, sizeof(flags));
-    if (ret < 0) {
-        return read_failed(ret, errp);
+    return ret >= 0 || read_failed(ret, errp);
+}
+
+static bool coroutine_fn negotiate_new(NbdStream *s, const char *export,
+                                       NbdInfo *info, Error **errp)
+{
+    uint32_t server;
+    bool old = true;
+
+    if (!exchange_flags(s, &server, errp)) {
+        return false;
     }
     if (server & NBD_FIXED_NEWSTYLE) {
-        if (!ask_structured(s, &info->structured, errp) ||
+        if (!nbd_ask_structured(s, &info->structured, errp) ||
             (info->structured && !ask_context(s, export, info, errp)) ||
-            !ask_go(s, export, info, &old, errp)) {
+            !nbd_ask_info(s, NBD_OPT_GO, export, info, &old, errp)) {
             return false;
         }
     }
@@ -290,14 +292,12 @@ static bool coroutine_fn negotiate_old(NbdStream *s, const char *export,
     return ret >= 0 || read_failed(ret, errp);
 }
 
-bool coroutine_fn nbd_negotiate(NbdStream *s, const char *export, NbdInfo *info,
-                                Error **errp)
+/* *old: the server is from before there were options. */
+static bool coroutine_fn read_magic(NbdStream *s, bool *old, Error **errp)
 {
     uint8_t magic[16];
     int ret = nbd_read(s, magic, sizeof(magic));
-    bool ok;
 
-    *info = (NbdInfo){ 0 };
     if (ret < 0) {
         return read_failed(ret, errp);
     }
@@ -305,14 +305,39 @@ bool coroutine_fn nbd_negotiate(NbdStream *s, const char *export, NbdInfo *info,
         return error_set(errp, "Bad initial magic received: 0x%016" PRIx64,
                          be64_get(magic));
     }
-    if (be64_get(magic + 8) == NBD_OPT_MAGIC) {
-        ok = negotiate_new(s, export, info, errp);
-    } else if (be64_get(magic + 8) == NBD_OLD_MAGIC) {
-        ok = negotiate_old(s, export, info, errp);
-    } else {
-        return error_set(errp, "Bad server magic received: 0x%016" PRIx64,
-                         be64_get(magic + 8));
+    *old = be64_get(magic + 8) == NBD_OLD_MAGIC;
+    return *old || be64_get(magic + 8) == NBD_OPT_MAGIC ||
+           error_set(errp, "Bad server magic received: 0x%016" PRIx64,
+                     be64_get(magic + 8));
+}
+
+bool coroutine_fn nbd_hello(NbdStream *s, Error **errp)
+{
+    uint32_t server;
+    bool old;
+
+    if (!read_magic(s, &old, errp)) {
+        return false;
     }
+    if (old) {
+        return error_set(errp, "Server does not support export lists");
+    }
+    return exchange_flags(s, &server, errp) &&
+           (server & NBD_FIXED_NEWSTYLE ||
+            error_set(errp, "Server does not support export lists"));
+}
+
+bool coroutine_fn nbd_negotiate(NbdStream *s, const char *export, NbdInfo *info,
+                                Error **errp)
+{
+    bool old, ok;
+
+    *info = (NbdInfo){ 0 };
+    if (!read_magic(s, &old, errp)) {
+        return false;
+    }
+    ok = old ? negotiate_old(s, export, info, errp)
+             : negotiate_new(s, export, info, errp);
     if (ok && info->size > BLK_MAX_LENGTH) {
         return error_set(errp, "Export of %" PRIu64 " bytes is too large",
                          info->size);

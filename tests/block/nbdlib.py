@@ -64,9 +64,16 @@ class Server:
 
 class Client:
     def __init__(self, path, flags=FLAG_FIXED | FLAG_NO_ZEROES):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(60)
-        self.sock.connect(path)
+        for _ in range(6000):
+            self.sock = socket.socket(socket.AF_UNIX)
+            self.sock.settimeout(60)
+            try:
+                self.sock.connect(path)
+                break
+            except ConnectionRefusedError:
+                # The socket is there before the server listens.
+                self.sock.close()
+                time.sleep(0.01)
         magic, opt, server = struct.unpack('>QQH', self.recv(18))
         assert magic == 0x4e42444d41474943, hex(magic)
         assert opt == 0x49484156454f5054, hex(opt)

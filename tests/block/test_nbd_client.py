@@ -115,6 +115,40 @@ class Interop(Case):
                 self.assertEqual(ours, theirs)
 
 
+    def same_list(self, path):
+        ours, theirs = (run(tool, '-L', '-k', path, check=False)
+                        for tool in (nbd.OUR_NBD, nbd.ORACLE_NBD))
+        self.assertEqual((ours.returncode, ours.stdout.splitlines()[:50]),
+                         (theirs.returncode, theirs.stdout.splitlines()[:50]))
+        return ours.stdout
+
+    @unittest.skipUnless(HAVE_ORACLE, 'needs qemu-utils')
+    def test_list_of_exports(self):
+        for args in ['-D', 'text', '-x', 'a'], ['-r', '-A']:
+            with Server(self.dir, '-t', '-e0', *args, '-f', 'raw',
+                        self.img) as s:
+                self.assertIn('base:allocation', self.same_list(s.path))
+        self.assertIn('No such file', self.same_list(self.img + 'x'))
+
+    @unittest.skipUnless(HAVE_ORACLE and NBDKIT, 'needs qemu-utils, nbdkit')
+    def test_list_of_nbdkits_exports(self):
+        for args in [], ['--no-sr'], ['-r']:
+            path = os.path.join(self.dir, 'kit')
+            kit = subprocess.Popen([NBDKIT, '-f', '-U', path, *args, 'memory',
+                                    '1M'])
+            for _ in range(6000):
+                if os.path.exists(path):
+                    break
+                time.sleep(0.01)
+            try:
+                self.assertIn('exports available: 1', self.same_list(path))
+            finally:
+                kit.terminate()
+                kit.wait(60)
+                if os.path.exists(path):
+                    os.unlink(path)
+
+
 class Faults(Case):
     OPTS = ('driver=raw,file.driver=nbd,file.server.type=unix,'
             'file.server.path={},file.reconnect-delay={},file.open-timeout={}')

@@ -20,6 +20,7 @@ static void help(void)
 {
     printf(
         "Usage: qemu-nbd [OPTIONS] FILE\n"
+        "  or:  qemu-nbd -L [OPTIONS]\n"
         "QEMU Disk Network Block Device Utility\n\n"
         "  -h, --help                display this help and exit\n"
         "  -V, --version             output version information and exit\n\n"
@@ -39,6 +40,8 @@ static void help(void)
         "  -o, --offset=OFFSET       offset into the image\n"
         "  -A, --allocation-depth    expose the allocation depth\n\n"
         "General purpose options:\n"
+        "  -L, --list                list exports available from another NBD "
+        "server\n"
         "  -T, --trace [[enable=]<pattern>][,events=<file>][,file=<file>]\n"
         "                            specify tracing options\n"
         "  --fork                    fork off the server process and exit the "
@@ -293,7 +296,7 @@ static bool parse(int argc, char **argv, NbdArgs *a)
             error_report("List mode is incompatible with forking");
             return false;
         }
-        return refuse('L', -1);
+        return true;
     }
     if (argc - optind != 1) {
         error_report("Invalid number of arguments");
@@ -358,7 +361,7 @@ int main(int argc, char **argv)
         ready_fd = fork_server();
     }
     rcu_register_thread();
-    status = nbd_serve(&args, ready_fd);
+    status = args.list ? nbd_show_list(&args) : nbd_serve(&args, ready_fd);
     rcu_unregister_thread();
     return status;
 }

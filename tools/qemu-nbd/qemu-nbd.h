@@ -17,6 +17,7 @@ typedef struct NbdArgs {
 
 /* Both return the exit status. @ready_fd: the parent of --fork, or -1. */
 int nbd_serve(const NbdArgs *a, int ready_fd);
+int nbd_show_list(const NbdArgs *a);
 
 /* -k, or -b and -p; free. */
 SocketAddress *nbd_address(const NbdArgs *a);
