@@ -101,13 +101,14 @@ static void build_bios(Build *b)
     };
     const SmbiosBios *o = &b->opts->bios;
 
-    if (!smbios_bit(b->opts->types, 0) || !begin(b, 0, HANDLE_BIOS)) {
+    if ((!smbios_bit(b->opts->types, 0) && !b->m->bios_vendor) ||
+        !begin(b, 0, HANDLE_BIOS)) {
         return;
     }
-    put_str(b, o->vendor);
-    put_str(b, o->version);
+    put_str(b, or_default(o->vendor, b->m->bios_vendor));
+    put_str(b, or_default(o->version, b->m->bios_version));
     put(b, 0xe800, 2); /* segment */
-    put_str(b, o->date);
+    put_str(b, or_default(o->date, b->m->bios_date));
     put(b, 0, 1); /* 64 KiB of ROM */
     put(b, UNSUPPORTED, 8);
     put(b, 0, 1);

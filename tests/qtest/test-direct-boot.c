@@ -61,7 +61,7 @@ static uint32_t find_table(QTest *q, const char *signature)
     g_assert_not_reached();
 }
 
-static void check_last_bus(const char *devices, unsigned last)
+static QTest *start(const char *options)
 {
     g_autofree char *path = NULL;
     int fd = g_file_open_tmp("nemu-kernel-XXXXXX", &path, NULL);
@@ -70,11 +70,17 @@ static void check_last_bus(const char *devices, unsigned last)
     g_assert_cmpint(fd, >=, 0);
     close(fd);
     write_kernel(path);
-    q = qtest_startf("-machine q35 -kernel %s %s", path, devices);
+    q = qtest_startf("-machine q35 -kernel %s %s", path, options);
+    unlink(path);
+    return q;
+}
+
+static void check_last_bus(const char *devices, unsigned last)
+{
+    g_autoptr(QTest) q = start(devices);
+
     g_assert_cmpuint(qtest_readb(q, find_table(q, "MCFG") + MCFG_LAST_BUS), ==,
                      last);
-    qtest_quit(q);
-    unlink(path);
 }
 
 static void test_os_need_not_look_beyond_the_last_bus(void)
@@ -85,10 +91,41 @@ static void test_os_need_not_look_beyond_the_last_bus(void)
                    5);
 }
 
+/* The first SMBIOS structure and its strings. */
+static void check_bios(const char *options, const void *want, size_t len)
+{
+    g_autoptr(QTest) q = start(options);
+    uint32_t anchor = BIOS_AREA;
+    char got[128];
+
+    while (qtest_readl(q, anchor) != 0x5f4d535f) { /* "_SM_" */
+        anchor += 16;
+        g_assert_cmphex(anchor, <, 0x100000);
+    }
+    g_assert_cmpuint(len, <, sizeof(got));
+    qtest_memread(q, qtest_readl(q, anchor + 24), got, len);
+    g_assert_cmpmem(got, len, want, len);
+}
+
+static void test_smbios_has_the_structure_of_the_firmware(void)
+{
+    static const char ours[] =
+        "\0\x18\0\0\1\2\0\xe8\3\0\x08\0\0\0\0\0\0\0\0\x14\0\0\xff\xff"
+        "NEMU\0" CONFIG_VERSION "\0" "04/01/2014\0";
+    static const char told[] =
+        "\0\x18\0\0\1\2\0\xe8\3\0\x08\0\0\0\0\0\0\0\0\x14\0\0\xff\xff"
+        "Me\0" CONFIG_VERSION "\0" "04/01/2014\0";
+
+    check_bios("", ours, sizeof(ours));
+    check_bios("-smbios type=0,vendor=Me", told, sizeof(told));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/direct-boot/last-bus",
                     test_os_need_not_look_beyond_the_last_bus);
+    g_test_add_func("/direct-boot/smbios",
+                    test_smbios_has_the_structure_of_the_firmware);
     return g_test_run();
 }

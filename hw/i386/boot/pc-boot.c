@@ -92,6 +92,12 @@ static bool build_smbios(PcBoot *b, Error **errp)
         .opaque = b,
     };
 
+    if (b->direct) {
+        info.bios_vendor = "NEMU";
+        info.bios_version = CONFIG_VERSION;
+        /* Linux goes by the year: the same as with 7.2's firmware. */
+        info.bios_date = "04/01/2014";
+    }
     return smbios_build(m->smbios, &info, &b->smbios_anchor, &b->smbios_tables,
                         errp);
 }

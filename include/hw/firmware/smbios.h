@@ -36,6 +36,9 @@ typedef struct SmbiosMachine {
     const SmbiosRange *ranges;
     unsigned n_ranges;
     bool entry_64; /* version 3.0 instead of 2.8 */
+    /* Direct boot: type 0, which firmware adds elsewhere, where no option asks
+     * for it. NULL: leave it out. */
+    const char *bios_vendor, *bios_version, *bios_date;
     /* Where the PCI device @id is on the root bus. */
     bool (*find_pci)(void *opaque, const char *id, uint8_t *devfn,
                      Error **errp);
