@@ -3,7 +3,8 @@
 """Check that docs/ tells of everything that the emulator has.
 
 Given an emulator, every device, object type, character device and network
-backend that its help lists, and every option, must be named in docs/system;
+backend that its help lists, and every option, must be named in docs/system, as
+must every block driver of the schema;
 and docs/system must name no option that is not there. Every folder of sources
 must be named in docs/devel, and links between pages must lead somewhere.
 Prints one line per offence; exit status 1 if any.
@@ -73,6 +74,16 @@ def check_binary(binary):
         yield f'docs/system: there is no option -{name}'
 
 
+def check_drivers():
+    schema = (ROOT / 'qapi/block-core.json').read_text()
+    drivers = re.search(r"'enum': 'BlockdevDriver',\s*'data': \[([^]]*)\]",
+                        schema)[1]
+    text = (DOCS / 'system/images.md').read_text()
+    for name in re.findall(r"'([\w-]+)'", drivers):
+        if f'| `{name}` |' not in text:
+            yield f'docs/system/images.md: driver {name} is not described'
+
+
 def check_links():
     sources = [ROOT / 'README.md', *sorted(DOCS.rglob('*.md'))]
     for page in sources:
@@ -91,7 +102,7 @@ def check_folders():
 
 
 def main():
-    offences = [*check_links(), *check_folders()]
+    offences = [*check_links(), *check_folders(), *check_drivers()]
     for binary in sys.argv[1:]:
         offences += check_binary(binary)
     for offence in offences:
