@@ -6,9 +6,13 @@
 #include "util/osdep.h"
 
 #include "block/dirty-bitmap.h"
+#include "qapi/qapi-types-block-core.h"
 #include "util/error.h"
 
 struct DirtyBitmap {
+    char *name; /* NULL: a job's */
+    bool busy;
+    bool enabled; /* atomic */
     Mutex lock;
     unsigned shift; /* log2 of the granularity */
     int64_t size;   /* bytes */
@@ -17,11 +21,14 @@ struct DirtyBitmap {
     uint64_t count;
 };
 
-DirtyBitmap *dirty_bitmap_new(BlockNode *n, uint32_t granularity, Error **errp)
+static uint64_t bits_of(int64_t size, unsigned shift)
 {
-    unsigned shift = __builtin_ctz(granularity);
-    int64_t size = node_length(n);
-    uint64_t bits = ((uint64_t)size + granularity - 1) >> shift;
+    return ((uint64_t)size + BIT(shift) - 1) >> shift;
+}
+
+static DirtyBitmap *create(int64_t size, unsigned shift, Error **errp)
+{
+    uint64_t bits = bits_of(size, shift);
     uint64_t *words = g_try_malloc0_n(bits / 64 + 1, sizeof(uint64_t));
     DirtyBitmap *b;
 
@@ -36,6 +43,18 @@ DirtyBitmap *dirty_bitmap_new(BlockNode *n, uint32_t granularity, Error **errp)
     b->size = size;
     b->bits = bits;
     b->words = words;
+    b->enabled = true;
+    return b;
+}
+
+DirtyBitmap *dirty_bitmap_new(BlockNode *n, uint32_t granularity, Error **errp)
+{
+    DirtyBitmap *b =
+        create(node_length(n), __builtin_ctz(granularity), errp);
+
+    if (!b) {
+        return NULL;
+    }
     if (!n->bitmaps) {
         n->bitmaps = g_ptr_array_new();
     }
@@ -46,6 +65,7 @@ DirtyBitmap *dirty_bitmap_new(BlockNode *n, uint32_t granularity, Error **errp)
 static void destroy(DirtyBitmap *b)
 {
     mutex_destroy(&b->lock);
+    g_free(b->name);
     g_free(b->words);
     g_free(b);
 }
@@ -86,12 +106,9 @@ static uint64_t word_mask(uint64_t i, uint64_t from, uint64_t to)
 
 static void change(DirtyBitmap *b, uint64_t from, uint64_t to, bool set)
 {
-    to = MIN(to, b->bits);
-    if (from >= to) {
-        return;
-    }
     mutex_lock(&b->lock);
-    for (uint64_t i = from / 64; i <= (to - 1) / 64; i++) {
+    to = MIN(to, b->bits);
+    for (uint64_t i = from / 64; from < to && i <= (to - 1) / 64; i++) {
         uint64_t mask = word_mask(i, from, to);
 
         if (set) {
@@ -116,7 +133,7 @@ void dirty_bitmap_set(DirtyBitmap *b, int64_t offset, int64_t bytes)
 void dirty_bitmap_clear(DirtyBitmap *b, int64_t offset, int64_t bytes)
 {
     int64_t round = (INT64_C(1) << b->shift) - 1;
-    int64_t end = offset + bytes;
+    int64_t end = bytes < b->size - offset ? offset + bytes : b->size;
 
     change(b, (offset + round) >> b->shift,
            end >= b->size ? b->bits : (uint64_t)(end >> b->shift), false);
@@ -169,9 +186,145 @@ bool dirty_bitmap_next(DirtyBitmap *b, int64_t *offset, int64_t max,
     return true;
 }
 
+static void resize(DirtyBitmap *b, int64_t size)
+{
+    uint64_t bits = bits_of(size, b->shift), words = bits / 64 + 1;
+    uint64_t have;
+
+    if (bits < b->bits) {
+        change(b, bits, b->bits, false);
+    }
+    mutex_lock(&b->lock);
+    have = b->bits / 64 + 1;
+    b->words = g_renew(uint64_t, b->words, words);
+    if (words > have) {
+        memset(b->words + have, 0, (words - have) * sizeof(uint64_t));
+    }
+    b->bits = bits;
+    b->size = size;
+    mutex_unlock(&b->lock);
+}
+
+void dirty_bitmaps_resize(BlockNode *n, int64_t length)
+{
+    for (guint i = 0; n->bitmaps && i < n->bitmaps->len; i++) {
+        resize(n->bitmaps->pdata[i], length);
+    }
+}
+
+static bool holds(DirtyBitmap *b, int64_t end)
+{
+    bool ok;
+
+    mutex_lock(&b->lock);
+    ok = end <= b->size;
+    mutex_unlock(&b->lock);
+    return ok;
+}
+
 void dirty_bitmaps_written(BlockNode *n, int64_t offset, int64_t bytes)
 {
     for (guint i = 0; i < n->bitmaps->len; i++) {
-        dirty_bitmap_set(n->bitmaps->pdata[i], offset, bytes);
+        DirtyBitmap *b = n->bitmaps->pdata[i];
+
+        if (!__atomic_load_n(&b->enabled, __ATOMIC_RELAXED)) {
+            continue;
+        }
+        /* A write that makes a file longer. */
+        if (unlikely(!holds(b, offset + bytes))) {
+            resize(b, MAX(node_length(n), offset + bytes));
+        }
+        dirty_bitmap_set(b, offset, bytes);
     }
+}
+
+/* Those of users
+ * ---------------------------------------------------------------- */
+
+void dirty_bitmap_set_name(DirtyBitmap *b, const char *name)
+{
+    g_free(b->name);
+    b->name = g_strdup(name);
+}
+
+DirtyBitmap *dirty_bitmap_find(const BlockNode *n, const char *name)
+{
+    for (guint i = 0; n->bitmaps && i < n->bitmaps->len; i++) {
+        DirtyBitmap *b = n->bitmaps->pdata[i];
+
+        if (b->name && !strcmp(b->name, name)) {
+            return b;
+        }
+    }
+    return NULL;
+}
+
+void dirty_bitmap_set_busy(DirtyBitmap *b, bool busy)
+{
+    b->busy = busy;
+}
+
+bool dirty_bitmap_busy(const DirtyBitmap *b)
+{
+    return b->busy;
+}
+
+bool dirty_bitmap_enable(DirtyBitmap *b, bool on)
+{
+    return __atomic_exchange_n(&b->enabled, on, __ATOMIC_RELAXED);
+}
+
+void dirty_bitmap_merge(DirtyBitmap *b, DirtyBitmap *from)
+{
+    int64_t offset = 0, bytes;
+
+    while (dirty_bitmap_next(from, &offset, BLK_MAX_LENGTH, &bytes)) {
+        dirty_bitmap_set(b, offset, bytes);
+        offset += bytes;
+    }
+}
+
+DirtyBitmap *dirty_bitmap_copy(DirtyBitmap *b, Error **errp)
+{
+    DirtyBitmap *copy = create(b->size, b->shift, errp);
+
+    if (copy) {
+        dirty_bitmap_merge(copy, b);
+    }
+    return copy;
+}
+
+void dirty_bitmap_drop_copy(DirtyBitmap *b)
+{
+    destroy(b);
+}
+
+char *dirty_bitmap_sha256(DirtyBitmap *b)
+{
+    char *text;
+
+    mutex_lock(&b->lock);
+    text = g_compute_checksum_for_data(
+        G_CHECKSUM_SHA256, (const guchar *)b->words,
+        MAX(DIV_ROUND_UP(b->bits, 64), 1) * sizeof(uint64_t));
+    mutex_unlock(&b->lock);
+    return text;
+}
+
+BlockDirtyInfoList *dirty_bitmaps_info(const BlockNode *n)
+{
+    BlockDirtyInfoList *list = NULL, **tail = &list;
+
+    for (guint i = n->bitmaps ? n->bitmaps->len : 0; i-- > 0;) {
+        DirtyBitmap *b = n->bitmaps->pdata[i];
+        BlockDirtyInfo *info = g_new0(BlockDirtyInfo, 1);
+
+        info->name = g_strdup(b->name);
+        info->count = dirty_bitmap_count(b);
+        info->granularity = INT64_C(1) << b->shift;
+        info->busy = b->busy;
+        info->recording = __atomic_load_n(&b->enabled, __ATOMIC_RELAXED);
+        QAPI_LIST_APPEND(tail, info);
+    }
+    return list;
 }

@@ -24,6 +24,27 @@ int64_t dirty_bitmap_count(DirtyBitmap *b); /* bytes */
 bool dirty_bitmap_next(DirtyBitmap *b, int64_t *offset, int64_t max,
                        int64_t *bytes);
 
+/* Those of the user have a name. */
+void dirty_bitmap_set_name(DirtyBitmap *b, const char *name);
+DirtyBitmap *dirty_bitmap_find(const BlockNode *n, const char *name);
+/* Something uses it, so that nobody else may. */
+void dirty_bitmap_set_busy(DirtyBitmap *b, bool busy);
+bool dirty_bitmap_busy(const DirtyBitmap *b);
+/* Does it record writes? The value before. */
+bool dirty_bitmap_enable(DirtyBitmap *b, bool on);
+/* Add what @from has recorded; the granularities may differ. */
+void dirty_bitmap_merge(DirtyBitmap *b, DirtyBitmap *from);
+/* One that belongs to no node; NULL when there is no memory. */
+DirtyBitmap *dirty_bitmap_copy(DirtyBitmap *b, Error **errp);
+void dirty_bitmap_drop_copy(DirtyBitmap *b);
+/* Of the bits, as words of 64 bits. Free with g_free(). */
+char *dirty_bitmap_sha256(DirtyBitmap *b);
+/* For queries: those of @n, the newest first. */
+struct BlockDirtyInfoList;
+struct BlockDirtyInfoList *dirty_bitmaps_info(const BlockNode *n);
+
+/* @n has grown or shrunk; its users are drained, or it is their write. */
+void dirty_bitmaps_resize(BlockNode *n, int64_t length);
 /* A write or discard on @n is over. */
 void dirty_bitmaps_written(BlockNode *n, int64_t offset, int64_t bytes);
 

@@ -657,6 +657,7 @@ bool coroutine_fn node_truncate(BlockNode *n, int64_t size, bool exact,
     }
     length = n->drv->size->getlength(n);
     node_set_length(n, length < 0 ? size : length);
+    dirty_bitmaps_resize(n, node_length(n));
     __atomic_store_n(&n->dirty, 1, __ATOMIC_SEQ_CST);
     return true;
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* QMP: the commands that start jobs, and blockdev-snapshot. */
+/* QMP: the commands that start jobs. */
 #include "util/osdep.h"
 
 #include "block/block-options.h"
-#include "block/graph-tx.h"
 #include "block/mirror.h"
 #include "qapi/qapi-commands-block-jobs.h"
 #include "softmmu/vm.h"
@@ -171,65 +170,4 @@ bool qmp_block_stream(Vm *vm, BlockStream *arg, Error **errp)
                                "entire chain");
     }
     return stream_start(g, &o, errp);
-}
-
-/* Snapshots
- * --------------------------------------------------------------------- */
-
-static bool check_snapshot(BlockNode *n, BlockNode *overlay, Error **errp)
-{
-    if (overlay->drv->filter || !overlay->drv->change_backing) {
-        return error_set(errp, "The overlay does not support backing images");
-    }
-    if (overlay->backing) {
-        return error_set(errp, "The overlay already has a backing image");
-    }
-    if (overlay->parents->len) {
-        return error_set(errp, "The overlay is already in use");
-    }
-    for (guint i = 0; i < n->parents->len; i++) {
-        BlockEdge *e = n->parents->pdata[i];
-
-        if (e->parent && (e->role & BLOCK_ROLE_COW)) {
-            return error_set(errp,
-                             "Node '%s' is busy: node is used as backing hd "
-                             "of '%s'",
-                             n->name, e->parent->name);
-        }
-    }
-    if (node_reaches(overlay, n) || node_reaches(n, overlay)) {
-        return error_set(errp, "The overlay and the node share images");
-    }
-    return true;
-}
-
-bool qmp_blockdev_snapshot(Vm *vm, const char *node, const char *overlay,
-                           Error **errp)
-{
-    BlockGraph *g = block_vm_graph(vm);
-    BlockNode *o = node_lookup(g, overlay, overlay, errp);
-    BlockNode *n = o ? node_lookup(g, node, node, errp) : NULL;
-    GPtrArray *users;
-    GraphTx *tx;
-    bool ok;
-
-    while (n && n->implicit && n->file) {
-        n = n->file->node;
-    }
-    if (!n || !check_snapshot(n, o, errp)) {
-        return false;
-    }
-    users = graph_drain(g);
-    tx = graph_tx_new(g);
-    graph_tx_replace(tx, n, o, NULL);
-    graph_tx_link(tx, o, n, "backing", BLOCK_ROLE_COW);
-    ok = graph_tx_commit(tx, errp);
-    node_undrain(users);
-    if (ok && !n->read_only && !job_uses_node(n)) {
-        autoerr Error *err = NULL;
-
-        /* Nothing writes to it any more. */
-        block_reopen_read_only(n, true, &err);
-    }
-    return ok;
 }

@@ -4,6 +4,7 @@
 
 #include "block/block-int.h"
 #include "block/block-options.h"
+#include "block/dirty-bitmap.h"
 #include "block/drivers.h"
 #include "qapi/qapi-commands-block-core.h"
 #include "softmmu/vm.h"
@@ -43,6 +44,8 @@ static BlockDeviceInfo *device_info(BlockNode *n, const BlockBackend *blk,
     info->cache->direct = n->flags.direct;
     info->cache->no_flush = n->flags.no_flush;
     info->write_threshold = n->write_threshold;
+    info->has_dirty_bitmaps = n->bitmaps;
+    info->dirty_bitmaps = dirty_bitmaps_info(n);
     return info;
 }
 

@@ -44,7 +44,7 @@ class Qmp:
             self.events.append((r['event'], r.get('data', {})))
         return r
 
-    def cmd(self, name, **args):
+    def cmd(self, name, /, **args):
         """The value returned, or the error's class."""
         args = {k.replace('_', '-'): v for k, v in args.items()}
         json.dump({'execute': name, 'arguments': args}, self.proc.stdin)
@@ -287,6 +287,80 @@ class JobTest(unittest.TestCase):
             q.ready('d')
             q.cmd('job-complete', id='d')
             q.end('d')
+            return seen
+        self.same(scenario)
+
+    def test_snapshot_into_a_new_image(self):
+        def scenario(q):
+            return [
+                q.cmd('blockdev-snapshot-sync', device='d0',
+                      snapshot_file='s1', snapshot_node_name='s1'),
+                q.chain(),
+                q.cmd('blockdev-snapshot-sync', node_name='s1',
+                      snapshot_file='s2'),
+                q.cmd('blockdev-snapshot-sync', node_name='s1',
+                      snapshot_file='s2', snapshot_node_name='top'),
+                q.cmd('blockdev-snapshot-sync', node_name='top',
+                      snapshot_file='s2', snapshot_node_name='s2'),
+                q.cmd('blockdev-snapshot-sync', node_name='s1',
+                      snapshot_file='t1', snapshot_node_name='t1',
+                      mode='existing'),
+                q.chain(backing=False)]
+        self.same(scenario)
+
+    def bitmaps(self, q):
+        for b in q.cmd('query-block'):
+            return sorted(b['inserted'].get('dirty-bitmaps', []),
+                          key=lambda m: m['name'])
+
+    def test_bitmaps(self):
+        def scenario(q):
+            name = lambda n: {'node': 'd0', 'name': n}
+            add = 'block-dirty-bitmap-add'
+            seen = [q.cmd(add, **name('b0')), q.cmd(add, **name('b0')),
+                    q.cmd(add, node='nope', name='x'),
+                    q.cmd(add, **name('')), q.cmd(add, **name('x' * 1024)),
+                    q.cmd(add, granularity=1000, **name('b1')),
+                    q.cmd(add, granularity=256, **name('b1')),
+                    q.cmd(add, granularity=512, disabled=True, **name('b1')),
+                    q.cmd('block-dirty-bitmap-enable', **name('b1')),
+                    q.cmd('block-dirty-bitmap-disable', **name('b0')),
+                    self.bitmaps(q)]
+            for b in 'b0', 'b1':
+                seen.append(q.cmd('x-debug-block-dirty-bitmap-sha256',
+                                  **name(b)))
+            for sources in (['b0'], ['zz'], [name('b0')],
+                            [{'node': 'base', 'name': 'b0'}]):
+                seen.append(q.cmd('block-dirty-bitmap-merge', node='d0',
+                                  target='b1', bitmaps=sources))
+            return seen + [q.cmd('block-dirty-bitmap-clear', **name('b0')),
+                           q.cmd('block-dirty-bitmap-clear', **name('zz')),
+                           q.cmd('block-dirty-bitmap-remove', **name('b0')),
+                           q.cmd('block-dirty-bitmap-remove', **name('b0')),
+                           self.bitmaps(q)]
+        self.same(scenario)
+
+    def test_transactions_are_all_or_nothing(self):
+        def act(kind, **data):
+            return {'type': kind, 'data': {
+                k.replace('_', '-'): v for k, v in data.items()}}
+
+        def scenario(q):
+            add = act('block-dirty-bitmap-add', node='top', name='b5')
+            off = act('block-dirty-bitmap-disable', node='top', name='b5')
+            gone = act('block-dirty-bitmap-remove', node='top', name='b5')
+            snap = act('blockdev-snapshot', node='top', overlay='t1')
+            sync = act('blockdev-snapshot-sync', node_name='top',
+                       snapshot_file='s1', snapshot_node_name='s1')
+            bad = act('abort')
+            q.file('t1', 't1', backing=None)
+            seen = []
+            for actions in ([], [bad], [add, bad], [off], [snap, bad],
+                            [sync, bad], [add, off], [gone, add, bad],
+                            [gone, off], [snap, sync], [add, snap],
+                            [gone, add, snap]):
+                seen += [q.cmd('transaction', actions=actions),
+                         q.chain(backing=False), self.bitmaps(q)]
             return seen
         self.same(scenario)
 
