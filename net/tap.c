@@ -301,17 +301,16 @@ static int take_fd(Vm *vm, const char *text, bool *vnet_hdr, char ifname[16],
     return steal_fd(&fd);
 }
 
-static bool add_queue(Vm *vm, const Netdev *opts, unsigned queue, int fd,
+static Tap *add_queue(Vm *vm, const Netdev *opts, unsigned queue, int fd,
                       bool vnet_hdr, const char *ifname, Error **errp)
 {
     const NetdevTapOptions *o = &opts->u.tap;
 
     if (!tap_fd_set_sndbuf(fd, o->has_sndbuf ? o->sndbuf : 0, errp)) {
         close(fd);
-        return false;
+        return NULL;
     }
-    tap_new(vm, &tap_ops, "tap", opts->id, queue, fd, vnet_hdr, ifname);
-    return true;
+    return tap_new(vm, &tap_ops, "tap", opts->id, queue, fd, vnet_hdr, ifname);
 }
 
 static bool add_from_fds(Vm *vm, const Netdev *opts, const char *list,
@@ -327,6 +326,7 @@ static bool add_from_fds(Vm *vm, const Netdev *opts, const char *list,
     for (unsigned i = 0; names[i]; i++) {
         char ifname[16] = "";
         bool vnet_hdr;
+        Tap *s;
         int fd = take_fd(vm, names[i], &vnet_hdr, ifname, errp);
 
         if (fd < 0) {
@@ -339,10 +339,11 @@ static bool add_from_fds(Vm *vm, const Netdev *opts, const char *list,
             return error_set(errp, "vnet_hdr not consistent across given tap "
                                    "fds");
         }
-        if (!add_queue(vm, opts, i, fd, vnet_hdr, ifname, errp)) {
+        s = add_queue(vm, opts, i, fd, vnet_hdr, ifname, errp);
+        if (!s) {
             return false;
         }
-        net_client_set_info(net_find(vm, opts->id), "fd=%d", fd);
+        net_client_set_info(&s->nc, "fd=%d", fd);
     }
     return true;
 }
@@ -394,19 +395,20 @@ static bool add_own(Vm *vm, const Netdev *opts, Error **errp)
         int fd = tap_open(ifname, &vnet_hdr, o->has_vnet_hdr && o->vnet_hdr,
                           queues > 1, errp);
 
-        if (fd < 0 || !add_queue(vm, opts, i, fd, vnet_hdr, ifname, errp)) {
+        Tap *s = fd < 0 ? NULL
+                        : add_queue(vm, opts, i, fd, vnet_hdr, ifname, errp);
+
+        if (!s) {
             return false;
         }
         if (i == 0) {
-            NetClient *nc = net_find(vm, opts->id);
-
             if (is_script(script) && !tap_run_script(script, ifname, errp)) {
                 return false;
             }
-            tap_of(nc)->down_script = is_script(down) ? g_strdup(down) : NULL;
-            net_client_set_info(nc, "ifname=%s,script=%s,downscript=%s", ifname,
-                                script, down);
+            s->down_script = is_script(down) ? g_strdup(down) : NULL;
         }
+        net_client_set_info(&s->nc, "ifname=%s,script=%s,downscript=%s", ifname,
+                            script, down);
     }
     return true;
 }

@@ -5,9 +5,11 @@ The command lines are theirs with our paths in them, and the qtest accelerator
 instead of KVM. Devices of later issues must be refused by name.
 """
 
+import fcntl
 import json
 import os
 import socket
+import struct
 import subprocess
 
 from clicase import BINARY, Case
@@ -398,3 +400,49 @@ class Kata(Case):
             'file': {'driver': 'file', 'filename': f'/dev/fdset/{number}',
                      'aio': 'threads'}})
         qmp.cmd('blockdev-del', node_name='drive-1')
+
+
+class TapDescriptors(Case):
+    """Queues of one interface, open already, as libvirt passes them."""
+
+    IFF = 0x0002 | 0x0100 | 0x1000 | 0x4000  # TAP MULTI_QUEUE NO_PI VNET_HDR
+    TUNSETIFF = 0x400454ca
+
+    def open_queues(self, n):
+        name = b'nemu%d'
+        fds = []
+        for _ in range(n):
+            fd = os.open('/dev/net/tun', os.O_RDWR)
+            self.addCleanup(os.close, fd)
+            request = struct.pack('16sH22x', name, self.IFF)
+            name = fcntl.ioctl(fd, self.TUNSETIFF, request)[:16]
+            fds.append(fd)
+        return fds
+
+    def setUp(self):
+        super().setUp()
+        try:
+            self.fds = self.open_queues(2)
+        except OSError as err:
+            self.skipTest(f'no tap interfaces here: {err}')
+
+    def test_each_queue_has_its_descriptor(self):
+        first, second = self.fds
+        qmp = self.start('-M', 'q35', '-netdev',
+                         f'tap,id=h,fds={first}:{second}', '-device',
+                         'virtio-net-pci,id=n,netdev=h,mq=on,vectors=6',
+                         pass_fds=self.fds)
+        text = qmp.hmp('info network')
+        for i, fd in enumerate(self.fds):
+            self.assertIn(f'h: index={i},type=tap,fd={fd}\r\n', text)
+        rx, = qmp.cmd('query-rx-filter')
+        self.assertEqual(rx['name'], 'n')
+        self.assertTrue(rx['promiscuous'])
+
+    def test_vhost_descriptors_are_refused_by_name(self):
+        first, second = self.fds
+        text = self.fails(
+            '-M', 'q35', '-netdev',
+            f'tap,id=h,fds={first}:{second},vhost=on,vhostfds=8:9',
+            pass_fds=self.fds)
+        self.assertIn('vhost=on is not supported yet', text)
