@@ -6,6 +6,9 @@
 #include "util/osdep.h"
 
 #include <zlib.h>
+#ifdef CONFIG_LIBDEFLATE
+#include <libdeflate.h>
+#endif
 #ifdef CONFIG_ZSTD
 #include <zstd.h>
 #endif
@@ -31,7 +34,50 @@ static bool inflate_cluster(void *out, size_t out_len, const void *in,
     return (ret == Z_STREAM_END || ret == Z_BUF_ERROR) && !z.avail_out;
 }
 
+#ifdef CONFIG_LIBDEFLATE
+/* Distances may exceed 4 KiB: RFC 1951 allows it, and who inflates to one
+ * buffer needs no window. */
+static size_t deflate_cluster(void *out, size_t out_len, const void *in,
+                              size_t in_len)
+{
+    struct libdeflate_compressor *c = libdeflate_alloc_compressor(6);
+    size_t len = c ? libdeflate_deflate_compress(c, in, in_len, out, out_len)
+                   : 0;
+
+    if (c) {
+        libdeflate_free_compressor(c);
+    }
+    return len;
+}
+#else
+static size_t deflate_cluster(void *out, size_t out_len, const void *in,
+                              size_t in_len)
+{
+    z_stream z = { .next_in = (Bytef *)in,
+                   .avail_in = in_len,
+                   .next_out = out,
+                   .avail_out = out_len };
+    bool ok;
+
+    if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -12, 9,
+                     Z_DEFAULT_STRATEGY) != Z_OK) {
+        return 0;
+    }
+    ok = deflate(&z, Z_FINISH) == Z_STREAM_END;
+    deflateEnd(&z);
+    return ok ? z.total_out : 0;
+}
+#endif
+
 #ifdef CONFIG_ZSTD
+static size_t zstd_cluster(void *out, size_t out_len, const void *in,
+                           size_t in_len)
+{
+    size_t len = ZSTD_compress(out, out_len, in, in_len, ZSTD_CLEVEL_DEFAULT);
+
+    return ZSTD_isError(len) ? 0 : len;
+}
+
 static bool unzstd_cluster(void *out, size_t out_len, const void *in,
                            size_t in_len)
 {
@@ -58,7 +104,9 @@ static bool unzstd_cluster(void *out, size_t out_len, const void *in,
 
 __attribute__((visibility("default"))) const CompressOps nemu_compress_ops = {
     .inflate = inflate_cluster,
+    .deflate = deflate_cluster,
 #ifdef CONFIG_ZSTD
+    .zstd = zstd_cluster,
     .unzstd = unzstd_cluster,
 #endif
 };

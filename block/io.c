@@ -376,6 +376,27 @@ int coroutine_fn node_pwrite(BlockNode *n, int64_t offset, int64_t bytes,
     return node_pwritev(n, offset, bytes, &v, 0, flags);
 }
 
+int coroutine_fn node_pwrite_compressed(BlockNode *n, int64_t offset,
+                                        int64_t bytes, const void *buf)
+{
+    int ret = node_check_range(offset, bytes);
+
+    if (ret < 0 || !bytes) {
+        return ret;
+    }
+    if (!n->drv->io->pwrite_compressed) {
+        return -ENOTSUP;
+    }
+    if (n->read_only) {
+        return -EPERM;
+    }
+    ret = n->drv->io->pwrite_compressed(n, offset, bytes, buf);
+    if (ret >= 0) {
+        node_written(n, offset + bytes);
+    }
+    return ret;
+}
+
 /* Zeroes and discard
  * ----------------------------------------------------------- */
 

@@ -418,6 +418,9 @@ static void store_count(QcowState *s, QcTable *t, uint64_t index,
     qc_cache_dirty(s->rbc, t);
     if (!count) {
         s->free_index = MIN(s->free_index, cluster);
+        if (s->free_byte >> s->cluster_bits == (int64_t)cluster) {
+            s->free_byte = 0;
+        }
     }
 }
 

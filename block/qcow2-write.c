@@ -55,7 +55,7 @@ bool coroutine_fn qc_wait_allocs(QcowState *s, int64_t offset, int64_t bytes)
     return waited;
 }
 
-static void alloc_begin(QcowState *s, QcAlloc *a, int64_t guest, int64_t bytes)
+void qc_alloc_begin(QcowState *s, QcAlloc *a, int64_t guest, int64_t bytes)
 {
     *a = (QcAlloc){ .guest = guest, .bytes = bytes };
     co_queue_init(&a->waiters);
@@ -65,7 +65,7 @@ static void alloc_begin(QcowState *s, QcAlloc *a, int64_t guest, int64_t bytes)
     mutex_unlock(&s->alloc_lock);
 }
 
-static void alloc_end(QcowState *s, QcAlloc *a)
+void qc_alloc_end(QcowState *s, QcAlloc *a)
 {
     QcAlloc **p = &s->allocs;
 
@@ -195,7 +195,7 @@ static int coroutine_fn alloc_clusters(AllocWrite *w)
     }
     w->fresh = !w->reuse && w->host >= node_length(s->n->file->node);
     w->bytes = MIN(w->bytes, end - w->offset);
-    alloc_begin(s, &w->alloc, start, end - start);
+    qc_alloc_begin(s, &w->alloc, start, end - start);
     return 1;
 }
 
@@ -361,7 +361,7 @@ static int coroutine_fn finish_alloc(AllocWrite *w, int ret)
     if (ret < 0 && !w->reuse) {
         qc_free(s, w->host, w->alloc.bytes, false);
     }
-    alloc_end(s, &w->alloc);
+    qc_alloc_end(s, &w->alloc);
     co_mutex_unlock(&s->lock);
     if (ret >= 0) {
         free_old(s, &old);

@@ -397,6 +397,7 @@ static const BlockImageOps qcow2_image_ops = {
 static const BlockIoOps qcow2_io_ops = {
     .preadv = qc_preadv,
     .pwritev = qc_pwritev,
+    .pwrite_compressed = qc_pwrite_compressed,
     .pwrite_zeroes = qc_pwrite_zeroes,
     .pdiscard = qc_pdiscard,
     .flush = qcow2_flush,

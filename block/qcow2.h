@@ -153,6 +153,7 @@ struct QcowState {
     uint32_t reftable_size;
     QcCache *l2c, *rbc;
     uint64_t free_index; /* no free cluster below; lock */
+    int64_t free_byte;   /* where compressed streams go on, or 0; lock */
     CoEpoch epoch;
 
     Mutex alloc_lock;
@@ -301,6 +302,13 @@ uint64_t qc_compressed_extent(const QcowState *s, uint64_t entry,
 int coroutine_fn qc_pwritev(BlockNode *n, int64_t offset, int64_t bytes,
                             const IoVec *iov, size_t iov_offset,
                             unsigned flags);
+/* s->lock held: the clusters from @guest on are being filled. */
+void qc_alloc_begin(QcowState *s, QcAlloc *a, int64_t guest, int64_t bytes);
+void qc_alloc_end(QcowState *s, QcAlloc *a);
+
+/* qcow2-compress.c */
+int coroutine_fn qc_pwrite_compressed(BlockNode *n, int64_t offset,
+                                      int64_t bytes, const void *buf);
 /* qcow2-zero.c */
 int coroutine_fn qc_pwrite_zeroes(BlockNode *n, int64_t offset, int64_t bytes,
                                   unsigned flags);

@@ -106,6 +106,10 @@ typedef struct BlockIoOps {
     int coroutine_fn (*pwrite_zeroes)(BlockNode *n, int64_t offset,
                                       int64_t bytes, unsigned flags);
     int coroutine_fn (*pdiscard)(BlockNode *n, int64_t offset, int64_t bytes);
+    /* One whole cluster (or what there is of the last), which must not have
+     * data yet. NULL: the format has no compression. */
+    int coroutine_fn (*pwrite_compressed)(BlockNode *n, int64_t offset,
+                                          int64_t bytes, const void *buf);
     /* Own caches to the children, then node_flush_children() is up to the
      * caller. NULL: nothing to do. */
     int coroutine_fn (*flush)(BlockNode *n);
@@ -280,6 +284,8 @@ int coroutine_fn node_pwrite(BlockNode *n, int64_t offset, int64_t bytes,
                              const void *buf, unsigned flags);
 int coroutine_fn node_pwrite_zeroes(BlockNode *n, int64_t offset, int64_t bytes,
                                     unsigned flags);
+int coroutine_fn node_pwrite_compressed(BlockNode *n, int64_t offset,
+                                        int64_t bytes, const void *buf);
 int coroutine_fn node_pdiscard(BlockNode *n, int64_t offset, int64_t bytes);
 int coroutine_fn node_flush(BlockNode *n);
 /* From inside a write of the driver, which counts as done only when it

@@ -212,8 +212,8 @@ class LookTest(Case):
                 self.same(*text.split())
 
     def test_what_is_missing_is_named(self):
-        for text in ('bench x', 'amend x', 'convert -c a b', 'convert -l s a b',
-                     'convert -p a b', 'info --object secret,id=s x'):
+        for text in ('bench x', 'amend x', 'convert -C a b', 'convert -l s a b',
+                     'bitmap --add x b', 'info --object secret,id=s x'):
             code, out, err = self.ours(*text.split())
             self.assertEqual((code, out), (1, ''))
             self.assertRegex(err, r"^qemu-img: (command|option) '.*' is not "
@@ -242,6 +242,61 @@ class ResizeTest(Case):
 
 
 class ConvertTest(Case):
+    def compressible(self):
+        """Zeroes, text, noise, and matches from far back."""
+        rng = b.rng_for(5)
+        words = [rng.randbytes(5) for _ in range(99)]
+        far = rng.randbytes(20000)
+        with open(self.path('data'), 'wb') as f:
+            f.write(b''.join(rng.choice(words) for _ in range(100000)))
+            f.seek(MiB)
+            f.write(far * 20 + rng.randbytes(300000))
+            f.truncate(3 * MiB + 512)
+
+    def test_convert_compressed(self):
+        self.compressible()
+        for options in b.MATRIX:
+            if 'preallocation' in options:
+                continue
+            o = ','.join(f'{k}={v}' for k, v in options.items())
+            with self.subTest(o):
+                args = ['convert', '-q', '-c', '-f', 'raw', '-O', 'qcow2',
+                        *(['-o', o] if o else []), 'data']
+                a, t = self.ours(*args, 'a'), self.theirs(*args, 't')
+                self.assertEqual((a[0], a[2]), (t[0], t[2]))
+                b.check(self.path('a'))
+                b.run(b.ORACLE_IMG, 'compare', '-f', 'raw', '-F', 'qcow2',
+                      self.path('data'), self.path('a'))
+                self.same('compare', '-f', 'raw', '-F', 'qcow2', 'data', 'a')
+                # Within a tenth of QEMU's size.
+                sizes = [os.stat(self.path(n)).st_blocks for n in 'at']
+                self.assertLess(sizes[0], sizes[1] * 1.1 + 64)
+                # Written over, the streams are let go of.
+                io = b.Io(self.path('a'))
+                io.add('write -q -P 9 100k 1500k')
+                io.add('discard -q 2M 1M')
+                io.run()
+                b.check(self.path('a'))
+
+    def test_convert_compressed_is_refused(self):
+        self.compressible()
+        b.create(self.path('full'), 4 * MiB, {'preallocation': 'metadata'})
+        for args in ('-O raw data x', '-O qcow2 -o preallocation=full data x'):
+            self.same('convert', '-c', '-f', 'raw', *args.split())
+        a = self.ours('convert', '-c', '-n', '-O', 'qcow2', '-f', 'raw', 'data',
+                      'full')
+        self.assertEqual(a[0], 1)
+        self.assertIn('Input/output error', a[2])
+
+    def test_convert_tells_progress(self):
+        self.compressible()
+        a = self.ours('convert', '-p', '-f', 'raw', '-O', 'qcow2', 'data', 'a')
+        self.assertRegex(a[1].replace('\n', '\r'),
+                         r'^    \(0.00/100%\)\r(    \(\d+\.\d\d/100%\)\r)*'
+                         r'    \(100.00/100%\)\r$')
+        self.assertEqual(self.ours('convert', '-p', '-q', '-f', 'raw', '-O',
+                                   'qcow2', 'data', 'a'), (0, '', ''))
+
     def test_all_to_all(self):
         for name in self.images():
             fmt = 'raw' if name == 'raw' else 'qcow2'

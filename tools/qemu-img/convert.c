@@ -21,7 +21,9 @@ typedef struct Convert {
     const BlockNode *base; /* whose data the target has by its own backing */
     int64_t length, min_sparse;
     int64_t unit; /* of the target: smaller parts are not skipped */
-    bool out_of_order, target_zero, target_backing;
+    int64_t cluster; /* what is compressed at a time */
+    bool out_of_order, target_zero, target_backing, compressed;
+    ImgProgress progress;
     int64_t next;          /* offset that no worker has taken */
     uint64_t taken, turn;  /* numbers of pieces */
     CoQueue queue;         /* for the turn */
@@ -156,6 +158,22 @@ static int64_t alike(const Convert *c, const char *buf, int64_t offset,
     return n;
 }
 
+/* Cluster by cluster; other workers compress theirs meanwhile. */
+static int coroutine_fn write_compressed(Convert *c, int64_t offset,
+                                         int64_t bytes, const char *buf)
+{
+    int ret = 0;
+
+    for (int64_t at = 0, n; at < bytes && ret >= 0; at += n) {
+        n = MIN(c->cluster, bytes - at);
+        ret = c->min_sparse && buffer_is_zero(buf + at, n)
+                  ? write_zeroes(c, offset + at, n)
+                  : node_pwrite_compressed(blk_node(c->dst), offset + at, n,
+                                           buf + at);
+    }
+    return ret;
+}
+
 static int coroutine_fn write_data(Convert *c, int64_t offset, int64_t bytes,
                                    const char *buf)
 {
@@ -191,7 +209,8 @@ static int coroutine_fn write_piece(Convert *c, const Piece *p, char *buf)
         return 0;
     }
     if (p->kind == KIND_DATA) {
-        return write_data(c, p->offset, p->bytes, buf);
+        return (c->compressed ? write_compressed : write_data)(
+            c, p->offset, p->bytes, buf);
     }
     if (c->min_sparse) {
         return write_zeroes(c, p->offset, p->bytes);
@@ -235,6 +254,7 @@ static void coroutine_fn worker(void *opaque)
             }
         }
         c->ret = MIN(c->ret, ret);
+        img_progress_step(&c->progress, p.bytes);
         end_turn(c);
     }
     g_aligned_free(buf);
@@ -266,7 +286,7 @@ typedef struct Args {
     const char *out_format, *backing, *backing_format;
     const char *from, *to;
     int64_t min_sparse, workers;
-    bool no_create, out_of_order, target_zero;
+    bool no_create, out_of_order, target_zero, compressed, progress, quiet;
     QDict *opts;
 } Args;
 
@@ -286,7 +306,7 @@ static bool parse(Args *a, int argc, char **argv)
     };
     static const char *const refused[] = {
         "object", "salvage", "bitmaps", "skip-broken-bitmaps",
-        "target-image-opts", "C", "c", "l", "p", "r", NULL,
+        "target-image-opts", "C", "l", "r", NULL,
     };
     int c;
 
@@ -324,7 +344,14 @@ static bool parse(Args *a, int argc, char **argv)
             a->src.cache = optarg;
             break;
         case 'q':
-            break; /* there is no progress to be quiet about */
+            a->quiet = true;
+            break;
+        case 'p':
+            a->progress = true;
+            break;
+        case 'c':
+            a->compressed = true;
+            break;
         case 'n':
             a->no_create = true;
             break;
@@ -413,6 +440,26 @@ static bool on_device(const BlockNode *n)
     return strcmp(n->drv->name, "file") != 0;
 }
 
+static bool check_compression(const Args *a)
+{
+    const BlockDriver *drv = block_driver_find(a->out_format);
+    const char *prealloc = qdict_get_str(a->opts, "preallocation");
+
+    if (!a->compressed) {
+        return true;
+    }
+    if (drv && !drv->io->pwrite_compressed) {
+        error_report("Compression not supported for this file format");
+        return false;
+    }
+    if (prealloc && strcmp(prealloc, "off")) {
+        error_report("Compression and preallocation not supported at the same "
+                     "time");
+        return false;
+    }
+    return true;
+}
+
 static int convert(ImgTool *t, Args *a, Convert *c)
 {
     const char *backing = a->backing ? a->backing
@@ -421,6 +468,9 @@ static int convert(ImgTool *t, Args *a, Convert *c)
     int64_t have;
     int ret;
 
+    if (!check_compression(a)) {
+        return 1;
+    }
     c->length = ALIGN_UP(blk_getlength(c->src), 512);
     if (!a->no_create && !create_target(t, a, c->length)) {
         return 1;
@@ -445,11 +495,16 @@ static int convert(ImgTool *t, Args *a, Convert *c)
     c->target_zero = a->no_create ? a->target_zero : !on_device(blk_node(c->dst));
     c->unit = MAX(4096, blk_limits(c->dst)->write_zeroes_alignment);
     c->min_sparse = a->min_sparse;
-    c->out_of_order = a->out_of_order;
+    c->compressed = a->compressed;
+    c->cluster = MAX(512, blk_limits(c->dst)->write_zeroes_alignment);
+    /* Streams lie as they come: who waits for his turn compresses nothing. */
+    c->out_of_order = a->out_of_order || a->compressed;
+    img_progress_begin(&c->progress, a->progress && !a->quiet, c->length);
     ret = copy(c, t->loop, a->workers);
     if (ret >= 0) {
         ret = blk_flush(c->dst);
     }
+    img_progress_end(&c->progress, ret >= 0);
     return ret < 0;
 }
 
