@@ -176,9 +176,10 @@ bool object_prop_set(Object *obj, const char *name, const QObject *value,
                          obj->type->name, name);
     }
     if (obj->fixed && !prop->live) {
-        return error_set(errp, "Attempt to set property '%s' on '%s' (type "
-                         "'%s') after it was realized", name,
-                         obj->name ?: "(unnamed)", obj->type->name);
+        return error_set(errp,
+                         "Attempt to set property '%s' on '%s' (type "
+                         "'%s') after it was realized",
+                         name, obj->name ?: "(unnamed)", obj->type->name);
     }
     return prop->kind->set(obj, prop, value, mode, errp);
 }

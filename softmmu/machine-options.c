@@ -294,8 +294,8 @@ bool machine_options_apply(Launch *l, Machine *m, Error **errp)
 /* QEMU has more accelerators: clients may name one as their second choice. */
 static bool check_accel_name(const char *name, Error **errp)
 {
-    static const char *const others[] = { "tcg",  "hax", "hvf",
-                                          "nvmm", "whpx", "xen", NULL };
+    static const char *const others[] = { "tcg",  "hax", "hvf", "nvmm",
+                                          "whpx", "xen", NULL };
     g_autofree char *type = g_strdup_printf("%s-accel", name);
 
     return type_find(type) || g_strv_contains(others, name) ||
@@ -329,7 +329,7 @@ bool accel_options_apply(Launch *l, Vm *vm, Error **errp)
         }
         if (l->accel_list) {
             return error_set(errp, "The -accel and \"-machine accel=\" options "
-                             "are incompatible");
+                                   "are incompatible");
         }
         qdict_del(d, "accel");
         qdict_join(d, l->accel_props, false);

@@ -176,9 +176,10 @@ static bool pci_bridge_realize(Device *dev, Error **errp)
 
     /* The bus is a child of the bridge under the bridge's own id. */
     if (dev->id && type_prop_find(dev->obj.type, dev->id)) {
-        return error_set(errp, "id '%s' cannot name the bus of a '%s', which "
-                         "has a property of that name", dev->id,
-                         dev->obj.type->name);
+        return error_set(errp,
+                         "id '%s' cannot name the bus of a '%s', which "
+                         "has a property of that name",
+                         dev->id, dev->obj.type->name);
     }
     mem_region_init(&br->mem, &dev->obj, "pci_bridge_pci", 0);
     mem_region_init(&br->io, &dev->obj, "pci_bridge_io", 4 * GiB);

@@ -220,7 +220,7 @@ bool x86_cpu_pre_plug(Machine *m, Device *dev, Error **errp)
     }
     if (m->ready) {
         return error_set(errp, "CPUs cannot be added while the machine runs: "
-                         "use -smp or -device");
+                               "use -smp or -device");
     }
     cpu->apic_id = slot->arch_id;
     cpu->node_id = slot->props.has_node_id ? slot->props.node_id : cpu->node_id;

@@ -4,7 +4,11 @@
 
 #include "tests/qtest/libqtest.h"
 
-enum { KERNEL_AT = 0x1000000, BIOS_AREA = 0xf0000, MCFG_LAST_BUS = 36 + 8 + 11 };
+enum {
+    KERNEL_AT = 0x1000000,
+    BIOS_AREA = 0xf0000,
+    MCFG_LAST_BUS = 36 + 8 + 11
+};
 
 static void put(uint8_t *p, uint64_t value, unsigned size)
 {
@@ -111,10 +115,12 @@ static void test_smbios_has_the_structure_of_the_firmware(void)
 {
     static const char ours[] =
         "\0\x18\0\0\1\2\0\xe8\3\0\x08\0\0\0\0\0\0\0\0\x14\0\0\xff\xff"
-        "NEMU\0" CONFIG_VERSION "\0" "04/01/2014\0";
+        "NEMU\0" CONFIG_VERSION "\0"
+        "04/01/2014\0";
     static const char told[] =
         "\0\x18\0\0\1\2\0\xe8\3\0\x08\0\0\0\0\0\0\0\0\x14\0\0\xff\xff"
-        "Me\0" CONFIG_VERSION "\0" "04/01/2014\0";
+        "Me\0" CONFIG_VERSION "\0"
+        "04/01/2014\0";
 
     check_bios("", ours, sizeof(ours));
     check_bios("-smbios type=0,vendor=Me", told, sizeof(told));
