@@ -25,16 +25,17 @@ static void conn_gone(void *opaque)
 {
     NbdConn *conn = opaque;
     NbdServer *s = conn->server;
+    bool used = conn->exp;
 
     g_ptr_array_remove(s->conns, conn);
-    if (conn->exp) {
+    if (used) {
         nbd_export_put(conn->exp);
     }
     nbd_stream_destroy(&conn->st);
     g_free(conn->context_name);
     g_free(conn);
     server_update(s);
-    if (s->left) {
+    if (used && s->left) {
         s->left(s->left_opaque, s->conns->len);
     }
 }

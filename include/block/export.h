@@ -38,7 +38,8 @@ bool nbd_server_start_fd(BlockGraph *g, int fd, uint32_t max_connections,
 bool nbd_server_stop(BlockGraph *g, Error **errp);
 /* Does it run? */
 bool nbd_server_running(const BlockGraph *g);
-/* Told each time a client has left; @clients are still there. */
+/* Told each time a client that used an export has left; @clients are still
+ * there. */
 void nbd_server_on_disconnect(BlockGraph *g,
                               void (*fn)(void *opaque, unsigned clients),
                               void *opaque);

@@ -322,6 +322,11 @@ class Program(Case):
     def test_ends_with_the_last_client(self):
         with Server(self.dir, '-f', 'raw', self.img) as s:
             with Client(s.path) as c:
+                # One that only asks does not count.
+                c.ask(nbd.OPT_LIST)
+                c.ask(nbd.OPT_ABORT)
+                self.assertTrue(c.at_end())
+            with Client(s.path) as c:
                 c.go()
                 c.request(nbd.DISC)
                 self.assertTrue(c.at_end())
