@@ -118,9 +118,10 @@ static bool trace_option(const char *text)
     Error *err = NULL;
 
     if (!strcmp(text, "help")) {
-        g_autofree char *names = trace_help();
+        char *names = trace_help();
 
         fputs(names, stdout);
+        g_free(names);
         exit(0);
     }
     if (!trace_parse(text, &err)) {

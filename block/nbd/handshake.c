@@ -134,7 +134,9 @@ static int coroutine_fn reply_server(const Option *o, const char *name,
 
     be32_put(buf, len);
     memcpy(buf + 4, name, len);
-    memcpy(buf + 4 + len, text, more);
+    if (more) {
+        memcpy(buf + 4 + len, text, more);
+    }
     return reply(o, NBD_REP_SERVER, buf, 4 + len + more);
 }
 

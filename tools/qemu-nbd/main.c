@@ -124,12 +124,13 @@ static const struct option options[] = {
 
 static bool parse_trace(const char *text)
 {
-    g_autofree char *names = NULL;
     Error *err = NULL;
 
     if (!strcmp(text, "help")) {
-        names = trace_help();
+        char *names = trace_help();
+
         fputs(names, stdout);
+        g_free(names);
         exit(0);
     }
     if (!trace_parse(text, &err)) {
