@@ -284,6 +284,12 @@ void dirty_bitmap_merge(DirtyBitmap *b, DirtyBitmap *from)
     }
 }
 
+DirtyBitmap *dirty_bitmap_alone(int64_t size, uint32_t granularity,
+                                Error **errp)
+{
+    return create(size, __builtin_ctz(granularity), errp);
+}
+
 DirtyBitmap *dirty_bitmap_copy(DirtyBitmap *b, Error **errp)
 {
     DirtyBitmap *copy = create(b->size, b->shift, errp);

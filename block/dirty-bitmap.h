@@ -34,7 +34,9 @@ bool dirty_bitmap_busy(const DirtyBitmap *b);
 bool dirty_bitmap_enable(DirtyBitmap *b, bool on);
 /* Add what @from has recorded; the granularities may differ. */
 void dirty_bitmap_merge(DirtyBitmap *b, DirtyBitmap *from);
-/* One that belongs to no node; NULL when there is no memory. */
+/* Those that belong to no node; NULL when there is no memory. */
+DirtyBitmap *dirty_bitmap_alone(int64_t size, uint32_t granularity,
+                                Error **errp);
 DirtyBitmap *dirty_bitmap_copy(DirtyBitmap *b, Error **errp);
 void dirty_bitmap_drop_copy(DirtyBitmap *b);
 /* Of the bits, as words of 64 bits. Free with g_free(). */

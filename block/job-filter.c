@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The filters mirror_top and commit_top: they pass requests on, and let a job
- * see the writes. */
+/* The filters mirror_top, commit_top and copy-before-write: they pass requests
+ * on, and let a job see the writes. */
 #include "util/osdep.h"
 
 #include "block/graph-tx.h"
@@ -33,14 +33,12 @@ static int coroutine_fn filter_preadv(BlockNode *n, int64_t offset,
     return node_preadv(n->file->node, offset, bytes, iov, iov_offset, flags);
 }
 
-static void coroutine_fn before(BlockNode *n, int64_t offset, int64_t bytes,
-                                void **cookie)
+static int coroutine_fn before(BlockNode *n, int64_t offset, int64_t bytes,
+                               void **cookie)
 {
     FilterState *s = n->state;
 
-    if (s->ops) {
-        s->ops->before(s->opaque, offset, bytes, cookie);
-    }
+    return s->ops ? s->ops->before(s->opaque, offset, bytes, cookie) : 0;
 }
 
 static int coroutine_fn after(BlockNode *n, int64_t offset, int64_t bytes,
@@ -56,9 +54,11 @@ static int coroutine_fn filter_pwritev(BlockNode *n, int64_t offset,
                                        size_t iov_offset, unsigned flags)
 {
     void *cookie;
-    int ret;
+    int ret = before(n, offset, bytes, &cookie);
 
-    before(n, offset, bytes, &cookie);
+    if (ret < 0) {
+        return ret;
+    }
     ret = node_pwritev(n->file->node, offset, bytes, iov, iov_offset, flags);
     return after(n, offset, bytes, cookie, ret);
 }
@@ -67,9 +67,11 @@ static int coroutine_fn filter_pwrite_zeroes(BlockNode *n, int64_t offset,
                                              int64_t bytes, unsigned flags)
 {
     void *cookie;
-    int ret;
+    int ret = before(n, offset, bytes, &cookie);
 
-    before(n, offset, bytes, &cookie);
+    if (ret < 0) {
+        return ret;
+    }
     ret = node_pwrite_zeroes(n->file->node, offset, bytes, flags);
     return after(n, offset, bytes, cookie, ret);
 }
@@ -78,9 +80,11 @@ static int coroutine_fn filter_pdiscard(BlockNode *n, int64_t offset,
                                         int64_t bytes)
 {
     void *cookie;
-    int ret;
+    int ret = before(n, offset, bytes, &cookie);
 
-    before(n, offset, bytes, &cookie);
+    if (ret < 0) {
+        return ret;
+    }
     ret = node_pdiscard(n->file->node, offset, bytes);
     return after(n, offset, bytes, cookie, ret);
 }
@@ -140,6 +144,17 @@ const BlockDriver block_driver_mirror_top = {
 
 const BlockDriver block_driver_commit_top = {
     .name = "commit_top",
+    .driver = -1,
+    .state_size = sizeof(FilterState),
+    .filter = true,
+    .refresh_limits = filter_refresh_limits,
+    .io = &filter_io_ops,
+    .size = &filter_size_ops,
+    .perm = &filter_perm_ops,
+};
+
+const BlockDriver block_driver_copy_before_write = {
+    .name = "copy-before-write",
     .driver = -1,
     .state_size = sizeof(FilterState),
     .filter = true,

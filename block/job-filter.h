@@ -7,14 +7,16 @@
 
 typedef struct JobFilterOps {
     /* Around each write, zeroing and discard through the filter: before may
-     * wait; after gets its result and returns what the user gets. */
-    void coroutine_fn (*before)(void *opaque, int64_t offset, int64_t bytes,
-                                void **cookie);
+     * wait, or fail with -errno, which ends it; after gets its result and
+     * returns what the user gets. */
+    int coroutine_fn (*before)(void *opaque, int64_t offset, int64_t bytes,
+                               void **cookie);
     int coroutine_fn (*after)(void *opaque, int64_t offset, int64_t bytes,
                               void *cookie, int ret);
 } JobFilterOps;
 
-extern const BlockDriver block_driver_mirror_top, block_driver_commit_top;
+extern const BlockDriver block_driver_mirror_top, block_driver_commit_top,
+    block_driver_copy_before_write;
 
 /*
  * Put a filter above @n, whose users use it from then on; one reference for

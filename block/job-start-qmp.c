@@ -34,6 +34,11 @@ bool qmp_blockdev_mirror(Vm *vm, BlockdevMirror *arg, Error **errp)
                                               : BLOCKDEV_ON_ERROR_REPORT,
     };
 
+    if (arg->sync == MIRROR_SYNC_MODE_INCREMENTAL ||
+        arg->sync == MIRROR_SYNC_MODE_BITMAP) {
+        return error_set(errp, "Sync mode '%s' not supported",
+                         qapi_enum_name(&qapi_type_MirrorSyncMode, arg->sync));
+    }
     o.source = job_root_node(g, arg->device, errp);
     o.target = o.source ? node_lookup(g, arg->target, arg->target, errp) : NULL;
     if (!o.target) {

@@ -281,14 +281,15 @@ static int coroutine_fn mirror_run(Job *j, Error **errp)
 /* Writes through the filter
  * ----------------------------------------------------- */
 
-static void coroutine_fn write_before(void *opaque, int64_t offset,
-                                      int64_t bytes, void **cookie)
+static int coroutine_fn write_before(void *opaque, int64_t offset,
+                                     int64_t bytes, void **cookie)
 {
     Range *r = g_new0(Range, 1);
 
     *r = (Range){ .offset = offset, .bytes = bytes };
     range_lock(opaque, r);
     *cookie = r;
+    return 0;
 }
 
 /* The copy is made from what the source has now. If that fails the range

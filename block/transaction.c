@@ -27,6 +27,7 @@ static const BlkActionOps *const ops_of[] = {
     [TRANSACTION_ACTION_KIND_BLOCK_DIRTY_BITMAP_ENABLE] = &bitmap_enable_ops,
     [TRANSACTION_ACTION_KIND_BLOCK_DIRTY_BITMAP_DISABLE] = &bitmap_disable_ops,
     [TRANSACTION_ACTION_KIND_BLOCK_DIRTY_BITMAP_MERGE] = &bitmap_merge_ops,
+    [TRANSACTION_ACTION_KIND_BLOCKDEV_BACKUP] = &backup_ops,
     [TRANSACTION_ACTION_KIND_BLOCKDEV_SNAPSHOT] = &snapshot_ops,
     [TRANSACTION_ACTION_KIND_BLOCKDEV_SNAPSHOT_SYNC] = &snapshot_sync_ops,
 };
@@ -82,6 +83,16 @@ static bool run_one(Vm *vm, TransactionAction *a, Error **errp)
     TransactionActionList list = { .value = a };
 
     return qmp_transaction(vm, &list, errp);
+}
+
+bool qmp_blockdev_backup(Vm *vm, BlockdevBackup *arg, Error **errp)
+{
+    TransactionAction a = {
+        .type = TRANSACTION_ACTION_KIND_BLOCKDEV_BACKUP,
+        .u.blockdev_backup.data = arg,
+    };
+
+    return run_one(vm, &a, errp);
 }
 
 bool qmp_blockdev_snapshot(Vm *vm, BlockdevSnapshot *arg, Error **errp)

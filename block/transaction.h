@@ -5,6 +5,7 @@
 
 #include "block/dirty-bitmap.h"
 #include "block/graph-tx.h"
+#include "block/job.h"
 #include "qapi/qapi-types-transaction.h"
 
 typedef struct BlkAction BlkAction;
@@ -27,10 +28,11 @@ struct BlkAction {
     GraphTx *tx;
     DirtyBitmap *bitmap, *saved;
     bool was_enabled;
+    Job *job;
 };
 
-extern const BlkActionOps bitmap_add_ops, bitmap_remove_ops, bitmap_clear_ops,
-    bitmap_enable_ops, bitmap_disable_ops, bitmap_merge_ops, snapshot_ops,
-    snapshot_sync_ops;
+extern const BlkActionOps backup_ops, bitmap_add_ops, bitmap_remove_ops,
+    bitmap_clear_ops, bitmap_enable_ops, bitmap_disable_ops, bitmap_merge_ops,
+    snapshot_ops, snapshot_sync_ops;
 
 #endif

@@ -95,6 +95,20 @@ class Qmp:
         self.proc.stdout.close()
 
 
+def without_rests(events):
+    """Without the short rests of QEMU's jobs while a node is drained. Those
+    that end in "ready" are asked for by the tests."""
+    kept = []
+    for event in events:
+        if event[1].get('status') == 'running' and kept and \
+                kept[-1][1].get('status') == 'paused' and \
+                kept[-1][1]['id'] == event[1]['id']:
+            kept.pop()
+        else:
+            kept.append(event)
+    return kept
+
+
 @unittest.skipUnless(b.HAVE_ORACLE, "needs Debian's qemu-utils")
 class JobTest(unittest.TestCase):
     maxDiff = None
@@ -151,6 +165,8 @@ class JobTest(unittest.TestCase):
             theirs, expected = self.run_one(ORACLE, scenario)
             if not events:
                 theirs[2] = ours[2]
+            theirs[2] = without_rests(theirs[2])
+            ours[2] = without_rests(ours[2])
             self.assertEqual(ours, theirs)
             for name in expected:
                 self.assertEqual(data[name] == expected[name], True, name)
@@ -289,6 +305,43 @@ class JobTest(unittest.TestCase):
             q.end('d')
             return seen
         self.same(scenario)
+
+    def test_backups(self):
+        def scenario(q):
+            q.file('t1', 't1')
+            q.file('t2', 't2')
+            run = lambda job, **args: q.cmd('blockdev-backup', job_id=job,
+                                            device='d0', **args)
+            seen = [q.cmd('block-dirty-bitmap-add', node='d0', name='b0'),
+                    run('x', target='t1', sync='incremental'),
+                    run('x', target='t1', sync='incremental', bitmap='zz'),
+                    run('x', target='t1', sync='bitmap', bitmap='b0'),
+                    run('x', target='t1', sync='full', bitmap_mode='never'),
+                    run('x', target='top', sync='full'),
+                    run('x', target='nope', sync='full'),
+                    run('a', target='t1', sync='full')]
+            q.end('a')
+            seen.append(run('b', target='t2', sync='incremental', bitmap='b0'))
+            q.end('b')
+            seen.append(run('c', target='t2', sync='top'))
+            q.end('c')
+            seen += [run('d', target='t2', sync='none'),
+                     q.cmd('blockdev-del', node_name='t2'),
+                     q.cmd('job-complete', id='d'),
+                     q.cmd('block-job-cancel', device='d')]
+            q.end('d')
+            both = [{'type': 'block-dirty-bitmap-add',
+                     'data': {'node': 'd0', 'name': 'b1'}},
+                    {'type': 'blockdev-backup', 'data': {
+                        'device': 'd0', 'target': 't1', 'sync': 'full',
+                        'job-id': 'e'}}]
+            seen.append(q.cmd('transaction', actions=both))
+            q.end('e')
+            seen.append(q.cmd('transaction', actions=[
+                {'type': 'abort', 'data': {}}, both[1]]))
+            return seen + [self.bitmaps(q)]
+        _, data = self.same(scenario)
+        self.assertEqual(data['t1'], data['top'])
 
     def test_snapshot_into_a_new_image(self):
         def scenario(q):

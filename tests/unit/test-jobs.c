@@ -6,6 +6,7 @@
 #include "util/osdep.h"
 
 #include "block-image.h"
+#include "block/backup.h"
 #include "block/block-backend.h"
 #include "block/mirror.h"
 #include "qobject/keyval.h"
@@ -143,6 +144,19 @@ typedef struct Disk {
     Writer w[2];
 } Disk;
 
+static void writers_start(Disk *d, unsigned seed)
+{
+    for (int i = 0; i < 2; i++) {
+        d->w[i] = (Writer){ .blk = d->blk,
+                            .base = i * HALF,
+                            .model = d->model,
+                            .rand = g_rand_new_with_seed(seed * 2 + i) };
+    }
+    thread_create(&d->w[0].thread, "writer", writer_thread, &d->w[0],
+                  error_abort);
+    coroutine_enter(coroutine_new(writer_entry, &d->w[1]));
+}
+
 static void disk_start(Disk *d, unsigned seed)
 {
     *d = (Disk){ .model = g_malloc0(SIZE) };
@@ -155,15 +169,7 @@ static void disk_start(Disk *d, unsigned seed)
     d->blk = blk_new(graph, BLK_PERM_READ | BLK_PERM_WRITE,
                      BLK_PERM_ALL & ~(uint64_t)BLK_PERM_WRITE);
     blk_insert_node(d->blk, d->top, error_abort);
-    for (int i = 0; i < 2; i++) {
-        d->w[i].blk = d->blk;
-        d->w[i].base = i * HALF;
-        d->w[i].model = d->model;
-        d->w[i].rand = g_rand_new_with_seed(seed * 2 + i);
-    }
-    thread_create(&d->w[0].thread, "writer", writer_thread, &d->w[0],
-                  error_abort);
-    coroutine_enter(coroutine_new(writer_entry, &d->w[1]));
+    writers_start(d, seed);
 }
 
 static unsigned disk_writes(Disk *d)
@@ -309,6 +315,61 @@ static void test_stream(void)
     }
 }
 
+static void backup(unsigned seed, bool bitmap, bool cancel)
+{
+    Disk d;
+    BackupOptions o = { .job = JOB, .sync = MIRROR_SYNC_MODE_FULL };
+    g_autofree uint8_t *then = NULL;
+
+    disk_start(&d, seed);
+    if (bitmap) {
+        o.sync = MIRROR_SYNC_MODE_INCREMENTAL;
+        o.bitmap = dirty_bitmap_new(d.top, 64 * KiB, error_abort);
+        dirty_bitmap_set(o.bitmap, 0, SIZE);
+    }
+    disk_run(&d, 20);
+    disk_stop(&d);
+    then = g_memdup2(d.model, SIZE);
+    o.source = d.top;
+    o.target = d.copy;
+    o.job.speed = cancel ? 1 : 0;
+    job_start(backup_new(graph, &o, error_abort));
+    writers_start(&d, seed + 1000);
+    disk_run(&d, 60);
+    if (cancel) {
+        job_user_cancel(job_find(graph, "j"), true, error_abort);
+    }
+    wait_end();
+    disk_run(&d, 20);
+    disk_stop(&d);
+    assert_content(d.top, d.model);
+    if (!cancel) {
+        assert_content(d.copy, then);
+    }
+    if (bitmap && cancel) {
+        g_assert_cmpint(dirty_bitmap_count(o.bitmap), ==, SIZE);
+    } else if (bitmap) {
+        int64_t dirty = dirty_bitmap_count(o.bitmap);
+
+        g_assert_cmpint(dirty, >, 0);
+        g_assert_cmpint(dirty, <=, SIZE);
+    }
+    disk_free(&d);
+}
+
+static void test_backup_is_of_one_moment(void)
+{
+    for (unsigned seed = 71; seed <= 76; seed++) {
+        backup(seed, false, false);
+    }
+}
+
+static void test_backup_and_bitmap(void)
+{
+    backup(81, true, false);
+    backup(82, true, true);
+}
+
 static void test_cancelled_under_writes(void)
 {
     Disk d;
@@ -362,6 +423,9 @@ int main(int argc, char **argv)
     g_test_add_func("/jobs/active-commit", test_active_commit);
     g_test_add_func("/jobs/commit-below-writers", test_commit_below_writers);
     g_test_add_func("/jobs/stream", test_stream);
+    g_test_add_func("/jobs/backup-is-of-one-moment",
+                    test_backup_is_of_one_moment);
+    g_test_add_func("/jobs/backup-and-bitmap", test_backup_and_bitmap);
     g_test_add_func("/jobs/cancelled-under-writes",
                     test_cancelled_under_writes);
     g_test_add_func("/jobs/end-with-the-graph", test_all_end_with_the_graph);
