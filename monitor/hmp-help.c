@@ -160,7 +160,7 @@ static void complete_name(Hmp *hmp, const char *prefix, GPtrArray *list)
 static bool run_print(Hmp *hmp, const QDict *args, Error **errp)
 {
     int64_t v = qdict_get_int(args, "val", 0);
-    const char *format = qdict_get_str(args, "format") ?: "x";
+    const char *format = qdict_get_str(args, "format") ?: "d";
 
     switch (*format) {
     case 'o':

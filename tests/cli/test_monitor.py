@@ -280,8 +280,8 @@ class Human(Case):
 
     def test_registers_in_expressions(self):
         hmp = self.start('-M', 'q35', '-smp', '2').hmp
-        self.assertEqual(hmp('print $pc'), '0xfffffff0\r\n')
-        self.assertEqual(hmp('print $eip + 1'), '0xfff1\r\n')
+        self.assertEqual(hmp('print $pc'), f'{0xfffffff0}\r\n')
+        self.assertEqual(hmp('print /x $eip + 1'), '0xfff1\r\n')
         self.assertEqual(hmp('p /x $cs'), '0xf000\r\n')
         self.assertEqual(hmp('p $edx & 0'),
                          '0\r\n')
