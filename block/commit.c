@@ -58,8 +58,7 @@ static int coroutine_fn commit_run(Job *j, Error **errp)
         }
         ret = commit_chunk(c, offset, length - offset, &num, &is_read);
         if (ret < 0) {
-            if (job_error(j, c->on_error, is_read, -ret) ==
-                BLK_ACTION_REPORT) {
+            if (job_error(j, c->on_error, is_read, -ret) == BLK_ACTION_REPORT) {
                 return ret;
             }
             num = 0;
@@ -78,8 +77,7 @@ static bool commit_prepare(Job *j, Error **errp)
 {
     Commit *c = (Commit *)j;
     GPtrArray *users = graph_drain(j->graph);
-    const char *file =
-        c->backing_file ? c->backing_file : c->base->filename;
+    const char *file = c->backing_file ? c->backing_file : c->base->filename;
     GraphTx *tx;
 
     job_drop_nodes(j);

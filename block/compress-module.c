@@ -41,8 +41,8 @@ static size_t deflate_cluster(void *out, size_t out_len, const void *in,
                               size_t in_len)
 {
     struct libdeflate_compressor *c = libdeflate_alloc_compressor(6);
-    size_t len = c ? libdeflate_deflate_compress(c, in, in_len, out, out_len)
-                   : 0;
+    size_t len =
+        c ? libdeflate_deflate_compress(c, in, in_len, out, out_len) : 0;
 
     if (c) {
         libdeflate_free_compressor(c);

@@ -49,8 +49,7 @@ static DirtyBitmap *create(int64_t size, unsigned shift, Error **errp)
 
 DirtyBitmap *dirty_bitmap_new(BlockNode *n, uint32_t granularity, Error **errp)
 {
-    DirtyBitmap *b =
-        create(node_length(n), __builtin_ctz(granularity), errp);
+    DirtyBitmap *b = create(node_length(n), __builtin_ctz(granularity), errp);
 
     if (!b) {
         return NULL;
@@ -175,8 +174,7 @@ bool dirty_bitmap_next(DirtyBitmap *b, int64_t *offset, int64_t max,
     mutex_lock(&b->lock);
     from = find_bit(b, *offset >> b->shift, b->bits, true);
     to = find_bit(b, from,
-                  MIN(b->bits, from + MAX(max >> b->shift, INT64_C(1))),
-                  false);
+                  MIN(b->bits, from + MAX(max >> b->shift, INT64_C(1))), false);
     mutex_unlock(&b->lock);
     if (from >= b->bits) {
         return false;
@@ -310,9 +308,10 @@ char *dirty_bitmap_sha256(DirtyBitmap *b)
     char *text;
 
     mutex_lock(&b->lock);
-    text = g_compute_checksum_for_data(
-        G_CHECKSUM_SHA256, (const guchar *)b->words,
-        MAX(DIV_ROUND_UP(b->bits, 64), 1) * sizeof(uint64_t));
+    text =
+        g_compute_checksum_for_data(G_CHECKSUM_SHA256, (const guchar *)b->words,
+                                    MAX(DIV_ROUND_UP(b->bits, 64), 1) *
+                                        sizeof(uint64_t));
     mutex_unlock(&b->lock);
     return text;
 }

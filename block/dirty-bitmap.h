@@ -10,8 +10,7 @@ typedef struct DirtyBitmap DirtyBitmap;
 
 /* Control code, with the node's users drained: writes are recorded from now
  * on. @granularity: a power of two. NULL when there is no memory. */
-DirtyBitmap *dirty_bitmap_new(BlockNode *n, uint32_t granularity,
-                              Error **errp);
+DirtyBitmap *dirty_bitmap_new(BlockNode *n, uint32_t granularity, Error **errp);
 void dirty_bitmap_free(BlockNode *n, DirtyBitmap *b);
 void dirty_bitmaps_free(BlockNode *n);
 

@@ -152,8 +152,7 @@ static void release(GraphTx *tx, bool ok)
         if (op->kind == OP_MOVE) {
             BlockNode *gone = ok ? op->old : op->new;
 
-            if (ok && op->edge->parent &&
-                gone->inherits == op->edge->parent) {
+            if (ok && op->edge->parent && gone->inherits == op->edge->parent) {
                 gone->inherits = NULL;
             }
             node_unref(gone);

@@ -77,13 +77,12 @@ int coroutine_fn copy_range(BlockNode *from, BlockNode *to, int64_t offset,
 
     *is_read = false;
     if (zero) {
-        return node_pwrite_zeroes(to, offset, bytes,
-                                  flags | BLK_REQ_MAY_UNMAP);
+        return node_pwrite_zeroes(to, offset, bytes, flags | BLK_REQ_MAY_UNMAP);
     }
-    buf = node_alloc(to->limits.mem_alignment > from->limits.mem_alignment
-                         ? to
-                         : from,
-                     bytes);
+    buf =
+        node_alloc(to->limits.mem_alignment > from->limits.mem_alignment ? to
+                                                                         : from,
+                   bytes);
     if (!buf) {
         return -ENOMEM;
     }
@@ -150,6 +149,6 @@ bool node_change_backing_file(BlockNode *n, const char *file,
     }
     block_run(change_backing_entry, &c);
     return c.ret >= 0 ||
-           error_errno(errp, -c.ret, "Could not change the backing file of '%s'",
-                       n->name);
+           error_errno(errp, -c.ret,
+                       "Could not change the backing file of '%s'", n->name);
 }

@@ -168,9 +168,10 @@ BlockJobInfoList *qmp_query_block_jobs(Vm *vm, Error **errp)
         info->busy = !j->waiting && !j->finished;
         info->paused = j->pauses;
         info->speed = j->speed;
-        info->io_status = !j->iostatus           ? BLOCK_DEVICE_IO_STATUS_OK
-                          : j->iostatus == ENOSPC ? BLOCK_DEVICE_IO_STATUS_NOSPACE
-                                                  : BLOCK_DEVICE_IO_STATUS_FAILED;
+        info->io_status = !j->iostatus ? BLOCK_DEVICE_IO_STATUS_OK
+                          : j->iostatus == ENOSPC
+                              ? BLOCK_DEVICE_IO_STATUS_NOSPACE
+                              : BLOCK_DEVICE_IO_STATUS_FAILED;
         info->ready = j->ready;
         info->status = j->status;
         info->auto_finalize = j->auto_finalize;

@@ -9,13 +9,15 @@
 #include "util/error.h"
 
 /* @device's own name serves where no ID is given. */
-#define JOB_OPTIONS(g, arg)                                                  \
-    { .id = (arg)->job_id                      ? (arg)->job_id               \
-            : blk_find((g), (arg)->device)     ? (arg)->device               \
-                                               : NULL,                       \
-      .speed = (arg)->has_speed ? (arg)->speed : 0,                          \
-      .auto_finalize = !(arg)->has_auto_finalize || (arg)->auto_finalize,    \
-      .auto_dismiss = !(arg)->has_auto_dismiss || (arg)->auto_dismiss }
+#define JOB_OPTIONS(g, arg)                                                 \
+    {                                                                       \
+        .id = (arg)->job_id                  ? (arg)->job_id                \
+              : blk_find((g), (arg)->device) ? (arg)->device                \
+                                             : NULL,                        \
+        .speed = (arg)->has_speed ? (arg)->speed : 0,                       \
+        .auto_finalize = !(arg)->has_auto_finalize || (arg)->auto_finalize, \
+        .auto_dismiss = !(arg)->has_auto_dismiss || (arg)->auto_dismiss     \
+    }
 
 bool qmp_blockdev_mirror(Vm *vm, BlockdevMirror *arg, Error **errp)
 {
@@ -69,8 +71,8 @@ static BlockNode *lowest(BlockNode *n)
 }
 
 /* Of @arg: the node, or @def. NULL on error. */
-static BlockNode *chain_node(BlockGraph *g, BlockNode *active,
-                             const char *name, BlockNode *def, Error **errp)
+static BlockNode *chain_node(BlockGraph *g, BlockNode *active, const char *name,
+                             BlockNode *def, Error **errp)
 {
     BlockNode *n = name ? node_lookup(g, NULL, name, errp) : def;
 
@@ -120,8 +122,8 @@ bool qmp_block_commit(Vm *vm, BlockCommit *arg, Error **errp)
         .job = JOB_OPTIONS(g, arg),
         .backing_file = arg->backing_file,
         .filter = arg->filter_node_name,
-        .on_error = arg->has_on_error ? arg->on_error
-                                      : BLOCKDEV_ON_ERROR_REPORT,
+        .on_error =
+            arg->has_on_error ? arg->on_error : BLOCKDEV_ON_ERROR_REPORT,
     };
 
     if (!blk_find(g, arg->device) && !node_find(g, arg->device)) {
@@ -152,8 +154,8 @@ bool qmp_block_stream(Vm *vm, BlockStream *arg, Error **errp)
     StreamOptions o = {
         .job = JOB_OPTIONS(g, arg),
         .backing_file = arg->backing_file,
-        .on_error = arg->has_on_error ? arg->on_error
-                                      : BLOCKDEV_ON_ERROR_REPORT,
+        .on_error =
+            arg->has_on_error ? arg->on_error : BLOCKDEV_ON_ERROR_REPORT,
     };
 
     o.node = node_lookup(g, arg->device, arg->device, errp);

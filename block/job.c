@@ -113,10 +113,9 @@ Job *job_new(BlockGraph *g, const JobDriver *drv, const JobOptions *o,
 bool job_add_node(Job *j, BlockNode *node, const char *name, uint64_t perm,
                   uint64_t shared, Error **errp)
 {
-    BlockEdge *e =
-        edge_attach(node, NULL, j->blk, name,
-                    BLOCK_ROLE_FILTERED | BLOCK_ROLE_PRIMARY, perm, shared,
-                    errp);
+    BlockEdge *e = edge_attach(node, NULL, j->blk, name,
+                               BLOCK_ROLE_FILTERED | BLOCK_ROLE_PRIMARY, perm,
+                               shared, errp);
 
     if (e) {
         g_ptr_array_add(j->edges, e);
@@ -231,8 +230,8 @@ void job_set_ready(Job *j)
     }
     j->ready = true;
     job_set_status(j, JOB_STATUS_READY);
-    qapi_event_send_block_job_ready(block_events(j->graph), j->drv->type,
-                                    j->id, j->len, j->offset, j->speed);
+    qapi_event_send_block_job_ready(block_events(j->graph), j->drv->type, j->id,
+                                    j->len, j->offset, j->speed);
 }
 
 BlkErrorAction job_error(Job *j, BlockdevOnError policy, bool is_read,
@@ -279,9 +278,9 @@ static void job_conclude(Job *j)
         qapi_event_send_block_job_cancelled(sink, j->drv->type, j->id, j->len,
                                             j->offset, j->speed);
     } else {
-        qapi_event_send_block_job_completed(
-            sink, j->drv->type, j->id, j->len, j->offset, j->speed,
-            j->err ? error_text(j->err) : NULL);
+        qapi_event_send_block_job_completed(sink, j->drv->type, j->id, j->len,
+                                            j->offset, j->speed,
+                                            j->err ? error_text(j->err) : NULL);
     }
     job_set_status(j, JOB_STATUS_CONCLUDED);
     if (j->auto_dismiss) {
@@ -370,8 +369,8 @@ static bool check_verb(const Job *j, const char *verb, unsigned states,
                      verb);
 }
 
-#define ACTIVE                                                             \
-    (BIT(JOB_STATUS_CREATED) | BIT(JOB_STATUS_RUNNING) |                   \
+#define ACTIVE                                           \
+    (BIT(JOB_STATUS_CREATED) | BIT(JOB_STATUS_RUNNING) | \
      BIT(JOB_STATUS_PAUSED) | BIT(JOB_STATUS_READY) | BIT(JOB_STATUS_STANDBY))
 
 bool job_user_pause(Job *j, Error **errp)

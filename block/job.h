@@ -22,7 +22,7 @@ typedef struct JobDriver {
     bool (*prepare)(Job *j, Error **errp);
     void (*commit)(Job *j);
     void (*abort)(Job *j);
-    void (*clean)(Job *j); /* last; the job's edges are still there */
+    void (*clean)(Job *j);    /* last; the job's edges are still there */
     void (*complete)(Job *j); /* only of jobs that get ready */
     /* Cancelled without force, when ready: end well, but change nothing. */
     void (*soft_cancel)(Job *j);
@@ -110,7 +110,8 @@ static inline void coroutine_fn job_end(Job *j)
 BlkErrorAction job_error(Job *j, BlockdevOnError policy, bool is_read,
                          int error);
 
-/* Shared by the kinds of jobs ------------------------------------------------ */
+/* Shared by the kinds of jobs ------------------------------------------------
+ */
 
 /* What the layers from @top down to above @base (NULL: to the end) know. */
 enum {

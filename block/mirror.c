@@ -15,11 +15,11 @@
 #include "block/mirror.h"
 #include "util/error.h"
 
-#define CHUNK ((int64_t)(1 * MiB))
-#define MAX_COPIES 16
+#define CHUNK            ((int64_t)(1 * MiB))
+#define MAX_COPIES       16
 #define BUF_SIZE_DEFAULT ((int64_t)(16 * MiB))
-#define IDLE_NS (100 * INT64_C(1000000))
-#define RETRY_NS (10 * INT64_C(1000000))
+#define IDLE_NS          (100 * INT64_C(1000000))
+#define RETRY_NS         (10 * INT64_C(1000000))
 
 typedef struct Range {
     int64_t offset, bytes;
@@ -35,10 +35,10 @@ typedef struct Mirror {
     int64_t buf_size;
     DirtyBitmap *dirty; /* of source */
 
-    unsigned copies; /* under way */
-    int64_t copying; /* bytes of them */
-    int error;       /* -errno of one that failed for good */
-    bool failed;     /* one failed: do not try again at once */
+    unsigned copies;            /* under way */
+    int64_t copying;            /* bytes of them */
+    int error;                  /* -errno of one that failed for good */
+    bool failed;                /* one failed: do not try again at once */
     bool should_complete, keep; /* keep: end without switching */
 
     Mutex lock;
@@ -460,13 +460,15 @@ static bool set_up(Mirror *m, const MirrorOptions *o, Error **errp)
     if (!m->dirty) {
         return false;
     }
-    m->filter = job_filter_insert(
-        o->source, &block_driver_mirror_top, o->filter, o->commit,
-        o->write_blocking ? &write_blocking_ops : NULL, m, errp);
+    m->filter =
+        job_filter_insert(o->source, &block_driver_mirror_top, o->filter,
+                          o->commit,
+                          o->write_blocking ? &write_blocking_ops : NULL, m,
+                          errp);
     if (m->filter &&
         job_add_node(&m->job, o->target, "target",
-                     BLK_PERM_WRITE | BLK_PERM_READ,
-                     o->commit ? all : share, errp) &&
+                     BLK_PERM_WRITE | BLK_PERM_READ, o->commit ? all : share,
+                     errp) &&
         job_add_node(&m->job, o->source, "main node", BLK_PERM_READ, all,
                      errp)) {
         return true;
@@ -509,8 +511,8 @@ bool mirror_start(BlockGraph *g, const MirrorOptions *o, Error **errp)
     if (!check_options(o, errp)) {
         return false;
     }
-    m = (Mirror *)job_new(
-        g, o->commit ? &active_commit_driver : &mirror_driver, &o->job, errp);
+    m = (Mirror *)job_new(g, o->commit ? &active_commit_driver : &mirror_driver,
+                          &o->job, errp);
     if (!m) {
         return false;
     }

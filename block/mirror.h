@@ -8,14 +8,14 @@
 typedef struct MirrorOptions {
     JobOptions job;
     BlockNode *source, *target;
-    BlockNode *replaces;    /* NULL: the source */
-    const char *filter;     /* node-name, or NULL */
+    BlockNode *replaces; /* NULL: the source */
+    const char *filter;  /* node-name, or NULL */
     MirrorSyncMode sync;
     bool write_blocking;
-    bool commit;            /* the target is below the source */
+    bool commit; /* the target is below the source */
     bool base_was_read_only;
-    uint32_t granularity;   /* 0: default */
-    int64_t buf_size;       /* 0: default */
+    uint32_t granularity; /* 0: default */
+    int64_t buf_size;     /* 0: default */
     BlockdevOnError on_source, on_target;
 } MirrorOptions;
 

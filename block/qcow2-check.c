@@ -107,8 +107,7 @@ static void count_entry(QcCount *c, uint64_t entry, bool active)
         c->s->h.version < 3 ? L2_RESERVED | QC_ZERO : L2_RESERVED;
 
     if (type != QC_TYPE_COMPRESSED && (entry & reserved)) {
-        qc_check_say(c,
-                     "ERROR found l2 entry with reserved bits set: %" PRIx64,
+        qc_check_say(c, "ERROR found l2 entry with reserved bits set: %" PRIx64,
                      entry);
         c->result->corruptions++;
     }

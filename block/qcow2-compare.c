@@ -21,8 +21,8 @@ typedef struct Pass {
 
 static void note_one(QcCount *c, uint64_t i, uint64_t have)
 {
-    c->one[i / 64] = (c->one[i / 64] & ~BIT(i % 64)) |
-                     (have == 1 ? BIT(i % 64) : 0);
+    c->one[i / 64] =
+        (c->one[i / 64] & ~BIT(i % 64)) | (have == 1 ? BIT(i % 64) : 0);
     if (have || c->refs[i]) {
         c->result->image_end =
             MAX(c->result->image_end, (int64_t)((i + 1) << c->s->cluster_bits));
@@ -63,8 +63,9 @@ static int coroutine_fn compare_one(Pass *p, uint64_t i, uint64_t have)
     }
     *(low ? &p->corruptions : &p->leaks) += 1;
     c->rebuild = c->rebuild || !have;
-    qc_check_say(c, "%s cluster %" PRIu64 " refcount=%" PRIu64
-                    " reference=%" PRIu32,
+    qc_check_say(c,
+                 "%s cluster %" PRIu64 " refcount=%" PRIu64
+                 " reference=%" PRIu32,
                  fix   ? "Repairing"
                  : low ? "ERROR"
                        : "Leaked",

@@ -68,8 +68,9 @@ static int compress_worker(void *opaque)
         error_report_err(err);
         return -EIO;
     }
-    c->len = (c->type == QC_COMPRESSION_ZSTD ? ops->zstd : ops->deflate)(
-        c->out, c->out_len, c->in, c->in_len);
+    c->len = (c->type == QC_COMPRESSION_ZSTD
+                  ? ops->zstd
+                  : ops->deflate)(c->out, c->out_len, c->in, c->in_len);
     return 0;
 }
 

@@ -405,9 +405,8 @@ static int coroutine_fn count_for_change(QcowState *s, uint64_t cluster,
     int ret = refblock_for_change(s, cluster, t);
 
     *index = cluster & (BIT(s->refblock_bits) - 1);
-    *count = ret < 0 ? 0
-                     : qc_refcount_peek((*t)->data, s->h.refcount_order,
-                                        *index);
+    *count =
+        ret < 0 ? 0 : qc_refcount_peek((*t)->data, s->h.refcount_order, *index);
     return ret;
 }
 

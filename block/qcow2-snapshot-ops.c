@@ -87,8 +87,9 @@ static int coroutine_fn change_entry(Tree *t, uint64_t entry)
 static int coroutine_fn flag_entry(Tree *t, uint64_t *entry, bool *changed)
 {
     uint64_t count, old = *entry;
-    int ret = qc_refcount_get(
-        t->s, (old & QC_OFFSET_MASK) >> t->s->cluster_bits, &count);
+    int ret =
+        qc_refcount_get(t->s, (old & QC_OFFSET_MASK) >> t->s->cluster_bits,
+                        &count);
 
     if (ret >= 0) {
         *entry = count == 1 ? old | QC_COPIED : old & ~QC_COPIED;
@@ -290,8 +291,9 @@ static QcSnapshot *describe(const QcowState *s, const SnapshotInfo *info)
 
 static int coroutine_fn create_locked(QcowState *s, SnapshotInfo *info)
 {
-    int64_t bytes = ALIGN_UP(MAX((int64_t)s->h.l1_size, 1) * 8,
-                             s->cluster_size), got, offset;
+    int64_t bytes =
+                ALIGN_UP(MAX((int64_t)s->h.l1_size, 1) * 8, s->cluster_size),
+            got, offset;
     autoerr Error *err = NULL;
     g_autoptr(GPtrArray) list = qc_snapshots_read(s, &err);
     QcSnapshot *sn;

@@ -129,10 +129,11 @@ static void append(GByteArray *out, const void *data, size_t len)
 static void encode(GByteArray *out, const QcSnapshot *sn, uint64_t size)
 {
     static const guint8 zeroes[8];
-    RawExtra extra = { htobe64(sn->vm_state_size), htobe64(sn->extra_size < QC_SNAPSHOT_EXTRA_MIN
-                                   ? size
-                                   : sn->disk_size),
-                       htobe64(sn->icount) };
+    RawExtra extra = {
+        htobe64(sn->vm_state_size),
+        htobe64(sn->extra_size < QC_SNAPSHOT_EXTRA_MIN ? size : sn->disk_size),
+        htobe64(sn->icount)
+    };
     size_t extra_size = MAX(sn->extra_size, sizeof(extra));
     RawSnapshot raw = {
         .l1_offset = htobe64(sn->l1_offset),
@@ -142,9 +143,8 @@ static void encode(GByteArray *out, const QcSnapshot *sn, uint64_t size)
         .date_sec = htobe32(sn->date_sec),
         .date_nsec = htobe32(sn->date_nsec),
         .vm_clock = htobe64(sn->vm_clock_nsec),
-        .vm_state_size = htobe32(sn->vm_state_size <= UINT32_MAX
-                                     ? sn->vm_state_size
-                                     : 0),
+        .vm_state_size =
+            htobe32(sn->vm_state_size <= UINT32_MAX ? sn->vm_state_size : 0),
         .extra_size = htobe32(extra_size),
     };
 

@@ -337,7 +337,7 @@ typedef struct QcSnapshot {
     uint64_t disk_size; /* 0: not told */
     uint64_t icount;    /* UINT64_MAX: none */
     uint32_t extra_size;
-    void *extra; /* as on disk */
+    void *extra;    /* as on disk */
     uint64_t bytes; /* of the entry on disk */
 } QcSnapshot;
 

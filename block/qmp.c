@@ -73,8 +73,10 @@ bool qmp_block_resize(Vm *vm, const char *device, const char *node_name,
         return error_set(errp, "Parameter 'size' expects a >0 size");
     }
     if (job_uses_node(r.n)) {
-        return error_set(errp, "Node '%s' is busy: block device is in use by "
-                               "a block job", r.n->name);
+        return error_set(errp,
+                         "Node '%s' is busy: block device is in use by "
+                         "a block job",
+                         r.n->name);
     }
     /* A user of our own, for the permission. */
     blk = blk_new(g, BLK_PERM_RESIZE, BLK_PERM_ALL);

@@ -634,8 +634,7 @@ bool block_reopen_read_only(BlockNode *n, bool read_only, Error **errp)
 {
     Reopen re = { n->graph, g_ptr_array_new_with_free_func(item_free) };
     BlockOpenFlags inherit = n->flags;
-    BlockdevOptions *opts =
-        n->opts ? current_options(n, read_only) : NULL;
+    BlockdevOptions *opts = n->opts ? current_options(n, read_only) : NULL;
     GPtrArray *users;
     bool ok;
 

@@ -70,8 +70,7 @@ static int coroutine_fn stream_run(Job *j, Error **errp)
         ret = stream_chunk(s, offset, length - offset, &num, &is_read);
         job_end(j);
         if (ret < 0) {
-            if (job_error(j, s->on_error, is_read, -ret) ==
-                BLK_ACTION_REPORT) {
+            if (job_error(j, s->on_error, is_read, -ret) == BLK_ACTION_REPORT) {
                 return ret;
             }
             num = 0;
@@ -93,8 +92,9 @@ static bool stream_prepare(Job *j, Error **errp)
     bool ok = true;
 
     if (s->node->backing && chain_next(s->node) != s->base) {
-        ok = node_change_backing_file(
-            s->node, file, s->base ? s->base->drv->name : NULL, errp);
+        ok =
+            node_change_backing_file(s->node, file,
+                                     s->base ? s->base->drv->name : NULL, errp);
         if (ok) {
             GraphTx *tx = graph_tx_new(j->graph);
 

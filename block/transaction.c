@@ -105,8 +105,7 @@ bool qmp_blockdev_snapshot(Vm *vm, BlockdevSnapshot *arg, Error **errp)
     return run_one(vm, &a, errp);
 }
 
-bool qmp_blockdev_snapshot_sync(Vm *vm, BlockdevSnapshotSync *arg,
-                                Error **errp)
+bool qmp_blockdev_snapshot_sync(Vm *vm, BlockdevSnapshotSync *arg, Error **errp)
 {
     TransactionAction a = {
         .type = TRANSACTION_ACTION_KIND_BLOCKDEV_SNAPSHOT_SYNC,
@@ -156,8 +155,7 @@ bool qmp_block_dirty_bitmap_enable(Vm *vm, BlockDirtyBitmap *arg, Error **errp)
     return run_one(vm, &a, errp);
 }
 
-bool qmp_block_dirty_bitmap_disable(Vm *vm, BlockDirtyBitmap *arg,
-                                    Error **errp)
+bool qmp_block_dirty_bitmap_disable(Vm *vm, BlockDirtyBitmap *arg, Error **errp)
 {
     TransactionAction a = {
         .type = TRANSACTION_ACTION_KIND_BLOCK_DIRTY_BITMAP_DISABLE,

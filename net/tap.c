@@ -395,8 +395,8 @@ static bool add_own(Vm *vm, const Netdev *opts, Error **errp)
         int fd = tap_open(ifname, &vnet_hdr, o->has_vnet_hdr && o->vnet_hdr,
                           queues > 1, errp);
 
-        Tap *s = fd < 0 ? NULL
-                        : add_queue(vm, opts, i, fd, vnet_hdr, ifname, errp);
+        Tap *s =
+            fd < 0 ? NULL : add_queue(vm, opts, i, fd, vnet_hdr, ifname, errp);
 
         if (!s) {
             return false;

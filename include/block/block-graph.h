@@ -25,7 +25,7 @@ struct BlockGraph {
     GPtrArray *nodes;  /* BlockNode *, in order of opening */
     GPtrArray *blks;   /* BlockBackend *, in order of creation */
     struct BlockExports *exports; /* or NULL before the first */
-    GPtrArray *jobs;   /* Job *, in order of creation, or NULL */
+    GPtrArray *jobs;              /* Job *, in order of creation, or NULL */
     BlockHooks hooks;
     unsigned next_name;
     unsigned opening; /* nested block_open() */

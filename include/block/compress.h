@@ -18,8 +18,7 @@ typedef struct CompressOps {
     bool (*unzstd)(void *out, size_t out_len, const void *in, size_t in_len);
     /* All of @in in @out_len bytes; the stream's length, 0 if it does not fit.
      * Any thread. */
-    size_t (*deflate)(void *out, size_t out_len, const void *in,
-                      size_t in_len);
+    size_t (*deflate)(void *out, size_t out_len, const void *in, size_t in_len);
     size_t (*zstd)(void *out, size_t out_len, const void *in, size_t in_len);
 } CompressOps;
 

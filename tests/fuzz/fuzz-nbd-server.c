@@ -19,7 +19,8 @@ static BlockGraph *make_server(void)
         .type = BLOCK_EXPORT_TYPE_NBD,
         .has_writable = true,
         .writable = true,
-        .u.nbd = { .name = (char *)"", .has_allocation_depth = true,
+        .u.nbd = { .name = (char *)"",
+                   .has_allocation_depth = true,
                    .allocation_depth = true },
     };
     BlockGraph *g;
@@ -48,17 +49,17 @@ static BlockGraph *make_server(void)
 
 /* What nearly all clients say first. */
 static const uint8_t hello[] = {
-    0,   0,   0,   3,                                /* flags */
-    'I', 'H', 'A', 'V', 'E', 'O', 'P', 'T', 0, 0, 0, /* structured replies */
-    8,   0,   0,   0,   0,
-    'I', 'H', 'A', 'V', 'E', 'O', 'P', 'T', 0, 0, 0, /* all contexts */
-    10,  0,   0,   0,   52,  0,   0,   0,   0, 0, 0, 0, 2,
-    0,   0,   0,   15,  'b', 'a', 's', 'e', ':', 'a', 'l', 'l', 'o', 'c', 'a',
-    't', 'i', 'o', 'n',
-    0,   0,   0,   21,  'q', 'e', 'm', 'u', ':', 'a', 'l', 'l', 'o', 'c', 'a',
-    't', 'i', 'o', 'n', '-', 'd', 'e', 'p', 't', 'h',
-    'I', 'H', 'A', 'V', 'E', 'O', 'P', 'T', 0, 0, 0, /* go */
-    7,   0,   0,   0,   6,   0,   0,   0,   0, 0, 0,
+    0,   0,   0,   3,                                    /* flags */
+    'I', 'H', 'A', 'V', 'E', 'O', 'P', 'T', 0,   0,   0, /* structured replies
+                                                          */
+    8,   0,   0,   0,   0,   'I', 'H', 'A', 'V', 'E', 'O', 'P', 'T', 0,
+    0,   0, /* all contexts */
+    10,  0,   0,   0,   52,  0,   0,   0,   0,   0,   0,   0,   2,   0,
+    0,   0,   15,  'b', 'a', 's', 'e', ':', 'a', 'l', 'l', 'o', 'c', 'a',
+    't', 'i', 'o', 'n', 0,   0,   0,   21,  'q', 'e', 'm', 'u', ':', 'a',
+    'l', 'l', 'o', 'c', 'a', 't', 'i', 'o', 'n', '-', 'd', 'e', 'p', 't',
+    'h', 'I', 'H', 'A', 'V', 'E', 'O', 'P', 'T', 0,   0,   0, /* go */
+    7,   0,   0,   0,   6,   0,   0,   0,   0,   0,   0,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * qcow2 images from anywhere: open, read, write, zero, discard, flush, resize,
- * check, repair, snapshots, close. The first bytes of the input choose what is done, the
- * rest is the image, which lives in memory.
+ * check, repair, snapshots, close. The first bytes of the input choose what is
+ * done, the rest is the image, which lives in memory.
  */
 #include "util/osdep.h"
 

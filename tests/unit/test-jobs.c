@@ -46,8 +46,8 @@ static void coroutine_fn write_one(Writer *w)
                         0);
     } else {
         byte = 0;
-        g_assert_cmpint(blk_co_pwrite_zeroes(w->blk, w->base + at, len, 0),
-                        ==, 0);
+        g_assert_cmpint(blk_co_pwrite_zeroes(w->blk, w->base + at, len, 0), ==,
+                        0);
     }
     memset(w->model + w->base + at, byte, len);
     __atomic_fetch_add(&w->writes, 1, __ATOMIC_RELAXED);
@@ -98,8 +98,9 @@ static BlockNode *add(const char *name, const char *backing)
                         "file.filename=%s%s%s",
                         name, path, backing ? ",backing=" : "",
                         backing ? backing : "");
-    g_autoptr(BlockdevOptions) opts = qapi_parse_option(
-        &qapi_type_BlockdevOptions, text, "driver", error_abort);
+    g_autoptr(BlockdevOptions) opts =
+        qapi_parse_option(&qapi_type_BlockdevOptions, text, "driver",
+                          error_abort);
 
     return block_open(graph, opts, NULL, error_abort);
 }
@@ -174,8 +175,7 @@ static void disk_start(Disk *d, unsigned seed)
 
 static unsigned disk_writes(Disk *d)
 {
-    return __atomic_load_n(&d->w[0].writes, __ATOMIC_RELAXED) +
-           d->w[1].writes;
+    return __atomic_load_n(&d->w[0].writes, __ATOMIC_RELAXED) + d->w[1].writes;
 }
 
 /* Let both write on for a while. */
@@ -226,13 +226,18 @@ static void wait_end(void)
     }
 }
 
-#define JOB { .id = "j", .auto_finalize = true, .auto_dismiss = true }
+#define JOB                                                    \
+    {                                                          \
+        .id = "j", .auto_finalize = true, .auto_dismiss = true \
+    }
 
 static void mirror(unsigned seed, bool blocking, bool commit)
 {
     Disk d;
-    MirrorOptions o = { .job = JOB, .write_blocking = blocking,
-                        .sync = MIRROR_SYNC_MODE_FULL, .commit = commit };
+    MirrorOptions o = { .job = JOB,
+                        .write_blocking = blocking,
+                        .sync = MIRROR_SYNC_MODE_FULL,
+                        .commit = commit };
 
     disk_start(&d, seed);
     o.source = d.top;

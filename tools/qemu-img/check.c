@@ -123,7 +123,10 @@ static void print_human(const BlockCheck *r)
 
 static int status_of(const BlockCheck *r)
 {
-    return r->check_errors ? 1 : r->corruptions ? CORRUPT : r->leaks ? LEAKS : 0;
+    return r->check_errors  ? 1
+           : r->corruptions ? CORRUPT
+           : r->leaks       ? LEAKS
+                            : 0;
 }
 
 /* Command

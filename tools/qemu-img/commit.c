@@ -19,9 +19,9 @@ typedef struct Commit {
     const char *filename, *base_name;
     ImgOpen top;
     bool drop, quiet, progress;
-    uint64_t rate; /* bytes per second; 0: as fast as it goes */
-    GPtrArray *above;   /* BlockBackend *, the top first */
-    BlockBackend *base; /* written to */
+    uint64_t rate;              /* bytes per second; 0: as fast as it goes */
+    GPtrArray *above;           /* BlockBackend *, the top first */
+    BlockBackend *base;         /* written to */
     GPtrArray *paths, *formats; /* of all images of the chain */
     guint base_index;           /* in these */
 } Commit;

@@ -209,8 +209,8 @@ static int coroutine_fn write_piece(Convert *c, const Piece *p, char *buf)
         return 0;
     }
     if (p->kind == KIND_DATA) {
-        return (c->compressed ? write_compressed : write_data)(
-            c, p->offset, p->bytes, buf);
+        return (c->compressed ? write_compressed : write_data)(c, p->offset,
+                                                               p->bytes, buf);
     }
     if (c->min_sparse) {
         return write_zeroes(c, p->offset, p->bytes);
@@ -305,8 +305,15 @@ static bool parse(Args *a, int argc, char **argv)
         { 0 },
     };
     static const char *const refused[] = {
-        "object", "salvage", "bitmaps", "skip-broken-bitmaps",
-        "target-image-opts", "C", "l", "r", NULL,
+        "object",
+        "salvage",
+        "bitmaps",
+        "skip-broken-bitmaps",
+        "target-image-opts",
+        "C",
+        "l",
+        "r",
+        NULL,
     };
     int c;
 

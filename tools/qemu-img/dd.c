@@ -43,8 +43,7 @@ static bool parse_operand(Dd *d, char *text)
         return false;
     }
     *number = img_parse_size(text, value);
-    if (*number >= 0 && number == &d->bs &&
-        (d->bs < 1 || d->bs > INT32_MAX)) {
+    if (*number >= 0 && number == &d->bs && (d->bs < 1 || d->bs > INT32_MAX)) {
         error_report("Invalid bs specified. Must be between 1 and %d.",
                      INT32_MAX);
         return false;

@@ -34,7 +34,8 @@ static const Command commands[] = {
     { "convert", img_convert,
       "[--image-opts] [--target-is-zero] [-U] [-c] [-p] [-q] [-n] [-f fmt] "
       "[-t cache] [-T src_cache] [-O output_fmt] [-B backing_file "
-      "[-F backing_fmt]] [-o options] [-S sparse_size] [-m num_coroutines] [-W] filename "
+      "[-F backing_fmt]] [-o options] [-S sparse_size] [-m num_coroutines] "
+      "[-W] filename "
       "output_filename" },
     { "create", img_create,
       "[-q] [-f fmt] [-b backing_file [-F backing_fmt]] [-u] [-o options] "

@@ -45,14 +45,14 @@ static int write_changed(Rebase *r, int64_t at, int64_t bytes, int64_t unit)
             continue;
         }
         if (i > from) {
-            ret = blk_pwrite(r->image, at + from, i - from, r->buf[0] + from,
-                             0);
+            ret =
+                blk_pwrite(r->image, at + from, i - from, r->buf[0] + from, 0);
         }
         from = i + unit;
     }
     if (ret >= 0 && from < bytes) {
-        ret = blk_pwrite(r->image, at + from, bytes - from, r->buf[0] + from,
-                         0);
+        ret =
+            blk_pwrite(r->image, at + from, bytes - from, r->buf[0] + from, 0);
     }
     if (ret < 0) {
         error_report("Error while writing to COW image: %s", g_strerror(-ret));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* qemu-img snapshot: list, make, apply and remove snapshots inside of images. */
+/* qemu-img snapshot: list, make, apply and remove snapshots inside of images.
+ */
 #include "util/osdep.h"
 
 #include "block/block-int.h"
@@ -23,9 +24,9 @@ void img_print_snapshots(const SnapshotInfoList *list)
         if (localtime_r(&when, &tm)) {
             strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", &tm);
         }
-        snprintf(clock, sizeof(clock),
-                 "%02" PRId64 ":%02d:%02d.%03d", s->vm_clock_sec / 3600,
-                 (int)(s->vm_clock_sec / 60 % 60), (int)(s->vm_clock_sec % 60),
+        snprintf(clock, sizeof(clock), "%02" PRId64 ":%02d:%02d.%03d",
+                 s->vm_clock_sec / 3600, (int)(s->vm_clock_sec / 60 % 60),
+                 (int)(s->vm_clock_sec % 60),
                  (int)(s->vm_clock_nsec / 1000000));
         printf("%-9s %-16s %8s%20s%13s", s->id, s->name, size, date, clock);
         if (s->has_icount) {
@@ -52,11 +53,11 @@ static void coroutine_fn job_entry(void *opaque)
 
     if (j->action == 'c') {
         ret = ops->create(j->n, j->info);
-        j->ok = ret >= 0 || error_set(j->errp, "%d (%s)", ret,
-                                      g_strerror(-ret));
+        j->ok =
+            ret >= 0 || error_set(j->errp, "%d (%s)", ret, g_strerror(-ret));
     } else {
-        j->ok = (j->action == 'a' ? ops->apply : ops->remove)(j->n, j->id,
-                                                              j->errp);
+        j->ok =
+            (j->action == 'a' ? ops->apply : ops->remove)(j->n, j->id, j->errp);
     }
 }
 
@@ -84,10 +85,10 @@ static bool prepare(Job *j, const SnapshotInfoList *list, const char *name,
 
     if (j->action != 'c') {
         j->id = find_id(list, name, j->action == 'a');
-        return j->id || (j->action == 'a'
-                             ? error_errno(errp, ENOENT,
-                                           "Failed to load snapshot")
-                             : error_set(errp, "snapshot not found"));
+        return j->id ||
+               (j->action == 'a'
+                    ? error_errno(errp, ENOENT, "Failed to load snapshot")
+                    : error_set(errp, "snapshot not found"));
     }
     clock_gettime(CLOCK_REALTIME, &now);
     j->info = g_new0(SnapshotInfo, 1);
@@ -101,8 +102,8 @@ static bool prepare(Job *j, const SnapshotInfoList *list, const char *name,
 
 static bool unsupported(char action, Error **errp)
 {
-    return action == 'c' ? error_set(errp, "%d (%s)", -ENOTSUP,
-                                     g_strerror(ENOTSUP))
+    return action == 'c'
+               ? error_set(errp, "%d (%s)", -ENOTSUP, g_strerror(ENOTSUP))
            : action == 'a'
                ? error_set(errp, "Block driver does not support snapshots")
                : error_set(errp, "snapshot not found");
@@ -110,8 +111,9 @@ static bool unsupported(char action, Error **errp)
 
 static int change(BlockNode *n, char action, const char *name)
 {
-    static const char *const verb[] = { ['a'] = "apply", ['c'] = "create",
-                                        ['d'] = "delete" };
+    static const char *const verb[] = {
+        ['a'] = "apply", ['c'] = "create", ['d'] = "delete"
+    };
     ImageInfo *info = block_image_info(n, false);
     Error *err = NULL;
     Job j = { .n = n, .action = action, .errp = &err };
