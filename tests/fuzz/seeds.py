@@ -143,3 +143,59 @@ def qcow2():
               image(3, entries, incompat=1), image(3, entries, incompat=2),
               image(3, entries, backing=b'json:{"driver":"null-co"}')]
     return [s + i for s in steps for i in images]
+
+
+def nbd_server():
+    """A client's words; an odd first byte: after the handshake."""
+    def option(kind, data=b''):
+        return be('8sII', b'IHAVEOPT', kind, len(data)) + data
+
+    def request(flags, kind, offset, length, data=b''):
+        return be('IHHQQI', 0x25609513, flags, kind, 1, offset, length) + data
+
+    requests = [request(0, 0, 4096, 512),                 # read
+                request(1, 1, 0, 512, bytes(512)),        # write, FUA
+                request(0, 3, 0, 0),                      # flush
+                request(0, 4, 8192, 4096),                # trim
+                request(0, 5, 0, 4096),                   # cache
+                request(2, 6, 0, 65536),                  # write zeroes
+                request(8, 7, 0, 262144)]                 # block status
+    end = request(0, 2, 0, 0)
+    info = be('IH', 0, 2) + be('HH', 1, 3)
+    hello = be('I', 3) + option(8)
+    return [b'\1' + b''.join(requests) + end,
+            *(b'\1' + r + end for r in requests),
+            b'\0' + hello + option(3) + option(6, be('I', 1) + b'b' + be('H', 0))
+            + option(7, info) + requests[0] + end,
+            b'\0' + hello + option(9, be('II', 0, 0)) + option(5)
+            + option(1, b'b') + requests[0] + end,
+            b'\0' + be('I', 0) + option(1) + requests[0] + end,
+            b'\0' + hello + option(2)]
+
+
+def nbd_client():
+    """A server's words; an odd first byte: after the handshake."""
+    def reply(option, kind, data=b''):
+        return be('QIII', 0x3e889045565a9, option, kind, len(data)) + data
+
+    def chunk(flags, kind, cookie, data=b''):
+        return be('IHHQI', 0x668e33ef, flags, kind, cookie, len(data)) + data
+
+    hello = b'NBDMAGIC' + b'IHAVEOPT' + be('H', 3)
+    size = reply(7, 3, be('HQH', 0, 262144, 0x0fed))
+    blocks = reply(7, 3, be('HIII', 3, 1, 4096, 1 << 25))
+    chunks = [chunk(0, 1, 0, be('Q', 4096) + bytes(2048))
+              + chunk(1, 2, 0, be('QI', 6144, 2048)),
+              chunk(1, 5, 1, be('III', 1, 65536, 3)),
+              chunk(1, 0, 2), chunk(1, 0x8001, 3, be('IH', 5, 2) + b'no')]
+    plain = [be('IIQ', 0x67446698, error, 0) for error in (0, 5)]
+    return [b'\1' + b''.join(chunks), *(b'\1' + c for c in chunks),
+            b'\1' + plain[0] + bytes(4096), b'\1' + plain[1],
+            b'\0' + hello + reply(8, 1) + reply(10, 4, be('I', 1)
+                                                + b'base:allocation')
+            + reply(10, 1) + size + blocks + reply(7, 1) + b''.join(chunks),
+            b'\0' + hello + reply(8, 0x80000001) + reply(7, 0x80000006, b'none'),
+            b'\0' + hello + reply(8, 0x80000001) + reply(7, 0x80000001)
+            + be('QH', 262144, 1) + plain[0] + bytes(4096),
+            b'\0' + b'NBDMAGIC' + be('QQI', 0x420281861253, 262144, 1)
+            + bytes(124)]
