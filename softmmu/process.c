@@ -90,7 +90,7 @@ static bool detach_stdio(Error **errp)
 static int lock_pidfile(const char *path, Error **errp)
 {
     struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-    autofd int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
+    autofd int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 
     if (fd < 0) {
         error_errno(errp, errno, "Cannot open pid file %s", path);

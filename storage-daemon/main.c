@@ -66,7 +66,7 @@ static bool write_pidfile(const char *path, Error **errp)
 {
     struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
     g_autofree char *text = g_strdup_printf("%d\n", getpid());
-    int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
+    int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 
     if (fd < 0 || fcntl(fd, F_SETLK, &lock) < 0 || ftruncate(fd, 0) < 0 ||
         write(fd, text, strlen(text)) < 0) {

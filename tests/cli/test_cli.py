@@ -142,6 +142,7 @@ class Process(Case):
              f'unix:{sock},server=on,wait=off', '-pidfile', pidfile,
              '-daemonize'], check=True, timeout=20)
         pid = int(pidfile.read_text())
+        self.assertEqual(pidfile.stat().st_mode & 0o777, 0o600)
         qmp = Qmp.connect(sock, timeout=0)
         self.assertEqual(qmp.cmd('query-version')['qemu']['major'], 7)
         os.kill(pid, signal.SIGTERM)

@@ -241,7 +241,7 @@ static bool write_pid_file(Serve *s, Error **errp)
 {
     const char *path = s->args->pid_file;
     g_autofree char *text = g_strdup_printf("%d\n", getpid());
-    autofd int fd = open(path, O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0644);
+    autofd int fd = open(path, O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0600);
 
     if (fd < 0 || write(fd, text, strlen(text)) < 0) {
         return error_errno(errp, errno, "Cannot write pid file %s", path);
