@@ -167,6 +167,20 @@ def start_figures(ours, theirs, kvm_works):
     return figures
 
 
+def pipe_share():
+    """Seconds of a round trip that the host takes: two pipes and cat."""
+    with subprocess.Popen(['cat'], bufsize=0, stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as cat:
+        def once():
+            start = time.perf_counter()
+            cat.stdin.write(b'{"execute": "query-status"}\n')
+            cat.stdout.read(4096)
+            return time.perf_counter() - start
+        took = statistics.median(once() for _ in range(ROUND_TRIPS))
+        cat.stdin.close()
+        return took
+
+
 def idle_figures(binary, machine):
     """{name: value} of one idle process."""
     with Process(binary, machine) as p:
@@ -203,5 +217,7 @@ def measure(ours, theirs):
         except (OSError, RuntimeError) as err:
             print(f'bench: {err}', file=sys.stderr)
             idle.append({})
+    cat = 1e6 * pipe_share()
+    figures.append(("a round trip's own share (cat)", cat, cat, 'us', ''))
     return figures + [(name, idle[0].get(name), idle[1].get(name), unit,
                        required) for name, unit, required in IDLE]
