@@ -466,9 +466,8 @@ static bool set_up(Mirror *m, const MirrorOptions *o, Error **errp)
                           o->write_blocking ? &write_blocking_ops : NULL, m,
                           errp);
     if (m->filter &&
-        job_add_node(&m->job, o->target, "target",
-                     BLK_PERM_WRITE | BLK_PERM_READ, o->commit ? all : share,
-                     errp) &&
+        job_add_node(&m->job, o->target, "target", BLK_PERM_WRITE,
+                     o->commit ? all : share, errp) &&
         job_add_node(&m->job, o->source, "main node", BLK_PERM_READ, all,
                      errp)) {
         return true;

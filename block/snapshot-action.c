@@ -15,8 +15,13 @@ static bool check_overlay(BlockNode *n, BlockNode *overlay, Error **errp)
     if (overlay->backing) {
         return error_set(errp, "The overlay already has a backing image");
     }
-    if (overlay->parents->len) {
-        return error_set(errp, "The overlay is already in use");
+    /* A job that only writes to it does not mind what is below. */
+    for (guint i = 0; i < overlay->parents->len; i++) {
+        const BlockEdge *e = overlay->parents->pdata[i];
+
+        if (e->perm & BLK_PERM_READ) {
+            return error_set(errp, "The overlay is already in use");
+        }
     }
     if (node_reaches(overlay, n) || node_reaches(n, overlay)) {
         return error_set(errp, "The overlay and the node share images");

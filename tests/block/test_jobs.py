@@ -306,6 +306,22 @@ class JobTest(unittest.TestCase):
             return seen
         self.same(scenario)
 
+    def test_what_a_job_writes_to_gets_a_backing_file(self):
+        def scenario(q):
+            q.file('t1', 't1', backing=None)
+            q.file('t2', 't2')
+            q.cmd('blockdev-mirror', job_id='j', device='d0', target='t1',
+                  sync='full')
+            q.ready('j')
+            seen = [q.cmd('blockdev-snapshot', node='t2', overlay='t1'),
+                    q.chain()]
+            q.cmd('job-complete', id='j')
+            q.end('j')
+            return seen
+        # A drained job of 7.2 stands by for a moment.
+        ours, _ = self.same(scenario, events=False)
+        self.assertEqual(ours[0][0][0], {})
+
     def test_backups(self):
         def scenario(q):
             q.file('t1', 't1')
