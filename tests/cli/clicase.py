@@ -68,7 +68,7 @@ class Case(unittest.TestCase):
         self.assertEqual(done.returncode, 1, (args, done.stdout, done.stderr))
         return done.stderr
 
-    def eventually(self, check, what, seconds=10):
+    def eventually(self, check, what, seconds=60):
         """Wait until check() is true."""
         end = time.monotonic() + seconds
         while not check():
