@@ -20,6 +20,14 @@ TRACE_POINT(monitor_qmp_cmd_in_band);
 TRACE_POINT(monitor_qmp_cmd_out_of_band);
 TRACE_POINT(monitor_qmp_respond);
 
+/*
+ * A client that sends the next command as soon as it has the reply is waited
+ * for awake: falling asleep and being woken takes longer than most commands.
+ * Only one that did so this many times, and no longer than this.
+ */
+#define LINGER_AFTER 4
+#define LINGER_NS    200000
+
 typedef struct QmpItem {
     struct QmpItem *next;
     QObject *value; /* or */
@@ -45,6 +53,8 @@ typedef struct QmpMonitor {
     JsonWriter reply;
     QmpRequest req;
     unsigned req_session;
+    int64_t replied_ns;
+    unsigned quick; /* commands in a row that came within LINGER_NS */
 } QmpMonitor;
 
 static const MonitorOps qmp_ops;
@@ -149,11 +159,27 @@ static QmpItem *qmp_pop(QmpMonitor *s)
     return item;
 }
 
+static void qmp_note_pace(QmpMonitor *s)
+{
+    bool quick = loop_now_ns() - s->replied_ns < LINGER_NS;
+
+    s->quick = quick ? s->quick + 1 : 0;
+}
+
+static void qmp_linger(QmpMonitor *s)
+{
+    s->replied_ns = loop_now_ns();
+    if (s->quick >= LINGER_AFTER) {
+        loop_linger(s->mon.all->vm->loop, LINGER_NS);
+    }
+}
+
 static void qmp_finish(QmpMonitor *s, bool have_reply)
 {
     if (have_reply) {
         qmp_send(s, &s->reply, s->req_session);
     }
+    qmp_linger(s);
     qmp_request_clear(&s->req);
     monitors_command_done(s->mon.all);
 }
@@ -184,6 +210,7 @@ static bool qmp_run_one(Monitor *mon)
     if (!item) {
         return false;
     }
+    qmp_note_pace(s);
     json_writer_rewind(&s->reply);
     s->req_session = item->session;
     err = item->err;

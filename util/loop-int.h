@@ -82,6 +82,7 @@ struct Loop {
     void *wait_opaque;
 
     int64_t poll_max, poll_grow, poll_shrink, poll_ns;
+    int64_t linger_ns; /* of the next wait */
 
     struct {
         const LoopLocal *key;

@@ -487,6 +487,13 @@ void loop_set_poll(Loop *loop, int64_t max_ns, int64_t grow, int64_t shrink)
     loop->poll_ns = 0;
 }
 
+void loop_linger(Loop *loop, int64_t ns)
+{
+    if (loop->backend->peek) {
+        loop->linger_ns = ns;
+    }
+}
+
 static bool loop_poll_fds(Loop *loop)
 {
     bool found = false;
@@ -543,11 +550,16 @@ static void loop_adapt_poll(Loop *loop, int64_t slept)
 static void loop_sleep(Loop *loop, int64_t timeout)
 {
     bool polls = loop->poll_max && loop->poll_fds;
-    int64_t start = polls ? loop_now_ns() : 0;
+    int64_t busy = MAX(polls ? loop->poll_ns : 0, loop->linger_ns);
+    int64_t start = polls || busy ? loop_now_ns() : 0;
 
-    if (polls && loop->poll_ns) {
-        int64_t ns = timeout < 0 ? loop->poll_ns : MIN(loop->poll_ns, timeout);
+    loop->linger_ns = 0;
 
+    if (busy && timeout) {
+        int64_t ns = timeout < 0 ? busy : MIN(busy, timeout);
+
+        /* Arm what rests: the kernel tells of nothing else. */
+        loop->backend->wait(loop, 0);
         if (loop_busy_wait(loop, start, ns)) {
             timeout = 0;
         }

@@ -103,6 +103,9 @@ void loop_fd_del(LoopFd *w);
 
 /* How long to poll before blocking, in ns; 0 switches polling off. */
 void loop_set_poll(Loop *loop, int64_t max_ns, int64_t grow, int64_t shrink);
+/* Poll for at most @ns before the next wait blocks: the caller has a reason to
+ * expect something that soon. No effect without io_uring. Loop thread only. */
+void loop_linger(Loop *loop, int64_t ns);
 
 /* Timers ------------------------------------------------------------------- */
 

@@ -2,6 +2,7 @@
 /* The event loop; every test runs on each back end. */
 #include "util/osdep.h"
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -487,6 +488,55 @@ static void test_poll_function_finds_work(const void *backend)
     loop_free(loop);
 }
 
+#define SLOW_KICKS 20
+
+static int kicks_taken;
+
+static void *kick_slowly(void *opaque)
+{
+    for (int i = 0; i < SLOW_KICKS; i++) {
+        while (__atomic_load_n(&kicks_taken, __ATOMIC_SEQ_CST) < i) {
+            g_usleep(100);
+        }
+        g_usleep(2000);
+        event_notifier_set(opaque);
+    }
+    return NULL;
+}
+
+/* Who lingers is awake when the event comes, and gets it. */
+static void test_linger_catches_events(const void *backend)
+{
+    Loop *loop = make_loop(backend);
+    bool polls = !strcmp(backend, "io_uring");
+    struct rusage before, after;
+    EventNotifier e;
+    Thread t;
+    LoopFd *w;
+
+    kicks_taken = 0;
+    event_notifier_init(&e, error_abort);
+    w = loop_fd_add(loop, e.fd, LOOP_IN, note_in, "k");
+    g_assert_true(thread_create(&t, "kick", kick_slowly, &e, error_abort));
+    getrusage(RUSAGE_THREAD, &before);
+    for (int i = 0; i < SLOW_KICKS; i++) {
+        loop_linger(loop, 60 * INT64_C(1000000000));
+        loop_run_once(loop, true);
+        g_assert_cmpstr(trace->str, ==, "k1");
+        g_string_truncate(trace, 0);
+        event_notifier_test_and_clear(&e);
+        __atomic_store_n(&kicks_taken, i + 1, __ATOMIC_SEQ_CST);
+    }
+    getrusage(RUSAGE_THREAD, &after);
+    if (polls) {
+        g_assert_cmpint(after.ru_nvcsw - before.ru_nvcsw, <, SLOW_KICKS / 2);
+    }
+    thread_join(&t);
+    loop_fd_del(w);
+    event_notifier_cleanup(&e);
+    loop_free(loop);
+}
+
 static void nested(void *opaque)
 {
     Loop *loop = opaque;
@@ -564,6 +614,7 @@ static const struct {
     { "kicks", test_no_kick_is_lost },
     { "kick-later", test_kick_waits_for_its_turn },
     { "poll", test_poll_function_finds_work },
+    { "linger", test_linger_catches_events },
     { "nested", test_callback_may_run_the_loop },
 };
 
