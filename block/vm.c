@@ -79,6 +79,7 @@ BlockGraph *block_vm_graph(Vm *vm)
                                   .priority = INT_MIN };
     b->exit = (VmExitListener){ .fn = close_all, .opaque = b };
     vm->block = block_graph_new(vm->loop);
+    vm->block->root = vm->root;
     vm->block->hooks = (BlockHooks){ .stop_vm = stop_vm,
                                      .open_fdset = open_fdset,
                                      .events = events,

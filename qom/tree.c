@@ -153,6 +153,14 @@ Object *object_container(Object *parent, const char *path)
     return parent;
 }
 
+Object *object_root_new(void)
+{
+    Object *root = object_new(&container_type);
+
+    object_set_root(root, root);
+    return root;
+}
+
 bool object_children_foreach(Object *parent, ObjectFn *fn, void *opaque)
 {
     ObjectProp *next;

@@ -13,7 +13,7 @@
 #include "daemon.h"
 #include "monitor/monitor.h"
 #include "qapi/qapi-commands-block-export.h"
-#include "softmmu/user-object.h"
+#include "qom/user-object.h"
 #include "softmmu/vm.h"
 #include "util/trace.h"
 
@@ -90,29 +90,6 @@ static void help(void)
 /* First pass -----------------------------------------------------------------
  */
 
-/* "help" and "TYPE,help" for --object. False: no help is asked for. */
-static bool object_help(const char *text)
-{
-    g_autoptr(GString) out = g_string_new(NULL);
-    g_autofree char *type = NULL;
-    Error *err = NULL;
-    bool ok;
-
-    if (strcmp(text, "help") && !g_str_has_suffix(text, ",help")) {
-        return false;
-    }
-    if (strcmp(text, "help")) {
-        type = g_strndup(text, strcspn(text, ","));
-    }
-    ok = user_object_help(type, out, &err);
-    fputs(out->str, stdout);
-    if (!ok) {
-        error_report_err(err);
-    }
-    fflush(stdout);
-    _exit(!ok);
-}
-
 static bool trace_option(const char *text)
 {
     Error *err = NULL;
@@ -157,7 +134,7 @@ bool daemon_options_check(int argc, char **argv, DaemonArgs *args)
             args->pidfile = optarg;
             break;
         case OPT_OBJECT:
-            object_help(optarg);
+            object_user_option_help(optarg);
             break;
         default:
             break;
@@ -173,16 +150,6 @@ bool daemon_options_check(int argc, char **argv, DaemonArgs *args)
 
 /* Second pass ----------------------------------------------------------------
  */
-
-static bool add_object(Vm *vm, const char *text, Error **errp)
-{
-    QapiMode mode;
-    bool is_help;
-    g_autoptr(QDict) d =
-        qapi_parse_opts_dict(text, "qom-type", &is_help, &mode, errp);
-
-    return d && user_object_add(vm, d, mode, errp);
-}
 
 static bool start_nbd_server(Vm *vm, const char *text, Error **errp)
 {
@@ -253,7 +220,7 @@ static bool run_option(Vm *vm, int c, const char *text, Error **errp)
     case OPT_NBD_SERVER:
         return start_nbd_server(vm, text, errp);
     case OPT_OBJECT:
-        return add_object(vm, text, errp);
+        return object_user_add_option(vm->root, vm, text, errp);
     default:
         return true;
     }

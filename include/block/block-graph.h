@@ -21,6 +21,7 @@ typedef struct BlockHooks {
 
 struct BlockGraph {
     Loop *loop;        /* of control code */
+    Object *root;      /* has the objects that options name, or NULL */
     GHashTable *names; /* node-name to BlockNode * */
     GPtrArray *nodes;  /* BlockNode *, in order of opening */
     GPtrArray *blks;   /* BlockBackend *, in order of creation */

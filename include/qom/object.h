@@ -318,6 +318,8 @@ void object_unparent(void *obj);
 Object *object_child(Object *parent, const char *name); /* not owned */
 /* First @name found below @parent, made as a "container" where missing. */
 Object *object_container(Object *parent, const char *path);
+/* A tree of its own: the root, one reference. */
+Object *object_root_new(void);
 typedef bool ObjectFn(Object *child, void *opaque);
 /* Children in order; stops and returns false when @fn does. Children may
  * vanish while @fn runs, their siblings may not. */

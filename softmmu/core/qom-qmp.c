@@ -4,6 +4,7 @@
 
 #include "qapi/qapi-commands-qom.h"
 #include "qom/object.h"
+#include "softmmu/user-object.h"
 #include "softmmu/vm.h"
 #include "util/error.h"
 
@@ -125,4 +126,20 @@ ObjectPropertyInfoList *qmp_qom_list_properties(Vm *vm, const char *type_name,
     QAPI_LIST_APPEND(tail, prop_info("type", "string", NULL));
     type_props_foreach(t, list_type_prop, &tail);
     return list;
+}
+
+/* User objects --------------------------------------------------------------
+ */
+
+bool qmp_object_add(Vm *vm, ObjectOptions *options, Error **errp)
+{
+    g_autoptr(QObject) opts =
+        qapi_to_qobject(&qapi_type_ObjectOptions, &options);
+
+    return user_object_add(vm, qobject_to_dict(opts), QAPI_STRICT, errp);
+}
+
+bool qmp_object_del(Vm *vm, const char *id, Error **errp)
+{
+    return user_object_del(vm, id, errp);
 }

@@ -54,8 +54,7 @@ Vm *NO_THREAD_SAFETY vm_new(const char *target, Error **errp)
     vm->mux_escape = 1; /* Ctrl-A */
     mutex_init(&vm->lock);
     vm_lock(vm);
-    vm->root = object_new(type_find("container"));
-    object_set_root(vm->root, vm->root);
+    vm->root = object_root_new();
     vm->cpus = g_ptr_array_new();
     vm->core = g_new0(struct VmCore, 1);
     vm->core->state = RUN_STATE_PRELAUNCH;

@@ -5,8 +5,9 @@
  */
 #include "util/osdep.h"
 
+#include "crypto/secret.h"
 #include "qapi/qapi-types-qom.h"
-#include "qom/object.h"
+#include "qom/user-object.h"
 #include "util/error.h"
 
 #define MAX_SECRET_FILE (1 * MiB)
@@ -110,3 +111,35 @@ static const UserCreatable secret_user = {
 QOM_DEFINE(Secret, secret, .name = "secret", .parent = &object_type,
            .class = &secret_class, .user_creatable = &secret_user,
            .finalize = secret_finalize);
+
+const uint8_t *secret_find(Object *root, const char *id, size_t *len,
+                           Error **errp)
+{
+    Object *obj = root ? object_user_find(root, id) : NULL;
+    Secret *s = obj ? object_dynamic_cast(obj, &secret_type) : NULL;
+
+    if (!obj) {
+        return error_set(errp, "No secret with id '%s'", id), NULL;
+    }
+    if (!s) {
+        return error_set(errp, "Object with id '%s' is not a secret", id), NULL;
+    }
+    *len = s->len;
+    return s->bytes;
+}
+
+char *secret_find_text(Object *root, const char *id, Error **errp)
+{
+    size_t len;
+    const uint8_t *bytes = secret_find(root, id, &len, errp);
+
+    if (!bytes) {
+        return NULL;
+    }
+    if (memchr(bytes, 0, len) ||
+        !g_utf8_validate((const char *)bytes, len, NULL)) {
+        return error_set(errp, "Data from secret %s is not valid UTF-8", id),
+               NULL;
+    }
+    return g_strndup((const char *)bytes, len);
+}

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Objects that users make; see include/softmmu/user-object.h. */
+/* Objects that users make; see include/qom/user-object.h. */
 #include "util/osdep.h"
 
-#include "qapi/qapi-commands-qom.h"
-#include "softmmu/user-object.h"
-#include "softmmu/vm.h"
+#include "qapi/qapi.h"
+#include "qom/object.h"
+#include "qom/user-object.h"
+#include "qobject/qobject.h"
 #include "util/error.h"
 
 static const UserCreatable *user_creatable(const ObjectType *t)
@@ -34,7 +35,7 @@ static GPtrArray *user_type_names(void)
     return list;
 }
 
-const ObjectType *user_object_type(const char *name, Error **errp)
+const ObjectType *object_user_type(const char *name, Error **errp)
 {
     const ObjectType *t = type_find(name);
     g_autoptr(GPtrArray) names = NULL;
@@ -48,12 +49,12 @@ const ObjectType *user_object_type(const char *name, Error **errp)
     return NULL;
 }
 
-Object *user_object_find(Vm *vm, const char *id)
+Object *object_user_find(Object *root, const char *id)
 {
-    return object_child(object_container(vm->root, "objects"), id);
+    return object_child(object_container(root, "objects"), id);
 }
 
-static bool check_id(Vm *vm, const char *id, Error **errp)
+static bool check_id(Object *root, const char *id, Error **errp)
 {
     bool ok = id && g_ascii_isalpha(*id);
 
@@ -66,10 +67,10 @@ static bool check_id(Vm *vm, const char *id, Error **errp)
     if (!ok) {
         error_set(errp, "Parameter 'id' expects an identifier");
         error_hint(errp, "Identifiers consist of letters, digits, '-', '.', "
-                   "'_', starting with a letter.\n");
+                         "'_', starting with a letter.\n");
         return false;
     }
-    if (user_object_find(vm, id)) {
+    if (object_user_find(root, id)) {
         return error_set(errp, "Duplicate ID '%s' for object", id);
     }
     return true;
@@ -84,7 +85,8 @@ static const char *last_str(const QDict *opts, const char *key)
     return qobject_get_str(list ? qlist_get(list, qlist_size(list) - 1) : v);
 }
 
-bool user_object_add(Vm *vm, const QDict *opts, QapiMode mode, Error **errp)
+bool object_user_add(Object *root, Vm *vm, const QDict *opts, QapiMode mode,
+                     Error **errp)
 {
     static const char *const skip[] = { "qom-type", "id", NULL };
     const char *type_name = last_str(opts, "qom-type");
@@ -96,18 +98,17 @@ bool user_object_add(Vm *vm, const QDict *opts, QapiMode mode, Error **errp)
     if (!type_name) {
         return error_set(errp, "Parameter 'qom-type' is missing");
     }
-    type = user_object_type(type_name, errp);
-    if (!type || !check_id(vm, id, errp)) {
+    type = object_user_type(type_name, errp);
+    if (!type || !check_id(root, id, errp)) {
         return false;
     }
     uc = user_creatable(type);
     obj = object_new(type);
-    object_set_root(obj, vm->root);
+    object_set_root(obj, root);
     if (!object_props_set_dict(obj, opts, skip, mode, errp)) {
         return false;
     }
-    object_add_child(object_container(vm->root, "objects"), id, obj,
-                     error_abort);
+    object_add_child(object_container(root, "objects"), id, obj, error_abort);
     if (uc->complete && !uc->complete(obj, vm, errp)) {
         object_unparent(obj);
         return false;
@@ -116,9 +117,9 @@ bool user_object_add(Vm *vm, const QDict *opts, QapiMode mode, Error **errp)
     return true;
 }
 
-bool user_object_del(Vm *vm, const char *id, Error **errp)
+bool object_user_del(Object *root, const char *id, Error **errp)
 {
-    Object *obj = user_object_find(vm, id);
+    Object *obj = object_user_find(root, id);
     const UserCreatable *uc = obj ? user_creatable(obj->type) : NULL;
 
     if (!uc) {
@@ -151,13 +152,13 @@ static bool prop_line(const Prop *prop, const ObjectType *owner, void *opaque)
     return true;
 }
 
-bool user_object_help(const char *type_name, GString *out, Error **errp)
+bool object_user_help(const char *type_name, GString *out, Error **errp)
 {
     g_autoptr(GPtrArray) names = NULL;
     const ObjectType *t;
 
     if (type_name) {
-        t = user_object_type(type_name, errp);
+        t = object_user_type(type_name, errp);
         if (!t) {
             return false;
         }
@@ -173,15 +174,35 @@ bool user_object_help(const char *type_name, GString *out, Error **errp)
     return true;
 }
 
-bool qmp_object_add(Vm *vm, ObjectOptions *options, Error **errp)
+bool object_user_add_option(Object *root, Vm *vm, const char *text,
+                            Error **errp)
 {
-    g_autoptr(QObject) opts = qapi_to_qobject(&qapi_type_ObjectOptions,
-                                              &options);
+    QapiMode mode;
+    bool is_help;
+    g_autoptr(QDict) d =
+        qapi_parse_opts_dict(text, "qom-type", &is_help, &mode, errp);
 
-    return user_object_add(vm, qobject_to_dict(opts), QAPI_STRICT, errp);
+    return d && object_user_add(root, vm, d, mode, errp);
 }
 
-bool qmp_object_del(Vm *vm, const char *id, Error **errp)
+void object_user_option_help(const char *text)
 {
-    return user_object_del(vm, id, errp);
+    g_autoptr(GString) out = g_string_new(NULL);
+    g_autofree char *type = NULL;
+    Error *err = NULL;
+    bool ok;
+
+    if (strcmp(text, "help") && !g_str_has_suffix(text, ",help")) {
+        return;
+    }
+    if (strcmp(text, "help")) {
+        type = g_strndup(text, strcspn(text, ","));
+    }
+    ok = object_user_help(type, out, &err);
+    fputs(out->str, stdout);
+    if (!ok) {
+        error_report_err(err);
+    }
+    fflush(stdout);
+    _exit(!ok);
 }
