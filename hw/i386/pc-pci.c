@@ -6,6 +6,7 @@
 #include "util/osdep.h"
 
 #include "hw/i386/pc.h"
+#include "hw/input/i8042.h"
 #include "hw/pci/assign.h"
 #include "softmmu/vm.h"
 
@@ -77,6 +78,9 @@ unsigned pc_setup(void *opaque)
     mch_pam_open(pc->host->mch);
     mch_ecam_enable(pc->host->mch);
     ich9_lpc_direct_boot(pc->lpc);
+    if (pc->kbd) {
+        i8042_direct_boot(&pc->kbd->dev);
+    }
     last_bus = pci_assign_all(pc->host->parent.bus, &a);
     mem_txn_commit(pc->parent.vm);
     return last_bus;

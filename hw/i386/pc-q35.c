@@ -152,7 +152,7 @@ static bool create_isa_devices(PcMachine *pc, Error **errp)
     if (!pc->rtc || !isa_serials_create(m, pc->isa, errp)) {
         return false;
     }
-    if (pc->i8042 && !isa_create(pc->isa, &i8042_type, errp)) {
+    if (pc->i8042 && !(pc->kbd = isa_create(pc->isa, &i8042_type, errp))) {
         return false;
     }
     if ((pc->vmport == ON_OFF_AUTO_ON ||

@@ -405,6 +405,13 @@ static void i8042_reset(Device *dev)
     drop_irqs(s);
 }
 
+void i8042_direct_boot(Device *dev)
+{
+    I8042 *s = i8042(dev);
+
+    set_mode(s, s->mode | MODE_TRANSLATE);
+}
+
 static void i8042_build_aml(Device *dev, Aml *a)
 {
     I8042 *s = i8042(dev);

@@ -126,6 +126,21 @@ static void test_smbios_has_the_structure_of_the_firmware(void)
     check_bios("-smbios type=0,vendor=Me", told, sizeof(told));
 }
 
+/* An OS that sees translation off takes the keyboard for a raw one. */
+static void test_keyboard_is_translated(void)
+{
+    g_autoptr(QTest) q = start("");
+
+    for (int boots = 0; boots < 2; boots++) {
+        qtest_outb(q, 0x64, 0x20);
+        g_assert_cmphex(qtest_inb(q, 0x60), ==, 0x43);
+        qtest_outb(q, 0x64, 0x60);
+        qtest_outb(q, 0x60, 0);
+        qtest_qmp_ok(q, "{'execute': 'system_reset'}");
+        qobject_unref(qtest_wait_event(q, "RESET"));
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -133,5 +148,6 @@ int main(int argc, char **argv)
                     test_os_need_not_look_beyond_the_last_bus);
     g_test_add_func("/direct-boot/smbios",
                     test_smbios_has_the_structure_of_the_firmware);
+    g_test_add_func("/direct-boot/keyboard", test_keyboard_is_translated);
     return g_test_run();
 }

@@ -43,6 +43,7 @@ struct PcMachine {
     IsaBus *isa;
     Hpet *hpet; /* or NULL */
     Rtc *rtc;
+    IsaDevice *kbd; /* keyboard controller, or NULL */
     PcBoot *boot;
     bool boot_once; /* -boot once= holds */
 };
