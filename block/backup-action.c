@@ -11,6 +11,7 @@ static bool take_bitmap(const BlockdevBackup *arg, BackupOptions *o,
 {
     bool incremental = arg->sync == MIRROR_SYNC_MODE_INCREMENTAL;
     bool by_bitmap = incremental || arg->sync == MIRROR_SYNC_MODE_BITMAP;
+    unsigned bad;
 
     if (by_bitmap && !arg->bitmap) {
         return error_set(errp,
@@ -43,11 +44,11 @@ static bool take_bitmap(const BlockdevBackup *arg, BackupOptions *o,
     if (!o->bitmap) {
         return error_set(errp, "Bitmap '%s' could not be found", arg->bitmap);
     }
-    return !dirty_bitmap_busy(o->bitmap) ||
-           error_set(errp,
-                     "Bitmap '%s' is currently in use by another operation "
-                     "and cannot be used",
-                     arg->bitmap);
+    /* Of an image that cannot be written: only when it stays as it is. */
+    bad = o->bitmap_mode == BITMAP_SYNC_MODE_NEVER
+              ? DIRTY_BITMAP_ANY & ~DIRTY_BITMAP_READONLY
+              : DIRTY_BITMAP_ANY;
+    return dirty_bitmap_check(o->bitmap, bad, errp);
 }
 
 static bool backup_prepare(BlkAction *a, Error **errp)

@@ -11,7 +11,8 @@
 #include "util/error.h"
 
 static DirtyBitmap *find_bitmap(BlockGraph *g, const char *node,
-                                const char *name, BlockNode **n, Error **errp)
+                                const char *name, unsigned bad, BlockNode **n,
+                                Error **errp)
 {
     DirtyBitmap *b;
 
@@ -23,23 +24,16 @@ static DirtyBitmap *find_bitmap(BlockGraph *g, const char *node,
     if (!b) {
         error_set(errp, "Dirty bitmap '%s' not found", name);
     }
-    if (b && dirty_bitmap_busy(b)) {
-        error_set(errp,
-                  "Bitmap '%s' is currently in use by another operation and "
-                  "cannot be used",
-                  name);
-        return NULL;
-    }
-    return b;
+    return b && dirty_bitmap_check(b, bad, errp) ? b : NULL;
 }
 
 /* The bitmap that an action of the plain form names. */
-static bool take_bitmap(BlkAction *a, Error **errp)
+static bool take_bitmap(BlkAction *a, unsigned bad, Error **errp)
 {
     /* All actions of this form have the same type of data. */
     const BlockDirtyBitmap *arg = a->arg->u.block_dirty_bitmap_clear.data;
 
-    a->bitmap = find_bitmap(a->g, arg->node, arg->name, &a->n, errp);
+    a->bitmap = find_bitmap(a->g, arg->node, arg->name, bad, &a->n, errp);
     return a->bitmap;
 }
 
@@ -71,6 +65,20 @@ static bool check_name(const BlockNode *n, const char *name, Error **errp)
     return true;
 }
 
+static bool can_store(BlockNode *n, const char *name, uint32_t granularity,
+                      Error **errp)
+{
+    if (!n->drv->bitmap) {
+        return error_set(errp,
+                         "Can't store persistent bitmaps to %s: Operation not "
+                         "supported",
+                         n->name);
+    }
+    return n->drv->bitmap->can_store(n, name, granularity, errp) ||
+           error_prefix(errp, "Can't make bitmap '%s' persistent in '%s'", name,
+                        n->name);
+}
+
 static bool add_prepare(BlkAction *a, Error **errp)
 {
     const BlockDirtyBitmapAdd *arg = a->arg->u.block_dirty_bitmap_add.data;
@@ -80,20 +88,22 @@ static bool add_prepare(BlkAction *a, Error **errp)
     if (!a->n || !check_name(a->n, arg->name, errp)) {
         return false;
     }
-    if (arg->has_persistent && arg->persistent) {
-        return error_set(errp, "Bitmaps cannot be stored in node '%s'",
-                         a->n->name);
-    }
     granularity =
         arg->has_granularity ? arg->granularity : default_granularity(a->n);
     if (granularity < 512 || !is_power_of_2(granularity)) {
         return error_set(errp, "Granularity must be power of 2 and at least "
                                "512");
     }
+    if (arg->has_persistent && arg->persistent &&
+        !can_store(a->n, arg->name, granularity, errp)) {
+        return false;
+    }
     a->bitmap = dirty_bitmap_new(a->n, granularity, errp);
     if (a->bitmap) {
         dirty_bitmap_set_name(a->bitmap, arg->name);
         dirty_bitmap_enable(a->bitmap, !arg->has_disabled || !arg->disabled);
+        dirty_bitmap_set_persistent(a->bitmap,
+                                    arg->has_persistent && arg->persistent);
     }
     return a->bitmap;
 }
@@ -108,14 +118,36 @@ const BlkActionOps bitmap_add_ops = {
     .abort = add_abort,
 };
 
-/* Those that follow cannot use it any more, unless all is taken back. */
+typedef struct RemoveStored {
+    BlkAction *a;
+    bool ok;
+    Error **errp;
+} RemoveStored;
+
+static void coroutine_fn remove_stored_entry(void *opaque)
+{
+    RemoveStored *r = opaque;
+    BlockNode *n = r->a->n;
+
+    r->ok = n->drv->bitmap->remove(n, dirty_bitmap_name(r->a->bitmap), r->errp);
+}
+
+/* Those that follow cannot use it any more, unless all is taken back: then the
+ * image gets it again with the others. */
 static bool remove_prepare(BlkAction *a, Error **errp)
 {
-    if (!take_bitmap(a, errp)) {
+    RemoveStored r = { a, true, errp };
+
+    if (!take_bitmap(a, DIRTY_BITMAP_BUSY | DIRTY_BITMAP_READONLY, errp)) {
         return false;
     }
-    dirty_bitmap_set_busy(a->bitmap, true);
-    return true;
+    if (dirty_bitmap_persistent(a->bitmap)) {
+        block_run(remove_stored_entry, &r);
+    }
+    if (r.ok) {
+        dirty_bitmap_set_busy(a->bitmap, true);
+    }
+    return r.ok;
 }
 
 static void remove_commit(BlkAction *a)
@@ -139,7 +171,8 @@ const BlkActionOps bitmap_remove_ops = {
 
 static bool set_enabled(BlkAction *a, bool on, Error **errp)
 {
-    if (!take_bitmap(a, errp)) {
+    /* Also of an image that cannot be written. */
+    if (!take_bitmap(a, DIRTY_BITMAP_BUSY | DIRTY_BITMAP_INCONSISTENT, errp)) {
         return false;
     }
     a->was_enabled = dirty_bitmap_enable(a->bitmap, on);
@@ -176,7 +209,7 @@ const BlkActionOps bitmap_disable_ops = {
 
 static bool clear_prepare(BlkAction *a, Error **errp)
 {
-    if (!take_bitmap(a, errp)) {
+    if (!take_bitmap(a, DIRTY_BITMAP_ANY, errp)) {
         return false;
     }
     a->saved = dirty_bitmap_copy(a->bitmap, errp);
@@ -211,7 +244,9 @@ static bool merge_one(BlkAction *a, const BlockDirtyBitmapMerge *arg,
     const char *node = local ? arg->node : from->u.external.node;
     const char *name = local ? from->u.local : from->u.external.name;
     BlockNode *n;
-    DirtyBitmap *b = find_bitmap(a->g, node, name, &n, errp);
+    DirtyBitmap *b =
+        find_bitmap(a->g, node, name,
+                    DIRTY_BITMAP_BUSY | DIRTY_BITMAP_INCONSISTENT, &n, errp);
 
     if (!b) {
         return false;
@@ -233,7 +268,8 @@ static bool merge_prepare(BlkAction *a, Error **errp)
     const BlockDirtyBitmapMerge *arg = a->arg->u.block_dirty_bitmap_merge.data;
     const BlockDirtyBitmapOrStrList *sources = arg->bitmaps;
 
-    a->bitmap = find_bitmap(a->g, arg->node, arg->target, &a->n, errp);
+    a->bitmap = find_bitmap(a->g, arg->node, arg->target, DIRTY_BITMAP_ANY,
+                            &a->n, errp);
     a->saved = a->bitmap ? dirty_bitmap_copy(a->bitmap, errp) : NULL;
     if (!a->saved) {
         return false;
@@ -260,7 +296,7 @@ qmp_x_debug_block_dirty_bitmap_sha256(Vm *vm, BlockDirtyBitmap *arg,
     BlockDirtyBitmapSha256 *ret;
     BlockNode *n;
     DirtyBitmap *b =
-        find_bitmap(block_vm_graph(vm), arg->node, arg->name, &n, errp);
+        find_bitmap(block_vm_graph(vm), arg->node, arg->name, 0, &n, errp);
 
     if (!b) {
         return NULL;

@@ -5,13 +5,15 @@
  */
 #include "util/osdep.h"
 
+#include <endian.h>
+
 #include "block/dirty-bitmap.h"
 #include "qapi/qapi-types-block-core.h"
 #include "util/error.h"
 
 struct DirtyBitmap {
     char *name; /* NULL: a job's */
-    bool busy;
+    bool busy, persistent, readonly, inconsistent;
     bool enabled; /* atomic */
     Mutex lock;
     unsigned shift; /* log2 of the granularity */
@@ -262,14 +264,72 @@ void dirty_bitmap_set_busy(DirtyBitmap *b, bool busy)
     b->busy = busy;
 }
 
-bool dirty_bitmap_busy(const DirtyBitmap *b)
+const char *dirty_bitmap_name(const DirtyBitmap *b)
 {
-    return b->busy;
+    return b->name;
+}
+
+uint32_t dirty_bitmap_granularity(const DirtyBitmap *b)
+{
+    return UINT32_C(1) << b->shift;
+}
+
+void dirty_bitmap_set_persistent(DirtyBitmap *b, bool persistent)
+{
+    b->persistent = persistent;
+}
+
+bool dirty_bitmap_persistent(const DirtyBitmap *b)
+{
+    return b->persistent;
+}
+
+void dirty_bitmap_set_readonly(DirtyBitmap *b, bool readonly)
+{
+    b->readonly = readonly;
+}
+
+void dirty_bitmap_set_inconsistent(DirtyBitmap *b)
+{
+    b->inconsistent = true;
+    dirty_bitmap_enable(b, false);
+}
+
+bool dirty_bitmap_inconsistent(const DirtyBitmap *b)
+{
+    return b->inconsistent;
+}
+
+bool dirty_bitmap_check(const DirtyBitmap *b, unsigned bad, Error **errp)
+{
+    if ((bad & DIRTY_BITMAP_BUSY) && b->busy) {
+        return error_set(errp,
+                         "Bitmap '%s' is currently in use by another operation "
+                         "and cannot be used",
+                         b->name);
+    }
+    if ((bad & DIRTY_BITMAP_READONLY) && b->readonly) {
+        return error_set(errp, "Bitmap '%s' is readonly and cannot be modified",
+                         b->name);
+    }
+    if ((bad & DIRTY_BITMAP_INCONSISTENT) && b->inconsistent) {
+        error_set(errp, "Bitmap '%s' is inconsistent and cannot be used",
+                  b->name);
+        error_hint(errp, "Try block-dirty-bitmap-remove to delete this bitmap "
+                         "from disk\n");
+        return false;
+    }
+    return true;
 }
 
 bool dirty_bitmap_enable(DirtyBitmap *b, bool on)
 {
     return __atomic_exchange_n(&b->enabled, on, __ATOMIC_RELAXED);
+}
+
+bool dirty_bitmap_enabled(const DirtyBitmap *b)
+{
+    return __atomic_load_n(&b->enabled, __ATOMIC_RELAXED);
 }
 
 void dirty_bitmap_merge(DirtyBitmap *b, DirtyBitmap *from)
@@ -316,6 +376,46 @@ char *dirty_bitmap_sha256(DirtyBitmap *b)
     return text;
 }
 
+/* In images
+ * --------------------------------------------------------------------- */
+
+uint64_t dirty_bitmap_image_bytes(int64_t size, uint32_t granularity)
+{
+    return DIV_ROUND_UP(bits_of(size, __builtin_ctz(granularity)), 8);
+}
+
+bool dirty_bitmap_export(DirtyBitmap *b, uint64_t at, size_t len, void *buf)
+{
+    uint64_t any = 0;
+
+    memset(buf, 0, len);
+    mutex_lock(&b->lock);
+    for (uint64_t i = at / 8, n = 0; i * 64 < b->bits && n < len; i++, n += 8) {
+        uint64_t raw = htole64(b->words[i]);
+
+        any |= raw;
+        memcpy((char *)buf + n, &raw, MIN(len - n, 8));
+    }
+    mutex_unlock(&b->lock);
+    return any;
+}
+
+void dirty_bitmap_import(DirtyBitmap *b, uint64_t at, size_t len,
+                         const void *buf)
+{
+    mutex_lock(&b->lock);
+    for (uint64_t i = at / 8, n = 0; i * 64 < b->bits && n < len; i++, n += 8) {
+        uint64_t raw = 0;
+
+        memcpy(&raw, (const char *)buf + n, MIN(len - n, 8));
+        raw = le64toh(raw) & word_mask(i, 0, b->bits);
+        b->count += __builtin_popcountll(raw);
+        b->count -= __builtin_popcountll(b->words[i]);
+        b->words[i] = raw;
+    }
+    mutex_unlock(&b->lock);
+}
+
 BlockDirtyInfoList *dirty_bitmaps_info(const BlockNode *n)
 {
     BlockDirtyInfoList *list = NULL, **tail = &list;
@@ -328,7 +428,9 @@ BlockDirtyInfoList *dirty_bitmaps_info(const BlockNode *n)
         info->count = dirty_bitmap_count(b);
         info->granularity = INT64_C(1) << b->shift;
         info->busy = b->busy;
-        info->recording = __atomic_load_n(&b->enabled, __ATOMIC_RELAXED);
+        info->recording = dirty_bitmap_enabled(b);
+        info->persistent = b->persistent;
+        info->has_inconsistent = info->inconsistent = b->inconsistent;
         QAPI_LIST_APPEND(tail, info);
     }
     return list;

@@ -26,11 +26,31 @@ bool dirty_bitmap_next(DirtyBitmap *b, int64_t *offset, int64_t max,
 /* Those of the user have a name. */
 void dirty_bitmap_set_name(DirtyBitmap *b, const char *name);
 DirtyBitmap *dirty_bitmap_find(const BlockNode *n, const char *name);
+const char *dirty_bitmap_name(const DirtyBitmap *b);
+uint32_t dirty_bitmap_granularity(const DirtyBitmap *b);
 /* Something uses it, so that nobody else may. */
 void dirty_bitmap_set_busy(DirtyBitmap *b, bool busy);
-bool dirty_bitmap_busy(const DirtyBitmap *b);
+/* Those that the image keeps; control code, or the driver while it opens,
+ * closes or is reopened. */
+void dirty_bitmap_set_persistent(DirtyBitmap *b, bool persistent);
+bool dirty_bitmap_persistent(const DirtyBitmap *b);
+/* The image may not be written now. */
+void dirty_bitmap_set_readonly(DirtyBitmap *b, bool readonly);
+/* Somebody did not keep it up: it can only be removed. */
+void dirty_bitmap_set_inconsistent(DirtyBitmap *b);
+bool dirty_bitmap_inconsistent(const DirtyBitmap *b);
+/* Why a bitmap may not be used. */
+enum {
+    DIRTY_BITMAP_BUSY = 1,
+    DIRTY_BITMAP_READONLY = 2,
+    DIRTY_BITMAP_INCONSISTENT = 4,
+    DIRTY_BITMAP_ANY = 7,
+};
+/* Is none of @bad the case? */
+bool dirty_bitmap_check(const DirtyBitmap *b, unsigned bad, Error **errp);
 /* Does it record writes? The value before. */
 bool dirty_bitmap_enable(DirtyBitmap *b, bool on);
+bool dirty_bitmap_enabled(const DirtyBitmap *b);
 /* Add what @from has recorded; the granularities may differ. */
 void dirty_bitmap_merge(DirtyBitmap *b, DirtyBitmap *from);
 /* Those that belong to no node; NULL when there is no memory. */
@@ -40,6 +60,13 @@ DirtyBitmap *dirty_bitmap_copy(DirtyBitmap *b, Error **errp);
 void dirty_bitmap_drop_copy(DirtyBitmap *b);
 /* Of the bits, as words of 64 bits. Free with g_free(). */
 char *dirty_bitmap_sha256(DirtyBitmap *b);
+/* The bits as images have them: the first is the lowest of the first byte. */
+uint64_t dirty_bitmap_image_bytes(int64_t size, uint32_t granularity);
+/* Part of them; @at is a multiple of 8. Behind their end there are zeroes,
+ * which the import ignores. The export tells whether any bit is set. */
+bool dirty_bitmap_export(DirtyBitmap *b, uint64_t at, size_t len, void *buf);
+void dirty_bitmap_import(DirtyBitmap *b, uint64_t at, size_t len,
+                         const void *buf);
 /* For queries: those of @n, the newest first. */
 struct BlockDirtyInfoList;
 struct BlockDirtyInfoList *dirty_bitmaps_info(const BlockNode *n);

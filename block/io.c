@@ -391,6 +391,7 @@ int coroutine_fn node_pwrite_compressed(BlockNode *n, int64_t offset,
         return -EPERM;
     }
     ret = n->drv->io->pwrite_compressed(n, offset, bytes, buf);
+    node_changed(n, offset, bytes, 0);
     if (ret >= 0) {
         node_written(n, offset + bytes);
     }

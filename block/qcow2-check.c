@@ -7,6 +7,7 @@
  */
 #include "util/osdep.h"
 
+#include "block/qcow2-bitmap.h"
 #include "block/qcow2-check.h"
 #include "util/error.h"
 
@@ -261,6 +262,51 @@ static int coroutine_fn count_snapshots(QcCount *c)
     return ret;
 }
 
+/* Bitmaps
+ * ---------------------------------------------------------------------------
+ */
+
+static int coroutine_fn count_bitmap(QcCount *c, const QcBitmap *b)
+{
+    g_autofree uint64_t *table = NULL;
+    int ret;
+
+    count_range(c, b->table_offset, b->table_entries * UINT64_C(8));
+    ret = qc_bitmap_read_table(c->s, b, &table);
+    if (ret == -EINVAL) {
+        qc_check_say(c, "ERROR table of bitmap '%s' is broken", b->name);
+        c->result->corruptions++;
+        c->unknown = true;
+        return 0;
+    }
+    for (uint32_t i = 0; i < b->table_entries && ret >= 0; i++) {
+        if (table[i] & QC_OFFSET_MASK) {
+            count_range(c, table[i] & QC_OFFSET_MASK, c->s->cluster_size);
+        }
+    }
+    return ret;
+}
+
+static int coroutine_fn count_bitmaps(QcCount *c)
+{
+    autoerr Error *err = NULL;
+    g_autoptr(GPtrArray) list = qc_bitmaps_read(c->s, &err);
+    int ret = 0;
+
+    if (!list) {
+        qc_check_say(c, "ERROR failed to read the bitmap directory: %s",
+                     error_text(err));
+        c->result->corruptions++;
+        c->unknown = true;
+        return 0;
+    }
+    count_range(c, c->s->bitmaps.offset, c->s->bitmaps.size);
+    for (guint i = 0; i < list->len && ret >= 0; i++) {
+        ret = count_bitmap(c, list->pdata[i]);
+    }
+    return ret;
+}
+
 /* Refcount structures
  * --------------------------------------------------------------- */
 
@@ -349,9 +395,12 @@ static int coroutine_fn count_all(QcCount *c)
         ret = count_snapshots(c);
     }
     if (ret >= 0) {
+        ret = count_bitmaps(c);
+    }
+    if (ret >= 0) {
         ret = count_refcounts(c);
     }
-    /* Bitmaps and other guests of the image that we do not know. */
+    /* Guests of the image that we do not know. */
     c->unknown = c->unknown || s->extensions->len > 0;
     return ret;
 }

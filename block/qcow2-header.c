@@ -254,6 +254,8 @@ static bool take_extension(QcowState *s, uint32_t type, const char *data,
         return true;
     case QC_EXT_FEATURE_NAMES:
         return true; /* written anew */
+    case QC_EXT_BITMAPS:
+        return qc_bitmaps_take_extension(s, data, len, errp);
     case QC_EXT_CRYPTO:
     case QC_EXT_DATA_FILE:
         return error_set(errp,
@@ -442,6 +444,7 @@ static void append_feature_names(GByteArray *out)
 int qc_header_build(QcowState *s, char *cluster)
 {
     g_autoptr(GByteArray) out = g_byte_array_new();
+    g_autoptr(GByteArray) bitmaps = qc_bitmaps_extension(s);
     uint32_t raw_length = s->h.version == 2 ? V2_LENGTH : sizeof(RawHeader);
     RawHeader raw;
 
@@ -452,6 +455,9 @@ int qc_header_build(QcowState *s, char *cluster)
     }
     if (s->h.version >= 3 && s->cluster_size > 4096) {
         append_feature_names(out);
+    }
+    if (bitmaps->len) {
+        append_extension(out, QC_EXT_BITMAPS, bitmaps->data, bitmaps->len);
     }
     g_byte_array_append(out, s->extensions->data, s->extensions->len);
     append_extension(out, QC_EXT_END, NULL, 0);

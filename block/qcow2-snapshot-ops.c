@@ -434,6 +434,10 @@ static bool coroutine_fn snapshot_apply(BlockNode *n, const char *id,
     if (!list) {
         return false;
     }
+    if (n->bitmaps) {
+        /* They do not know what changes. */
+        return error_set(errp, "Device has active dirty bitmaps");
+    }
     sn = find(list, id, &index);
     if (!sn) {
         return error_set(errp, "snapshot not found");

@@ -81,8 +81,8 @@ static bool coroutine_fn prepare_for_writing(QcowState *s, Error **errp)
     if (s->n->read_only) {
         return true;
     }
-    if (s->h.autoclear) {
-        s->h.autoclear = 0;
+    if (s->h.autoclear & ~(uint64_t)QC_AUTOCLEAR_BITMAPS) {
+        s->h.autoclear &= QC_AUTOCLEAR_BITMAPS;
         ret = qc_header_write(s);
         if (ret < 0) {
             return error_errno(errp, -ret, "Could not update qcow2 header");
@@ -110,6 +110,9 @@ static void free_state(QcowState *s)
     mutex_destroy(&s->alloc_lock);
     co_epoch_destroy(&s->epoch);
     g_byte_array_free(s->extensions, TRUE);
+    if (s->bitmaps.list) {
+        g_ptr_array_unref(s->bitmaps.list);
+    }
     g_free(s->backing_name);
     g_free(s->backing_format);
     g_free(s->l1);
@@ -137,7 +140,7 @@ static bool coroutine_fn open_image(BlockNode *n, const BlockdevOptionsQcow2 *o,
         return false;
     }
     co_mutex_lock(&s->lock);
-    ok = prepare_for_writing(s, errp);
+    ok = prepare_for_writing(s, errp) && qc_bitmaps_open(s, errp);
     co_mutex_unlock(&s->lock);
     return ok;
 }
@@ -204,10 +207,18 @@ static int coroutine_fn mark_clean(QcowState *s)
 static void coroutine_fn qcow2_close(BlockNode *n)
 {
     QcowState *s = n->state;
+    Error *err = NULL;
     int ret = 0;
 
     co_mutex_lock(&s->lock);
     if (!n->read_only && !s->corrupt) {
+        if (!qc_bitmaps_store(s, &err)) {
+            error_prefix(&err,
+                         "Lost persistent bitmaps of node '%s' while "
+                         "closing it",
+                         n->name);
+            error_report_err(err);
+        }
         ret = mark_clean(s);
     }
     co_mutex_unlock(&s->lock);
@@ -238,10 +249,26 @@ static int64_t coroutine_fn qcow2_getlength(BlockNode *n)
 /* Reopen ----------------------------------------------------------------------
  */
 
+/* Not read-only after all. */
+static void coroutine_fn write_again(BlockNode *n)
+{
+    QcowState *s = n->state;
+    Error *err = NULL;
+
+    co_mutex_lock(&s->lock);
+    if (!n->read_only && !qc_bitmaps_write_again(s, &err)) {
+        error_prefix(&err, "node '%s' stays unwritable", n->name);
+        error_report_err(err);
+        __atomic_store_n(&s->corrupt, true, __ATOMIC_RELAXED);
+    }
+    co_mutex_unlock(&s->lock);
+}
+
 static bool coroutine_fn qcow2_reopen_prepare(BlockReopen *r, Error **errp)
 {
     QcowState *s = r->n->state;
     g_autofree QcOptions *options = g_new0(QcOptions, 1);
+    bool ok = true;
     int ret = 0;
 
     if (!check_state(s, r->read_only, errp) ||
@@ -252,12 +279,17 @@ static bool coroutine_fn qcow2_reopen_prepare(BlockReopen *r, Error **errp)
     if (!r->n->read_only && !s->corrupt) {
         /* All that the caches hold, as they may be replaced; and nobody may
          * be left to clear the dirty bit. */
-        ret = mark_clean(s);
+        ok = !r->read_only || qc_bitmaps_store(s, errp);
+        ret = ok ? mark_clean(s) : 0;
     }
     co_mutex_unlock(&s->lock);
     if (ret < 0) {
+        ok = error_errno(errp, -ret, "Could not write out metadata");
+    }
+    if (!ok) {
+        write_again(r->n);
         qc_options_drop(options);
-        return error_errno(errp, -ret, "Could not write out metadata");
+        return false;
     }
     r->state = g_steal_pointer(&options);
     return true;
@@ -277,6 +309,7 @@ static void coroutine_fn qcow2_reopen_commit(BlockReopen *r)
         __atomic_store_n(&s->corrupt, true, __ATOMIC_RELAXED);
     }
     co_mutex_unlock(&s->lock);
+    write_again(r->n);
     g_free(r->state);
     g_free(r->n->filename);
     r->n->filename = g_strdup(r->n->file->node->filename);
@@ -284,6 +317,7 @@ static void coroutine_fn qcow2_reopen_commit(BlockReopen *r)
 
 static void coroutine_fn qcow2_reopen_abort(BlockReopen *r)
 {
+    write_again(r->n);
     qc_options_drop(r->state);
     g_free(r->state);
 }
@@ -312,6 +346,8 @@ static ImageInfoSpecific *specific_info(QcowState *s)
     q->compat = g_strdup(s->h.version < 3 ? "0.10" : "1.1");
     q->refcount_bits = 1 << s->h.refcount_order;
     q->compression_type = s->h.compression;
+    q->bitmaps = qc_bitmaps_info(s);
+    q->has_bitmaps = q->bitmaps;
     if (s->h.version >= 3) {
         q->has_extended_l2 = q->has_lazy_refcounts = q->has_corrupt = true;
         q->lazy_refcounts = s->h.compat & QC_COMPAT_LAZY;
@@ -428,5 +464,6 @@ const BlockDriver block_driver_qcow2 = {
     .reopen = &qcow2_reopen_ops,
     .image = &qcow2_image_ops,
     .snapshot = &qc_snapshot_ops,
+    .bitmap = &qc_bitmap_ops,
     .create = &qcow2_create_ops,
 };

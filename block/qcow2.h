@@ -28,6 +28,7 @@ enum {
     QC_INCOMPAT_COMPRESSION = 8,
     QC_INCOMPAT_EXTL2 = 16,
     QC_COMPAT_LAZY = 1,
+    QC_AUTOCLEAR_BITMAPS = 1,
 };
 
 enum {
@@ -132,10 +133,19 @@ struct QcAlloc {
     QcAlloc *next;
 };
 
+/* Dirty bitmaps in the image; see qcow2-bitmap.h. */
+typedef struct QcBitmaps {
+    uint32_t count; /* of the header extension; 0: there is none */
+    uint64_t size, offset;
+    GPtrArray *list; /* QcBitmap *: the directory, as on disk; lock */
+    bool keep;       /* we may change them, and store them in the end; lock */
+} QcBitmaps;
+
 struct QcowState {
     BlockNode *n;
     QcHeader h;             /* as on disk, host byte order; s->lock */
     GByteArray *extensions; /* those we do not know, as on disk */
+    QcBitmaps bitmaps;
     char *backing_name, *backing_format; /* NULL: none */
 
     bool file_has_holes;  /* atomic: what the host said last */
@@ -350,6 +360,22 @@ struct SnapshotInfoList *qc_snapshot_list(QcowState *s); /* control code */
 
 /* qcow2-snapshot-ops.c: no requests are under way */
 extern const BlockSnapshotOps qc_snapshot_ops;
+
+/* qcow2-bitmap.c */
+bool qc_bitmaps_take_extension(QcowState *s, const char *data, uint32_t len,
+                               Error **errp);
+/* Its data; empty: there are no bitmaps. */
+GByteArray *qc_bitmaps_extension(const QcowState *s);
+struct Qcow2BitmapInfoList *qc_bitmaps_info(const QcowState *s);
+
+/* qcow2-bitmap-data.c; s->lock held, no requests are under way */
+/* Load them; when the image is to be written, mark them as in use. */
+bool coroutine_fn qc_bitmaps_open(QcowState *s, Error **errp);
+/* An image that is open becomes writable. */
+bool coroutine_fn qc_bitmaps_write_again(QcowState *s, Error **errp);
+/* Nobody writes any more: to the image with them. */
+bool coroutine_fn qc_bitmaps_store(QcowState *s, Error **errp);
+extern const BlockBitmapOps qc_bitmap_ops;
 
 /* qcow2-resize.c */
 /* The virtual size in the header. */

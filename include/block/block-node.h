@@ -185,6 +185,16 @@ typedef struct BlockSnapshotOps {
     bool coroutine_fn (*remove)(BlockNode *n, const char *id, Error **errp);
 } BlockSnapshotOps;
 
+/* Dirty bitmaps that images keep: loaded by open, stored by close and before
+ * the node becomes read-only. Control code; everything is drained. */
+typedef struct BlockBitmapOps {
+    /* Is there room for one more like that? */
+    bool (*can_store)(BlockNode *n, const char *name, uint32_t granularity,
+                      Error **errp);
+    /* Take one out of the image, if it is there; that in memory stays. */
+    bool coroutine_fn (*remove)(BlockNode *n, const char *name, Error **errp);
+} BlockBitmapOps;
+
 /* A node that gets new options: all of its users are drained. */
 typedef struct BlockReopen {
     BlockNode *n; /* with its old flags and children until commit */
@@ -234,6 +244,7 @@ struct BlockDriver {
     const BlockReopenOps *reopen;
     const BlockImageOps *image;
     const BlockSnapshotOps *snapshot;
+    const BlockBitmapOps *bitmap;
     const struct BlockCreateOps *create; /* NULL: cannot be made */
 };
 

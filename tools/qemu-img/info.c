@@ -9,6 +9,24 @@
 
 enum { OPT_CHAIN = IMG_OPT_FIRST, OPT_OBJECT };
 
+static void print_bitmaps(const Qcow2BitmapInfoList *list)
+{
+    unsigned i = 0;
+
+    printf("    bitmaps:\n");
+    QAPI_LIST_FOREACH(list, l) {
+        unsigned flag = 0;
+
+        printf("        [%u]:\n            flags:\n", i++);
+        QAPI_LIST_FOREACH(l->value->flags, f) {
+            printf("                [%u]: %s\n", flag++,
+                   qapi_enum_name(&qapi_type_Qcow2BitmapInfoFlags, f->value));
+        }
+        printf("            name: %s\n            granularity: %" PRIu32 "\n",
+               l->value->name, l->value->granularity);
+    }
+}
+
 static void print_specific(const ImageInfoSpecific *info)
 {
     const ImageInfoSpecificQCow2 *q = info->u.qcow2.data;
@@ -20,6 +38,9 @@ static void print_specific(const ImageInfoSpecific *info)
                           q->compression_type));
     if (q->has_lazy_refcounts) {
         printf("    lazy refcounts: %s\n", q->lazy_refcounts ? "true" : "false");
+    }
+    if (q->bitmaps) {
+        print_bitmaps(q->bitmaps);
     }
     printf("    refcount bits: %" PRId64 "\n", q->refcount_bits);
     if (q->has_corrupt) {
