@@ -62,13 +62,15 @@ static bool coroutine_fn raw_open(BlockNode *n, const BlockdevOptions *opts,
     if (!n->file || !raw_window(o, n->file->node, s, errp)) {
         return false;
     }
-    if (n->probed) {
-        warn_report("Image format was not specified for '%s' and probing "
-                    "guessed raw. Detecting the format is dangerous for raw "
-                    "images: writes to the first sector are restricted. "
-                    "Specify the 'raw' format explicitly to remove the "
-                    "restriction.",
-                    n->file->node->filename);
+    if (n->probed && !n->read_only) {
+        fprintf(stderr,
+                "WARNING: Image format was not specified for '%s' and probing "
+                "guessed raw.\n"
+                "         Automatically detecting the format is dangerous for "
+                "raw images, write operations on block 0 will be restricted.\n"
+                "         Specify the 'raw' format explicitly to remove the "
+                "restrictions.\n",
+                n->file->node->filename);
     }
     n->length = raw_getlength(n);
     n->zero_flags = n->file->node->zero_flags;

@@ -90,24 +90,6 @@ static void help(void)
 /* First pass -----------------------------------------------------------------
  */
 
-static bool trace_option(const char *text)
-{
-    Error *err = NULL;
-
-    if (!strcmp(text, "help")) {
-        char *names = trace_help();
-
-        fputs(names, stdout);
-        g_free(names);
-        exit(0);
-    }
-    if (!trace_parse(text, &err)) {
-        error_report_err(err);
-        return false;
-    }
-    return true;
-}
-
 bool daemon_options_check(int argc, char **argv, DaemonArgs *args)
 {
     int c;

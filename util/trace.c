@@ -131,3 +131,21 @@ char *trace_help(void)
     }
     return g_string_free(s, FALSE);
 }
+
+bool trace_option(const char *text)
+{
+    Error *err = NULL;
+
+    if (!strcmp(text, "help")) {
+        char *names = trace_help();
+
+        fputs(names, stdout);
+        g_free(names);
+        exit(0);
+    }
+    if (!trace_parse(text, &err)) {
+        error_report_err(err);
+        return false;
+    }
+    return true;
+}

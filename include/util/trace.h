@@ -47,5 +47,8 @@ bool trace_enable(const char *pattern, Error **errp);
 bool trace_parse(const char *text, Error **errp);
 /* "-trace help": names, one a line; free. */
 char *trace_help(void);
+/* A tool's "-T": "help" prints the names and ends the program. False after a
+ * message. */
+bool trace_option(const char *text);
 
 #endif

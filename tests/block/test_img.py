@@ -211,9 +211,24 @@ class LookTest(Case):
             with self.subTest(text):
                 self.same(*text.split())
 
+    def test_help_trace_and_objects(self):
+        b.create(self.path('q'), MiB)
+        for text in ('-h', '--help', 'info --help', 'create -h', 'convert -h'):
+            code, out, err = self.ours(*text.split())
+            self.assertEqual((code, err), (0, ''))
+            self.assertIn('usage: qemu-img', out)
+        names = self.ours('-T', 'help')[1].split()
+        self.assertTrue(names)
+        for text in ('--trace foo info q', '-T x=y info q', '-T',
+                     'info --object secret,id=s,data=x q',
+                     'info --object secret,data=x q',
+                     'info --image-opts -f qcow2 file.filename=q'):
+            self.same(*text.split())
+        code, _, err = self.ours('-T', 'enable=' + names[0], 'info', 'q')
+        self.assertEqual((code, err), (0, ''))
+
     def test_what_is_missing_is_named(self):
-        for text in ('bench x', 'amend x', 'convert -C a b', 'convert -l s a b',
-                     'bitmap --add x b', 'info --object secret,id=s x'):
+        for text in 'bench x', 'amend x', 'bitmap --add x b':
             code, out, err = self.ours(*text.split())
             self.assertEqual((code, out), (1, ''))
             self.assertRegex(err, r"^qemu-img: (command|option) '.*' is not "

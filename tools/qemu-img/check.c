@@ -7,8 +7,6 @@
 #include "qobject/json.h"
 #include "util/error.h"
 
-enum { OPT_OBJECT = IMG_OPT_FIRST };
-
 enum { CORRUPT = 2, LEAKS = 3, NO_CHECKS = 63 };
 
 typedef struct Check {
@@ -205,17 +203,16 @@ int img_check(ImgTool *t, int argc, char **argv)
         { "format", required_argument, NULL, 'f' },
         { "repair", required_argument, NULL, 'r' },
         { "output", required_argument, NULL, IMG_OPT_OUTPUT },
-        { "object", required_argument, NULL, OPT_OBJECT },
+        { "object", required_argument, NULL, IMG_OPT_OBJECT },
         { "image-opts", no_argument, NULL, IMG_OPT_IMAGE_OPTS },
         { "force-share", no_argument, NULL, 'U' },
         { 0 },
     };
-    static const char *const refused[] = { "object", NULL };
     ImgOpen open = { .cache = "writeback" };
     Check c = { 0 };
     int o;
 
-    while ((o = img_getopt(argc, argv, ":hf:r:T:qU", options, refused)) != -1) {
+    while ((o = img_getopt(t, argc, argv, ":hf:r:T:qU", options)) != -1) {
         switch (o) {
         case 'f':
             open.format = optarg;

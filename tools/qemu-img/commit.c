@@ -11,8 +11,6 @@
 #include "qapi/qapi-types-block-core.h"
 #include "util/error.h"
 
-enum { OPT_OBJECT = IMG_OPT_FIRST };
-
 #define PIECE ((int64_t)(2 * MiB))
 
 typedef struct Commit {
@@ -237,20 +235,18 @@ static int run(ImgTool *t, Commit *c)
     return 0;
 }
 
-static bool parse(Commit *c, int argc, char **argv)
+static bool parse(ImgTool *t, Commit *c, int argc, char **argv)
 {
     static const struct option options[] = {
         { "help", no_argument, NULL, 'h' },
-        { "object", required_argument, NULL, OPT_OBJECT },
+        { "object", required_argument, NULL, IMG_OPT_OBJECT },
         { "image-opts", no_argument, NULL, IMG_OPT_IMAGE_OPTS },
         { 0 },
     };
-    static const char *const refused[] = { "object", NULL };
     int64_t rate;
     int o;
 
-    while ((o = img_getopt(argc, argv, ":f:ht:b:dpqr:", options, refused)) !=
-           -1) {
+    while ((o = img_getopt(t, argc, argv, ":f:ht:b:dpqr:", options)) != -1) {
         switch (o) {
         case 'f':
             c->top.format = optarg;
@@ -294,7 +290,7 @@ int img_commit(ImgTool *t, int argc, char **argv)
     Commit c = { .drop = true };
     int status;
 
-    if (!parse(&c, argc, argv)) {
+    if (!parse(t, &c, argc, argv)) {
         return 1;
     }
     if (optind != argc - 1) {

@@ -6,7 +6,6 @@
 #include "img.h"
 #include "util/error.h"
 
-enum { OPT_OBJECT = IMG_OPT_FIRST };
 #define CHUNK ((int64_t)(2 * MiB))
 
 typedef struct Side {
@@ -130,19 +129,17 @@ int img_compare(ImgTool *t, int argc, char **argv)
 {
     static const struct option options[] = {
         { "help", no_argument, NULL, 'h' },
-        { "object", required_argument, NULL, OPT_OBJECT },
+        { "object", required_argument, NULL, IMG_OPT_OBJECT },
         { "image-opts", no_argument, NULL, IMG_OPT_IMAGE_OPTS },
         { "force-share", no_argument, NULL, 'U' },
         { 0 },
     };
-    static const char *const refused[] = { "object", "p", NULL };
     ImgOpen open[2] = { 0 };
     Side s[2] = { 0 };
     bool quiet = false, strict = false;
     int c, status = 2;
 
-    while ((c = img_getopt(argc, argv, ":hf:F:T:pqsU", options, refused)) !=
-           -1) {
+    while ((c = img_getopt(t, argc, argv, ":hf:F:T:pqsU", options)) != -1) {
         switch (c) {
         case 'f':
             open[0].format = optarg;

@@ -10,8 +10,13 @@
 #include "util/coroutine.h"
 #include "util/error.h"
 
-enum { OPT_OBJECT = IMG_OPT_FIRST, OPT_TARGET_OPTS, OPT_ZERO, OPT_SALVAGE,
-       OPT_BITMAPS, OPT_SKIP_BROKEN };
+enum {
+    OPT_TARGET_OPTS = IMG_OPT_FIRST,
+    OPT_ZERO,
+    OPT_SALVAGE,
+    OPT_BITMAPS,
+    OPT_SKIP_BROKEN
+};
 
 #define PIECE       ((int64_t)(2 * MiB))
 #define MAX_WORKERS 16
@@ -290,11 +295,11 @@ typedef struct Args {
     QDict *opts;
 } Args;
 
-static bool parse(Args *a, int argc, char **argv)
+static bool parse(ImgTool *t, Args *a, int argc, char **argv)
 {
     static const struct option options[] = {
         { "help", no_argument, NULL, 'h' },
-        { "object", required_argument, NULL, OPT_OBJECT },
+        { "object", required_argument, NULL, IMG_OPT_OBJECT },
         { "image-opts", no_argument, NULL, IMG_OPT_IMAGE_OPTS },
         { "force-share", no_argument, NULL, 'U' },
         { "target-image-opts", no_argument, NULL, OPT_TARGET_OPTS },
@@ -304,21 +309,10 @@ static bool parse(Args *a, int argc, char **argv)
         { "skip-broken-bitmaps", no_argument, NULL, OPT_SKIP_BROKEN },
         { 0 },
     };
-    static const char *const refused[] = {
-        "object",
-        "salvage",
-        "bitmaps",
-        "skip-broken-bitmaps",
-        "target-image-opts",
-        "C",
-        "l",
-        "r",
-        NULL,
-    };
     int c;
 
-    while ((c = img_getopt(argc, argv, ":hf:O:B:CcF:o:l:S:pt:T:qnm:WUr:",
-                           options, refused)) != -1) {
+    while ((c = img_getopt(t, argc, argv,
+                           ":hf:O:B:CcF:o:l:S:pt:T:qnm:WUr:", options)) != -1) {
         switch (c) {
         case 'f':
             a->src.format = optarg;
@@ -383,7 +377,10 @@ static bool parse(Args *a, int argc, char **argv)
         case OPT_ZERO:
             a->target_zero = true;
             break;
+        case '?':
+            return false;
         default:
+            error_report("option '%s' is not supported", argv[optind - 1]);
             return false;
         }
     }
@@ -528,7 +525,7 @@ int img_convert(ImgTool *t, int argc, char **argv)
     Convert c = { 0 };
     int status;
 
-    if (!parse(&a, argc, argv)) {
+    if (!parse(t, &a, argc, argv)) {
         return 1;
     }
     c.src = img_open(t, a.from, &a.src);

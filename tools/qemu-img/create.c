@@ -139,20 +139,19 @@ static bool create(ImgTool *t, Create *c, Error **errp)
 }
 
 /* False: end with *status. */
-static bool parse_create(Create *c, int argc, char **argv, int *status)
+static bool parse_create(ImgTool *t, Create *c, int argc, char **argv,
+                         int *status)
 {
     static const struct option options[] = {
         { "help", no_argument, NULL, 'h' },
-        { "object", required_argument, NULL, IMG_OPT_FIRST },
+        { "object", required_argument, NULL, IMG_OPT_OBJECT },
         { 0 },
     };
-    static const char *const refused[] = { "object", NULL };
     bool show = false;
     int o;
 
     *status = 1;
-    while ((o = img_getopt(argc, argv, ":F:b:f:ho:qu", options, refused)) !=
-           -1) {
+    while ((o = img_getopt(t, argc, argv, ":F:b:f:ho:qu", options)) != -1) {
         switch (o) {
         case 'F':
             c->backing_format = optarg;
@@ -193,7 +192,7 @@ int img_create(ImgTool *t, int argc, char **argv)
     Error *err = NULL;
     int status;
 
-    if (!parse_create(&c, argc, argv, &status)) {
+    if (!parse_create(t, &c, argc, argv, &status)) {
         return status;
     }
     if (optind >= argc) {
@@ -228,7 +227,7 @@ int img_create(ImgTool *t, int argc, char **argv)
 /* Resize
  * ----------------------------------------------------------------------- */
 
-enum { OPT_SHRINK = IMG_OPT_FIRST, OPT_PREALLOCATION, OPT_OBJECT };
+enum { OPT_SHRINK = IMG_OPT_FIRST, OPT_PREALLOCATION };
 
 static int resize(BlockBackend *blk, int relative, int64_t amount, bool shrink,
                   bool quiet)
@@ -282,13 +281,12 @@ int img_resize(ImgTool *t, int argc, char **argv)
 {
     static const struct option options[] = {
         { "help", no_argument, NULL, 'h' },
-        { "object", required_argument, NULL, OPT_OBJECT },
+        { "object", required_argument, NULL, IMG_OPT_OBJECT },
         { "image-opts", no_argument, NULL, IMG_OPT_IMAGE_OPTS },
         { "preallocation", required_argument, NULL, OPT_PREALLOCATION },
         { "shrink", no_argument, NULL, OPT_SHRINK },
         { 0 },
     };
-    static const char *const refused[] = { "object", "preallocation", NULL };
     ImgOpen open = { .writable = true };
     bool quiet = false, shrink = false;
     const char *size;
@@ -301,7 +299,7 @@ int img_resize(ImgTool *t, int argc, char **argv)
         return img_usage_error("Not enough arguments");
     }
     size = argv[--argc];
-    while ((c = img_getopt(argc, argv, ":f:hq", options, refused)) != -1) {
+    while ((c = img_getopt(t, argc, argv, ":f:hq", options)) != -1) {
         switch (c) {
         case 'f':
             open.format = optarg;

@@ -127,16 +127,15 @@ int img_dd(ImgTool *t, int argc, char **argv)
 {
     static const struct option options[] = {
         { "help", no_argument, NULL, 'h' },
-        { "object", required_argument, NULL, IMG_OPT_FIRST },
+        { "object", required_argument, NULL, IMG_OPT_OBJECT },
         { "image-opts", no_argument, NULL, IMG_OPT_IMAGE_OPTS },
         { "force-share", no_argument, NULL, 'U' },
         { 0 },
     };
-    static const char *const refused[] = { "object", NULL };
     Dd d = { .out_format = "raw", .bs = 512 };
     int c;
 
-    while ((c = img_getopt(argc, argv, ":hf:O:U", options, refused)) != -1) {
+    while ((c = img_getopt(t, argc, argv, ":hf:O:U", options)) != -1) {
         switch (c) {
         case 'f':
             d.src.format = optarg;

@@ -19,7 +19,8 @@ typedef struct ImgTool {
 /* How to open an image. */
 typedef struct ImgOpen {
     const char *format; /* NULL: probe */
-    const char *cache;  /* mode; NULL: writeback */
+    const char *cache;  /* mode, a known one; NULL: writeback */
+    const char *aio;    /* of the file below; NULL: the default */
     bool image_opts;    /* the name is key=value,... */
     bool writable, force_share, no_backing, unmap;
 } ImgOpen;
@@ -49,13 +50,16 @@ int img_snapshot(ImgTool *t, int argc, char **argv);
 enum {
     IMG_OPT_IMAGE_OPTS = 256,
     IMG_OPT_OUTPUT,
+    IMG_OPT_OBJECT,
     IMG_OPT_FIRST, /* a command's own start here */
 };
 
-/* getopt_long() with "unsupported" options: those of @refused (letters or long
- * names, ends with NULL) are errors that name them. '?' after a message. */
-int img_getopt(int argc, char **argv, const char *letters,
-               const struct option *options, const char *const *refused);
+/* getopt_long() that serves --object and -h (which ends the program) itself;
+ * '?' after a message. @letters begins with ":". */
+int img_getopt(ImgTool *t, int argc, char **argv, const char *letters,
+               const struct option *options);
+/* Is @mode a cache mode? False after a message that calls it @what. */
+bool img_check_cache(const char *what, const char *mode);
 /* Print "MESSAGE\nTry 'qemu-img --help' ..." and give 1. */
 int img_usage_error(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* --output=; false after a message. */

@@ -7,7 +7,7 @@
 #include "qapi/qapi-types-block-core.h"
 #include "util/error.h"
 
-enum { OPT_CHAIN = IMG_OPT_FIRST, OPT_OBJECT };
+enum { OPT_CHAIN = IMG_OPT_FIRST };
 
 static void print_bitmaps(const Qcow2BitmapInfoList *list)
 {
@@ -146,17 +146,16 @@ int img_info(ImgTool *t, int argc, char **argv)
         { "format", required_argument, NULL, 'f' },
         { "output", required_argument, NULL, IMG_OPT_OUTPUT },
         { "backing-chain", no_argument, NULL, OPT_CHAIN },
-        { "object", required_argument, NULL, OPT_OBJECT },
+        { "object", required_argument, NULL, IMG_OPT_OBJECT },
         { "image-opts", no_argument, NULL, IMG_OPT_IMAGE_OPTS },
         { "force-share", no_argument, NULL, 'U' },
         { 0 },
     };
-    static const char *const refused[] = { "object", NULL };
     ImgOpen open = { .no_backing = true };
     bool chain = false, json = false;
     int c;
 
-    while ((c = img_getopt(argc, argv, ":hf:U", options, refused)) != -1) {
+    while ((c = img_getopt(t, argc, argv, ":hf:U", options)) != -1) {
         switch (c) {
         case 'f':
             open.format = optarg;

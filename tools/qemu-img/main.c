@@ -9,8 +9,10 @@
 #include "block/drive.h"
 #include "img.h"
 #include "qobject/keyval.h"
+#include "qom/user-object.h"
 #include "util/error.h"
 #include "util/rcu.h"
+#include "util/trace.h"
 
 typedef struct Command {
     const char *name;
@@ -19,47 +21,65 @@ typedef struct Command {
 } Command;
 
 static const Command commands[] = {
-    { "amend", NULL, NULL },
-    { "bench", NULL, NULL },
-    { "bitmap", NULL, NULL },
+    { "amend", NULL,
+      "[--object objectdef] [--image-opts] [-p] [-q] [-f fmt] [-t "
+      "cache] [--force] -o options filename" },
+    { "bench", NULL,
+      "[-c count] [-d depth] [-f fmt] "
+      "[--flush-interval=flush_interval] [-i aio] [-n] [--no-drain] "
+      "[-o offset] [--pattern=pattern] [-q] [-s buffer_size] [-S "
+      "step_size] [-t cache] [-w] [-U] filename" },
+    { "bitmap", NULL,
+      "(--merge SOURCE | --add | --remove | --clear | --enable | "
+      "--disable)... [-b source_file [-F source_fmt]] [-g "
+      "granularity] [--object objectdef] [--image-opts | -f fmt] "
+      "filename bitmap" },
     { "check", img_check,
-      "[--image-opts] [-q] [-f fmt] [--output=ofmt] [-r [leaks | all]] "
-      "[-T src_cache] [-U] filename" },
+      "[--object objectdef] [--image-opts] [-q] [-f fmt] "
+      "[--output=ofmt] [-r [leaks | all]] [-T src_cache] [-U] "
+      "filename" },
     { "commit", img_commit,
-      "[--image-opts] [-q] [-f fmt] [-t cache] [-b base] [-r rate_limit] [-d] "
-      "[-p] filename" },
+      "[--object objectdef] [--image-opts] [-q] [-f fmt] [-t cache] "
+      "[-b base] [-r rate_limit] [-d] [-p] filename" },
     { "compare", img_compare,
-      "[--image-opts] [-f fmt] [-F fmt] [-T src_cache] [-q] [-s] [-U] "
-      "filename1 filename2" },
+      "[--object objectdef] [--image-opts] [-f fmt] [-F fmt] [-T "
+      "src_cache] [-p] [-q] [-s] [-U] filename1 filename2" },
     { "convert", img_convert,
-      "[--image-opts] [--target-is-zero] [-U] [-c] [-p] [-q] [-n] [-f fmt] "
-      "[-t cache] [-T src_cache] [-O output_fmt] [-B backing_file "
-      "[-F backing_fmt]] [-o options] [-S sparse_size] [-m num_coroutines] "
-      "[-W] filename "
+      "[--object objectdef] [--image-opts] [--target-image-opts] "
+      "[--target-is-zero] [--bitmaps] [-U] [-C] [-c] [-p] [-q] [-n] "
+      "[-f fmt] [-t cache] [-T src_cache] [-O output_fmt] [-B "
+      "backing_file [-F backing_fmt]] [-o options] [-l "
+      "snapshot_param] [-S sparse_size] [-r rate_limit] [-m "
+      "num_coroutines] [-W] [--salvage] filename [filename2 [...]] "
       "output_filename" },
     { "create", img_create,
-      "[-q] [-f fmt] [-b backing_file [-F backing_fmt]] [-u] [-o options] "
-      "filename [size]" },
+      "[--object objectdef] [-q] [-f fmt] [-b backing_file [-F "
+      "backing_fmt]] [-u] [-o options] filename [size]" },
     { "dd", img_dd,
       "[--image-opts] [-U] [-f fmt] [-O output_fmt] [bs=block_size] "
       "[count=blocks] [skip=blocks] if=input of=output" },
     { "info", img_info,
-      "[--image-opts] [-f fmt] [--output=ofmt] [--backing-chain] [-U] "
-      "filename" },
+      "[--object objectdef] [--image-opts] [-f fmt] [--output=ofmt] "
+      "[--backing-chain] [-U] filename" },
     { "map", img_map,
-      "[--image-opts] [-f fmt] [--start-offset=offset] [--max-length=len] "
-      "[--output=ofmt] [-U] filename" },
+      "[--object objectdef] [--image-opts] [-f fmt] "
+      "[--start-offset=offset] [--max-length=len] [--output=ofmt] "
+      "[-U] filename" },
     { "measure", img_measure,
       "[--output=ofmt] [-O output_fmt] [-o options] [--size N | "
-      "[--image-opts] [-f fmt] filename]" },
+      "[--object objectdef] [--image-opts] [-f fmt] [-l "
+      "snapshot_param] filename]" },
     { "snapshot", img_snapshot,
-      "[--image-opts] [-U] [-q] [-l | -a snapshot | -c snapshot | "
-      "-d snapshot] filename" },
+      "[--object objectdef] [--image-opts] [-U] [-q] [-l | -a "
+      "snapshot | -c snapshot | -d snapshot] filename" },
     { "rebase", img_rebase,
-      "[--image-opts] [-U] [-q] [-f fmt] [-t cache] [-T src_cache] [-p] [-u] "
-      "-b backing_file [-F backing_fmt] filename" },
+      "[--object objectdef] [--image-opts] [-U] [-q] [-f fmt] [-t "
+      "cache] [-T src_cache] [-p] [-u] -b backing_file [-F "
+      "backing_fmt] filename" },
     { "resize", img_resize,
-      "[--image-opts] [-f fmt] [-q] [--shrink] filename [+ | -]size" },
+      "[--object objectdef] [--image-opts] [-f fmt] "
+      "[--preallocation=prealloc] [-q] [--shrink] filename [+ | "
+      "-]size" },
 };
 
 /* Shared
@@ -77,46 +97,57 @@ int img_usage_error(const char *fmt, ...)
     return 1;
 }
 
-static bool is_refused(const char *const *refused, int c, const char *name)
-{
-    char letter[2] = { c < 256 ? c : '\0', '\0' };
+static void help(void);
 
-    for (; refused && *refused; refused++) {
-        if (!strcmp(*refused, letter) || (name && !strcmp(*refused, name))) {
-            return true;
-        }
+static bool add_object(ImgTool *t, const char *text)
+{
+    Error *err = NULL;
+
+    object_user_option_help(text);
+    if (!t->graph->root) {
+        t->graph->root = object_root_new();
     }
-    return false;
+    if (!object_user_add_option(t->graph->root, NULL, text, &err)) {
+        error_report_err(err);
+        return false;
+    }
+    return true;
 }
 
-int img_getopt(int argc, char **argv, const char *letters,
-               const struct option *options, const char *const *refused)
+int img_getopt(ImgTool *t, int argc, char **argv, const char *letters,
+               const struct option *options)
 {
-    const char *name = NULL;
-    int index = -1, c;
+    int c;
 
     opterr = 0;
-    c = getopt_long(argc, argv, letters, options, &index);
-    if (index >= 0) {
-        name = options[index].name;
-    }
-    if (c == -1) {
-        return c;
-    }
-    if (c == '?') {
-        img_usage_error("unrecognized option '%s'", argv[optind - 1]);
-    } else if (c == ':') {
-        img_usage_error("missing argument for option '%s'", argv[optind - 1]);
-        return '?';
-    } else if (is_refused(refused, c, name)) {
-        if (name) {
-            error_report("option '--%s' is not supported", name);
-        } else {
-            error_report("option '-%c' is not supported", c);
+    do {
+        c = getopt_long(argc, argv, letters, options, NULL);
+        if (c == 'h') {
+            help();
+            exit(0);
         }
-        return '?';
-    }
+        if (c == '?') {
+            img_usage_error("unrecognized option '%s'", argv[optind - 1]);
+        } else if (c == ':') {
+            img_usage_error("missing argument for option '%s'",
+                            argv[optind - 1]);
+            c = '?';
+        } else if (c == IMG_OPT_OBJECT && !add_object(t, optarg)) {
+            c = '?';
+        }
+    } while (c == IMG_OPT_OBJECT);
     return c;
+}
+
+bool img_check_cache(const char *what, const char *mode)
+{
+    bool writeback, direct, no_flush;
+
+    if (mode && !drive_cache_mode(mode, &writeback, &direct, &no_flush)) {
+        error_report("%s: %s", what, mode);
+        return false;
+    }
+    return true;
 }
 
 bool img_parse_output(const char *text, bool *json)
@@ -209,6 +240,15 @@ static bool open_options(QDict *d, const ImgOpen *o, bool *writeback,
     if (o->unmap) {
         qdict_put_str(d, "discard", "unmap");
     }
+    if (o->aio) {
+        QDict *file = qdict_get_dict(d, "file");
+
+        if (!file) {
+            file = qdict_new();
+            qdict_put(d, "file", file);
+        }
+        qdict_put_str(file, "aio", o->aio);
+    }
     return true;
 }
 
@@ -248,13 +288,11 @@ BlockBackend *img_open_err(ImgTool *t, const char *filename, const ImgOpen *o,
 
 BlockBackend *img_open(ImgTool *t, const char *filename, const ImgOpen *o)
 {
-    bool writeback, direct, no_flush;
     Error *err = NULL;
     BlockBackend *blk;
 
-    if (o->cache &&
-        !drive_cache_mode(o->cache, &writeback, &direct, &no_flush)) {
-        error_report("Invalid cache option: %s", o->cache);
+    if (o->image_opts && o->format) {
+        error_report("--image-opts and --format are mutually exclusive");
         return NULL;
     }
     blk = img_open_err(t, filename, o, &err);
@@ -326,7 +364,10 @@ static void help(void)
            "usage: qemu-img [standard options] command [command options]\n"
            "QEMU disk image utility\n\n"
            "    '-h', '--help'       display this help and exit\n"
-           "    '-V', '--version'    output version information and exit\n\n"
+           "    '-V', '--version'    output version information and exit\n"
+           "    '-T', '--trace'      [[enable=]<pattern>][,events=<file>]"
+           "[,file=<file>]\n"
+           "                         specify tracing options\n\n"
            "Command syntax:\n");
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
         if (commands[i].fn) {
@@ -344,6 +385,7 @@ static int run(const Command *c, int argc, char **argv)
 {
     Error *err = NULL;
     ImgTool t = { 0 };
+    Object *root;
     int status;
 
     rcu_register_thread();
@@ -355,7 +397,9 @@ static int run(const Command *c, int argc, char **argv)
     loop_set_current(t.loop);
     t.graph = block_graph_new(t.loop);
     status = c->fn(&t, argc, argv);
+    root = t.graph->root;
     block_graph_free(t.graph);
+    object_unref(root);
     loop_free(t.loop);
     rcu_unregister_thread();
     return status;
@@ -366,21 +410,20 @@ int main(int argc, char **argv)
     static const struct option options[] = {
         { "help", no_argument, NULL, 'h' },
         { "version", no_argument, NULL, 'V' },
+        { "trace", required_argument, NULL, 'T' },
         { 0 },
     };
     int c;
 
     report_set_program(argv[0]);
-    while ((c = img_getopt(argc, argv, "+:hV", options, NULL)) != -1) {
-        if (c == 'h') {
-            help();
-            return 0;
-        }
+    while ((c = img_getopt(NULL, argc, argv, "+:hVT:", options)) != -1) {
         if (c == 'V') {
             printf("qemu-img version " CONFIG_VERSION "\n");
             return 0;
         }
-        return 1;
+        if (c != 'T' || !trace_option(optarg)) {
+            return 1;
+        }
     }
     if (optind >= argc) {
         return img_usage_error("Not enough arguments");

@@ -5,7 +5,7 @@
 #include "img.h"
 #include "util/error.h"
 
-enum { OPT_START = IMG_OPT_FIRST, OPT_LENGTH, OPT_OBJECT };
+enum { OPT_START = IMG_OPT_FIRST, OPT_LENGTH };
 
 typedef struct Entry {
     int64_t start, length, offset;
@@ -126,21 +126,20 @@ int img_map(ImgTool *t, int argc, char **argv)
         { "help", no_argument, NULL, 'h' },
         { "format", required_argument, NULL, 'f' },
         { "output", required_argument, NULL, IMG_OPT_OUTPUT },
-        { "object", required_argument, NULL, OPT_OBJECT },
+        { "object", required_argument, NULL, IMG_OPT_OBJECT },
         { "image-opts", no_argument, NULL, IMG_OPT_IMAGE_OPTS },
         { "force-share", no_argument, NULL, 'U' },
         { "start-offset", required_argument, NULL, OPT_START },
         { "max-length", required_argument, NULL, OPT_LENGTH },
         { 0 },
     };
-    static const char *const refused[] = { "object", NULL };
     int64_t length = INT64_MAX;
     ImgOpen open = { 0 };
     BlockBackend *blk;
     MapJob job = { 0 };
     int c;
 
-    while ((c = img_getopt(argc, argv, ":f:s:l:hU", options, refused)) != -1) {
+    while ((c = img_getopt(t, argc, argv, ":f:s:l:hU", options)) != -1) {
         switch (c) {
         case 'f':
             open.format = optarg;

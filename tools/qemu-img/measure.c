@@ -8,7 +8,7 @@
 #include "qapi/qapi-types-block-core.h"
 #include "util/error.h"
 
-enum { OPT_SIZE = IMG_OPT_FIRST, OPT_OBJECT };
+enum { OPT_SIZE = IMG_OPT_FIRST };
 
 typedef struct Measure {
     const char *out_format;
@@ -117,19 +117,18 @@ int img_measure(ImgTool *t, int argc, char **argv)
     static const struct option options[] = {
         { "help", no_argument, NULL, 'h' },
         { "image-opts", no_argument, NULL, IMG_OPT_IMAGE_OPTS },
-        { "object", required_argument, NULL, OPT_OBJECT },
+        { "object", required_argument, NULL, IMG_OPT_OBJECT },
         { "output", required_argument, NULL, IMG_OPT_OUTPUT },
         { "size", required_argument, NULL, OPT_SIZE },
         { "force-share", no_argument, NULL, 'U' },
         { 0 },
     };
-    static const char *const refused[] = { "object", "l", NULL };
     g_autoptr(QDict) opts = qdict_new();
     Measure m = { .out_format = "raw", .opts = opts, .size = -1 };
     ImgOpen open = { 0 };
     int c;
 
-    while ((c = img_getopt(argc, argv, ":hf:l:o:O:U", options, refused)) != -1) {
+    while ((c = img_getopt(t, argc, argv, ":hf:l:o:O:U", options)) != -1) {
         switch (c) {
         case 'f':
             open.format = optarg;

@@ -12,8 +12,6 @@
 #include "qapi/qapi-types-block-core.h"
 #include "util/error.h"
 
-enum { OPT_OBJECT = IMG_OPT_FIRST };
-
 #define PIECE ((int64_t)(2 * MiB))
 
 typedef struct Rebase {
@@ -232,20 +230,18 @@ static int run(ImgTool *t, Rebase *r)
     return change_backing(r) < 0;
 }
 
-static bool parse(Rebase *r, int argc, char **argv)
+static bool parse(ImgTool *t, Rebase *r, int argc, char **argv)
 {
     static const struct option options[] = {
         { "help", no_argument, NULL, 'h' },
-        { "object", required_argument, NULL, OPT_OBJECT },
+        { "object", required_argument, NULL, IMG_OPT_OBJECT },
         { "image-opts", no_argument, NULL, IMG_OPT_IMAGE_OPTS },
         { "force-share", no_argument, NULL, 'U' },
         { 0 },
     };
-    static const char *const refused[] = { "object", NULL };
     int c;
 
-    while ((c = img_getopt(argc, argv, ":hf:F:b:upt:T:qU", options, refused)) !=
-           -1) {
+    while ((c = img_getopt(t, argc, argv, ":hf:F:b:upt:T:qU", options)) != -1) {
         switch (c) {
         case 'f':
             r->top.format = optarg;
@@ -288,7 +284,7 @@ int img_rebase(ImgTool *t, int argc, char **argv)
     Rebase r = { .top = { .writable = true, .no_backing = true } };
     int status;
 
-    if (!parse(&r, argc, argv)) {
+    if (!parse(t, &r, argc, argv)) {
         return 1;
     }
     if (optind != argc - 1) {

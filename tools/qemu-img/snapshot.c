@@ -8,8 +8,6 @@
 #include "qapi/qapi-types-block-core.h"
 #include "util/error.h"
 
-enum { OPT_OBJECT = IMG_OPT_FIRST };
-
 void img_print_snapshots(const SnapshotInfoList *list)
 {
     printf("%-10s%-16s%9s%20s%13s%11s\n", "ID", "TAG", "VM SIZE", "DATE",
@@ -161,19 +159,17 @@ int img_snapshot(ImgTool *t, int argc, char **argv)
 {
     static const struct option options[] = {
         { "help", no_argument, NULL, 'h' },
-        { "object", required_argument, NULL, OPT_OBJECT },
+        { "object", required_argument, NULL, IMG_OPT_OBJECT },
         { "image-opts", no_argument, NULL, IMG_OPT_IMAGE_OPTS },
         { "force-share", no_argument, NULL, 'U' },
         { 0 },
     };
-    static const char *const refused[] = { "object", NULL };
     ImgOpen open = { .unmap = true };
     const char *name = NULL;
     char action = 0;
     int c;
 
-    while ((c = img_getopt(argc, argv, ":la:c:d:hqU", options, refused)) !=
-           -1) {
+    while ((c = img_getopt(t, argc, argv, ":la:c:d:hqU", options)) != -1) {
         switch (c) {
         case 'l':
         case 'a':

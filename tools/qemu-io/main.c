@@ -10,8 +10,10 @@
 #include "block/drive.h"
 #include "qobject/keyval.h"
 #include "qemu-io.h"
+#include "qom/user-object.h"
 #include "util/error.h"
 #include "util/rcu.h"
+#include "util/trace.h"
 
 /* Opening
  * ----------------------------------------------------------------------------
@@ -113,6 +115,8 @@ static void usage(void)
 {
     printf("Usage: qemu-io [OPTIONS]... [-c STRING]... [file]\n"
            "QEMU Disk exerciser\n\n"
+           "  --object OBJECTDEF   define an object such as 'secret' for\n"
+           "                       passwords and/or encryption keys\n"
            "  --image-opts         treat file as option string\n"
            "  -c, --cmd STRING     execute command with its arguments\n"
            "                       from the given string\n"
@@ -126,6 +130,9 @@ static void usage(void)
            "io_uring)\n"
            "  -t, --cache=MODE     use the given cache mode for the image\n"
            "  -d, --discard=MODE   use the given discard mode for the image\n"
+           "  -T, --trace [[enable=]<pattern>][,events=<file>]"
+           "[,file=<file>]\n"
+           "                       specify tracing options\n"
            "  -U, --force-share    force shared permissions\n"
            "  -h, --help           display this help and exit\n"
            "  -V, --version        output version information and exit\n\n"
@@ -166,7 +173,7 @@ static int run(IoTool *t, GPtrArray *cmds)
     return failed | t->aio_failed;
 }
 
-enum { OPT_IMAGE_OPTS = 256 };
+enum { OPT_IMAGE_OPTS = 256, OPT_OBJECT };
 
 static const struct option long_options[] = {
     { "help", no_argument, NULL, 'h' },
@@ -182,8 +189,23 @@ static const struct option long_options[] = {
     { "cache", required_argument, NULL, 't' },
     { "force-share", no_argument, NULL, 'U' },
     { "image-opts", no_argument, NULL, OPT_IMAGE_OPTS },
+    { "object", required_argument, NULL, OPT_OBJECT },
+    { "trace", required_argument, NULL, 'T' },
     { 0 },
 };
+
+static bool add_object(IoTool *t, const char *text)
+{
+    Error *err = NULL;
+
+    object_user_option_help(text);
+    t->root = t->root ? t->root : object_root_new();
+    if (!object_user_add_option(t->root, NULL, text, &err)) {
+        error_report_err(err);
+        return false;
+    }
+    return true;
+}
 
 /* False: end with *status. */
 static bool parse(int argc, char **argv, OpenArgs *a, IoTool *t,
@@ -192,7 +214,7 @@ static bool parse(int argc, char **argv, OpenArgs *a, IoTool *t,
     int c;
 
     *status = 1;
-    while ((c = getopt_long(argc, argv, "hVc:f:rnmki:d:t:U", long_options,
+    while ((c = getopt_long(argc, argv, "hVc:f:rnmki:d:t:T:U", long_options,
                             NULL)) != -1) {
         switch (c) {
         case 'h':
@@ -236,6 +258,16 @@ static bool parse(int argc, char **argv, OpenArgs *a, IoTool *t,
         case OPT_IMAGE_OPTS:
             a->image_opts = true;
             break;
+        case OPT_OBJECT:
+            if (!add_object(t, optarg)) {
+                return false;
+            }
+            break;
+        case 'T':
+            if (!trace_option(optarg)) {
+                return false;
+            }
+            break;
         default:
             fprintf(stderr, "Try 'qemu-io --help' for more information\n");
             return false;
@@ -259,6 +291,7 @@ int main(int argc, char **argv)
 
     report_set_program(argv[0]);
     if (!parse(argc, argv, &args, &t, cmds, &status)) {
+        object_unref(t.root);
         return status;
     }
     rcu_register_thread();
@@ -269,6 +302,7 @@ int main(int argc, char **argv)
     }
     loop_set_current(t.loop);
     t.graph = block_graph_new(t.loop);
+    t.graph->root = t.root;
     if (args.file && !io_open(&t, &args, &err)) {
         error_report_err(err);
         status = 1;
@@ -278,6 +312,7 @@ int main(int argc, char **argv)
     io_close(&t);
     block_graph_free(t.graph);
     loop_free(t.loop);
+    object_unref(t.root);
     rcu_unregister_thread();
     return status;
 }

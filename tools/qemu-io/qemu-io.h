@@ -9,6 +9,7 @@
 typedef struct IoTool {
     BlockGraph *graph;
     Loop *loop;
+    Object *root;      /* of --object; NULL: none */
     BlockBackend *blk; /* NULL: nothing is open */
     bool misalign;
     bool quit;

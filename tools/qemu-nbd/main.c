@@ -122,24 +122,6 @@ static const struct option options[] = {
     { 0 },
 };
 
-static bool parse_trace(const char *text)
-{
-    Error *err = NULL;
-
-    if (!strcmp(text, "help")) {
-        char *names = trace_help();
-
-        fputs(names, stdout);
-        g_free(names);
-        exit(0);
-    }
-    if (!trace_parse(text, &err)) {
-        error_report_err(err);
-        return false;
-    }
-    return true;
-}
-
 static bool parse_number(const char *text, uint64_t max, uint64_t *v)
 {
     char *end;
@@ -231,7 +213,7 @@ static bool parse_one(NbdArgs *a, int c, int index)
         a->list = true;
         return true;
     case 'T':
-        return parse_trace(optarg);
+        return trace_option(optarg);
     case 'f':
         a->format = optarg;
         return true;

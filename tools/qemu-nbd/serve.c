@@ -86,18 +86,6 @@ static QDict *image_options(const NbdArgs *a, bool *writeback, Error **errp)
     return g_steal_pointer(&d);
 }
 
-static void warn_probed(const NbdArgs *a)
-{
-    fprintf(stderr,
-            "WARNING: Image format was not specified for '%s' and probing "
-            "guessed raw.\n"
-            "         Automatically detecting the format is dangerous for raw "
-            "images, write operations on block 0 will be restricted.\n"
-            "         Specify the 'raw' format explicitly to remove the "
-            "restrictions.\n",
-            a->file);
-}
-
 /* -o: a node that shows what is behind the offset. */
 static BlockNode *add_offset(BlockGraph *g, BlockNode *n, uint64_t offset,
                              Error **errp)
@@ -142,9 +130,6 @@ static BlockNode *open_image(Serve *s, bool *writeback, Error **errp)
     if (!n) {
         error_prefix(errp, "Failed to blk_new_open '%s'", a->file);
         return NULL;
-    }
-    if (n->probed && !strcmp(n->drv->name, "raw") && !a->image_opts) {
-        warn_probed(a);
     }
     if (a->snapshot) {
         n = drive_add_layers(s->graph, n, &layers, errp);
