@@ -180,7 +180,7 @@ bool object_user_add_option(Object *root, Vm *vm, const char *text,
     QapiMode mode;
     bool is_help;
     g_autoptr(QDict) d =
-        qapi_parse_opts_dict(text, "qom-type", &is_help, &mode, errp);
+        qapi_parse_option_dict(text, "qom-type", &is_help, &mode, errp);
 
     return d && object_user_add(root, vm, d, mode, errp);
 }

@@ -73,9 +73,11 @@ static void help(void)
         "  --monitor [chardev=]name[,mode=control][,pretty[=on|off]]\n"
         "                         configure a QMP monitor\n\n"
         "  --nbd-server addr.type=inet,addr.host=<host>,addr.port=<port>\n"
-        "               [,max-connections=<n>]\n"
+        "               [,tls-creds=<id>][,tls-authz=<id>]"
+        "[,max-connections=<n>]\n"
         "  --nbd-server addr.type=unix,addr.path=<path>\n"
-        "               [,max-connections=<n>]\n"
+        "               [,tls-creds=<id>][,tls-authz=<id>]"
+        "[,max-connections=<n>]\n"
         "                         start an NBD server for exporting block "
         "nodes\n\n"
         "  --object help          list object types that can be added\n"
@@ -137,10 +139,15 @@ static bool start_nbd_server(Vm *vm, const char *text, Error **errp)
 {
     g_autoptr(NbdServerOptions) o =
         qapi_parse_option(&qapi_type_NbdServerOptions, text, NULL, errp);
+    NbdServerConfig config = { 0 };
 
-    return o &&
-           nbd_server_start(block_vm_graph(vm), o->addr, vm->fdsets,
-                            o->has_max_connections ? o->max_connections : 0,
+    if (!o) {
+        return false;
+    }
+    config.tls_creds = o->tls_creds;
+    config.tls_authz = o->tls_authz;
+    config.max_connections = o->has_max_connections ? o->max_connections : 0;
+    return nbd_server_start(block_vm_graph(vm), o->addr, vm->fdsets, &config,
                             errp);
 }
 
@@ -210,12 +217,16 @@ static bool run_option(Vm *vm, int c, const char *text, Error **errp)
 
 bool daemon_options_run(Vm *vm, int argc, char **argv, Error **errp)
 {
-    int c;
+    int c, start = optind;
 
     while ((c = getopt_long(argc, argv, "+hT:V", options, NULL)) != -1) {
         if (!run_option(vm, c, optarg, errp)) {
-            return false;
+            /* In one word or two. */
+            return error_prefix(errp, "%s%s%s", argv[start],
+                                optind - start > 1 ? " " : "",
+                                optind - start > 1 ? argv[start + 1] : "");
         }
+        start = optind;
     }
     return true;
 }

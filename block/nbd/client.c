@@ -102,7 +102,7 @@ bool coroutine_fn nbd_client_adopt(NbdClient *c, int fd, bool first,
     bool ok;
 
     nbd_stream_init(&st, io_channel_socket(fd), c->loop, true);
-    ok = nbd_negotiate(&st, c->export, &info, errp);
+    ok = nbd_negotiate(&st, &c->tls, c->export, &info, errp);
     if (ok && !first && !same_export(&info, &c->info)) {
         ok = error_set(errp, "The server's export has changed");
     }

@@ -20,9 +20,16 @@ typedef struct NbdInfo {
     uint32_t allocation_id;
 } NbdInfo;
 
+/* How to encrypt: not at all if @creds is NULL. */
+typedef struct NbdClientTls {
+    TlsCreds *creds;
+    char *hostname; /* of the server's certificate; NULL: any */
+} NbdClientTls;
+
 /* The client's side of the handshake, up to the transmission. @s is in an
  * unknown state after a failure. */
-bool coroutine_fn nbd_negotiate(NbdStream *s, const char *export, NbdInfo *info,
+bool coroutine_fn nbd_negotiate(NbdStream *s, const NbdClientTls *tls,
+                                const char *export, NbdInfo *info,
                                 Error **errp);
 
 /* Longest data of a reply to an option that makes sense: two strings. */
@@ -33,7 +40,8 @@ typedef struct NbdReply {
 } NbdReply;
 
 /* Its steps, for nbd_list(). */
-bool coroutine_fn nbd_hello(NbdStream *s, Error **errp);
+bool coroutine_fn nbd_hello(NbdStream *s, const NbdClientTls *tls,
+                            Error **errp);
 bool coroutine_fn nbd_send_option(NbdStream *s, uint32_t opt, const void *data,
                                   uint32_t len, Error **errp);
 bool coroutine_fn nbd_read_reply(NbdStream *s, uint32_t opt, NbdReply *r,
@@ -51,7 +59,8 @@ typedef struct NbdListed {
     GPtrArray *contexts; /* char *, names of metadata contexts */
 } NbdListed;
 /* NbdListed *; frees them. NULL: failed. */
-GPtrArray *coroutine_fn nbd_list(NbdStream *s, Error **errp);
+GPtrArray *coroutine_fn nbd_list(NbdStream *s, const NbdClientTls *tls,
+                                 Error **errp);
 
 /* Requests in flight on one connection. */
 #define NBD_CLIENT_REQUESTS 64
@@ -75,6 +84,7 @@ typedef struct NbdClient {
     Loop *loop;
     SocketAddress *addr;
     char *export;
+    NbdClientTls tls;
     int64_t reconnect_ns; /* how long requests wait for the server */
     NbdInfo info;         /* const after the first connection */
     bool connected, connecting, closing;

@@ -22,6 +22,8 @@ static void client_free(NbdClient *c)
 {
     qapi_free_SocketAddress(c->addr);
     g_free(c->export);
+    tls_creds_unref(c->tls.creds);
+    g_free(c->tls.hostname);
     g_ptr_array_free(c->waiting, TRUE);
     co_mutex_destroy(&c->send);
 }
@@ -38,6 +40,24 @@ static bool check_access(BlockNode *n, Error **errp)
     }
     n->read_only = true;
     return true;
+}
+
+/* What to check a server's certificate for: what the user says, or the host
+ * that was asked for. */
+static bool open_tls(BlockNode *n, const BlockdevOptionsNbd *o, Error **errp)
+{
+    NbdClient *c = client(n);
+    const char *host = o->tls_hostname;
+
+    if (!host && o->server->type == SOCKET_ADDRESS_TYPE_INET) {
+        host = o->server->u.inet.host;
+    }
+    if (o->tls_creds) {
+        c->tls.creds =
+            tls_creds_find(n->graph->root, o->tls_creds, false, errp);
+        c->tls.hostname = g_strdup(host);
+    }
+    return !o->tls_creds || c->tls.creds;
 }
 
 static bool coroutine_fn nbd_open(BlockNode *n, const BlockdevOptions *opts,
@@ -60,7 +80,8 @@ static bool coroutine_fn nbd_open(BlockNode *n, const BlockdevOptions *opts,
         o->has_reconnect_delay ? o->reconnect_delay * NS_PER_S : 0;
     c->waiting = g_ptr_array_new();
     co_mutex_init(&c->send);
-    if (!nbd_client_open(c, timeout * NS_PER_S, errp)) {
+    if (!open_tls(n, o, errp) ||
+        !nbd_client_open(c, timeout * NS_PER_S, errp)) {
         client_free(c);
         return false;
     }

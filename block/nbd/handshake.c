@@ -6,6 +6,7 @@
 #include "util/osdep.h"
 
 #include "block/nbd/server.h"
+#include "crypto/authz.h"
 #include "util/error.h"
 
 /* Longest data of an option that is looked at. */
@@ -352,11 +353,68 @@ static int coroutine_fn do_structured(Option *o)
     return reply(o, NBD_REP_ACK, NULL, 0);
 }
 
+/* The client goes over to TLS, and must be one that may come in. */
+static int coroutine_fn start_tls(Option *o)
+{
+    NbdConn *conn = o->conn;
+    BlockGraph *g = conn->server->all->graph;
+    g_autofree char *authz = g_strdup(conn->server->tls_authz);
+    TlsCreds *creds = tls_creds_ref(conn->server->tls);
+    g_autofree char *peer = NULL;
+    autoerr Error *err = NULL;
+    int ret = reply(o, NBD_REP_ACK, NULL, 0);
+    bool ok = !ret && nbd_stream_start_tls(&conn->st, creds, NULL, &peer, &err);
+
+    tls_creds_unref(creds);
+    if (!ok || (authz && !authz_check(g->root, authz, peer, &err))) {
+        return ret ? ret : -EPERM;
+    }
+    /* What was agreed on in clear is forgotten. */
+    conn->tls = true;
+    conn->structured = false;
+    conn->contexts = 0;
+    g_clear_pointer(&conn->context_name, g_free);
+    return 0;
+}
+
+static int coroutine_fn do_starttls(Option *o)
+{
+    if (o->len) {
+        return reply_error(o, NBD_REP_ERR_INVALID, "unexpected data");
+    }
+    if (o->conn->tls) {
+        return reply_error(o, NBD_REP_ERR_INVALID, "TLS already enabled");
+    }
+    if (!o->conn->server->tls) {
+        return reply_error(o, NBD_REP_ERR_POLICY, "TLS not configured");
+    }
+    return start_tls(o);
+}
+
+/* Before TLS there is little to say to a server that wants it. */
+static int coroutine_fn do_option_in_clear(Option *o)
+{
+    switch (o->id) {
+    case NBD_OPT_EXPORT_NAME:
+        return -EPERM; /* there is no way to say it */
+    case NBD_OPT_ABORT:
+        reply(o, NBD_REP_ACK, NULL, 0);
+        return -ECANCELED;
+    case NBD_OPT_STARTTLS:
+        return do_starttls(o);
+    default:
+        return reply_error(o, NBD_REP_ERR_TLS_REQD, "TLS is required");
+    }
+}
+
 /* 0: go on, or on to the transmission when conn->exp is set. */
 static int coroutine_fn do_option(Option *o)
 {
     if (!o->conn->fixed && o->id != NBD_OPT_EXPORT_NAME) {
         return -EINVAL;
+    }
+    if (o->conn->server->tls && !o->conn->tls) {
+        return do_option_in_clear(o);
     }
     switch (o->id) {
     case NBD_OPT_EXPORT_NAME:
@@ -367,9 +425,7 @@ static int coroutine_fn do_option(Option *o)
     case NBD_OPT_LIST:
         return do_list(o);
     case NBD_OPT_STARTTLS:
-        return o->len
-                   ? reply_error(o, NBD_REP_ERR_INVALID, "unexpected data")
-                   : reply_error(o, NBD_REP_ERR_POLICY, "TLS not configured");
+        return do_starttls(o);
     case NBD_OPT_INFO:
     case NBD_OPT_GO:
         return do_info(o);

@@ -88,13 +88,14 @@ static bool coroutine_fn list_contexts(NbdStream *s, NbdListed *e, Error **errp)
     return error_set(errp, "Unexpected reply about metadata contexts");
 }
 
-GPtrArray *coroutine_fn nbd_list(NbdStream *s, Error **errp)
+GPtrArray *coroutine_fn nbd_list(NbdStream *s, const NbdClientTls *tls,
+                                 Error **errp)
 {
     g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func(listed_free);
     bool structured = false, old = false;
     autoerr Error *bye = NULL;
 
-    if (!nbd_hello(s, errp) || !nbd_ask_structured(s, &structured, errp) ||
+    if (!nbd_hello(s, tls, errp) || !nbd_ask_structured(s, &structured, errp) ||
         !list_names(s, list, errp)) {
         return NULL;
     }

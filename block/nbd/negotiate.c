@@ -252,13 +252,51 @@ static bool coroutine_fn exchange_flags(NbdStream *s, uint32_t *server,
     return ret >= 0 || read_failed(ret, errp);
 }
 
-static bool coroutine_fn negotiate_new(NbdStream *s, const char *export,
-                                       NbdInfo *info, Error **errp)
+static bool coroutine_fn ask_tls(NbdStream *s, const NbdClientTls *tls,
+                                 Error **errp)
+{
+    g_autofree NbdReply *r = g_malloc(sizeof(*r));
+
+    if (!nbd_send_option(s, NBD_OPT_STARTTLS, NULL, 0, errp) ||
+        !nbd_read_reply(s, NBD_OPT_STARTTLS, r, errp)) {
+        return false;
+    }
+    if (r->type != NBD_REP_ACK) {
+        return error_set(errp,
+                         "Server does not support TLS (reply 0x%" PRIx32
+                         " to STARTTLS)",
+                         r->type);
+    }
+    if (r->len) {
+        return error_set(errp, "Start TLS response was not zero bytes");
+    }
+    return nbd_stream_start_tls(s, tls->creds, tls->hostname, NULL, errp);
+}
+
+/* Flags, and TLS where it is wanted. */
+static bool coroutine_fn begin_new(NbdStream *s, const NbdClientTls *tls,
+                                   uint32_t *server, Error **errp)
+{
+    if (!exchange_flags(s, server, errp)) {
+        return false;
+    }
+    if (!tls->creds) {
+        return true;
+    }
+    if (!(*server & NBD_FIXED_NEWSTYLE)) {
+        return error_set(errp, "Server does not support STARTTLS");
+    }
+    return ask_tls(s, tls, errp);
+}
+
+static bool coroutine_fn negotiate_new(NbdStream *s, const NbdClientTls *tls,
+                                       const char *export, NbdInfo *info,
+                                       Error **errp)
 {
     uint32_t server;
     bool old = true;
 
-    if (!exchange_flags(s, &server, errp)) {
+    if (!begin_new(s, tls, &server, errp)) {
         return false;
     }
     if (server & NBD_FIXED_NEWSTYLE) {
@@ -311,7 +349,7 @@ static bool coroutine_fn read_magic(NbdStream *s, bool *old, Error **errp)
                      be64_get(magic + 8));
 }
 
-bool coroutine_fn nbd_hello(NbdStream *s, Error **errp)
+bool coroutine_fn nbd_hello(NbdStream *s, const NbdClientTls *tls, Error **errp)
 {
     uint32_t server;
     bool old;
@@ -322,13 +360,13 @@ bool coroutine_fn nbd_hello(NbdStream *s, Error **errp)
     if (old) {
         return error_set(errp, "Server does not support export lists");
     }
-    return exchange_flags(s, &server, errp) &&
+    return begin_new(s, tls, &server, errp) &&
            (server & NBD_FIXED_NEWSTYLE ||
             error_set(errp, "Server does not support export lists"));
 }
 
-bool coroutine_fn nbd_negotiate(NbdStream *s, const char *export, NbdInfo *info,
-                                Error **errp)
+bool coroutine_fn nbd_negotiate(NbdStream *s, const NbdClientTls *tls,
+                                const char *export, NbdInfo *info, Error **errp)
 {
     bool old, ok;
 
@@ -336,8 +374,11 @@ bool coroutine_fn nbd_negotiate(NbdStream *s, const char *export, NbdInfo *info,
     if (!read_magic(s, &old, errp)) {
         return false;
     }
+    if (old && tls->creds) {
+        return error_set(errp, "Server does not support STARTTLS");
+    }
     ok = old ? negotiate_old(s, export, info, errp)
-             : negotiate_new(s, export, info, errp);
+             : negotiate_new(s, tls, export, info, errp);
     if (ok && info->size > BLK_MAX_LENGTH) {
         return error_set(errp, "Export of %" PRIu64 " bytes is too large",
                          info->size);

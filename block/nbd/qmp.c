@@ -12,13 +12,19 @@
 #include "util/error.h"
 
 bool qmp_nbd_server_start(Vm *vm, SocketAddressLegacy *addr,
+                          const char *tls_creds, const char *tls_authz,
                           bool has_max_connections, uint32_t max_connections,
                           Error **errp)
 {
     g_autoptr(SocketAddress) flat = socket_address_flatten(addr);
+    NbdServerConfig config = {
+        .tls_creds = tls_creds,
+        .tls_authz = tls_authz,
+        .max_connections = has_max_connections ? max_connections : 0,
+    };
 
-    return nbd_server_start(block_vm_graph(vm), flat, vm->fdsets,
-                            has_max_connections ? max_connections : 0, errp);
+    return nbd_server_start(block_vm_graph(vm), flat, vm->fdsets, &config,
+                            errp);
 }
 
 bool qmp_nbd_server_stop(Vm *vm, Error **errp)

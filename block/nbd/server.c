@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "block/nbd/server.h"
+#include "crypto/tls.h"
 #include "io/socket.h"
 #include "util/error.h"
 
@@ -108,7 +109,21 @@ bool nbd_server_running(const BlockGraph *g)
     return g->exports && g->exports->nbd.fd >= 0;
 }
 
-bool nbd_server_start_fd(BlockGraph *g, int fd, uint32_t max_connections,
+static bool server_set_tls(NbdServer *s, const NbdServerConfig *config,
+                           Error **errp)
+{
+    if (!config->tls_creds) {
+        return !config->tls_authz ||
+               error_set(errp, "tls-authz is not permitted without tls-creds");
+    }
+    s->tls = tls_creds_find(s->all->graph->root, config->tls_creds, true, errp);
+    if (s->tls) {
+        s->tls_authz = g_strdup(config->tls_authz);
+    }
+    return s->tls;
+}
+
+bool nbd_server_start_fd(BlockGraph *g, int fd, const NbdServerConfig *config,
                          Error **errp)
 {
     NbdServer *s = &block_exports_get(g)->nbd;
@@ -117,27 +132,39 @@ bool nbd_server_start_fd(BlockGraph *g, int fd, uint32_t max_connections,
         close(fd);
         return error_set(errp, "NBD server already running");
     }
+    if (!server_set_tls(s, config, errp)) {
+        close(fd);
+        return false;
+    }
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
     s->fd = fd;
-    s->max_conns = max_connections;
+    s->max_conns = config->max_connections;
     s->watch = loop_fd_add(g->loop, fd, LOOP_IN, server_accept, s);
     return true;
 }
 
 bool nbd_server_start(BlockGraph *g, const SocketAddress *addr, FdSets *fds,
-                      uint32_t max_connections, Error **errp)
+                      const NbdServerConfig *config, Error **errp)
 {
+    uint32_t max = config->max_connections;
+    g_autofree char *path = NULL;
     int fd;
 
     if (nbd_server_running(g)) {
         return error_set(errp, "NBD server already running");
     }
-    fd = socket_listen(addr, max_connections ? MIN(max_connections, 128) : 128,
-                       fds, errp);
-    if (fd < 0 || !nbd_server_start_fd(g, fd, max_connections, errp)) {
+    fd = socket_listen(addr, max ? MIN(max, 128) : 128, fds, errp);
+    if (fd < 0) {
         return false;
     }
-    g->exports->nbd.path = socket_bound_path(addr);
+    path = socket_bound_path(addr);
+    if (!nbd_server_start_fd(g, fd, config, errp)) {
+        if (path) {
+            unlink(path);
+        }
+        return false;
+    }
+    g->exports->nbd.path = g_steal_pointer(&path);
     return true;
 }
 
@@ -157,6 +184,9 @@ bool nbd_server_stop(BlockGraph *g, Error **errp)
         unlink(s->path);
         g_clear_pointer(&s->path, g_free);
     }
+    tls_creds_unref(s->tls);
+    s->tls = NULL;
+    g_clear_pointer(&s->tls_authz, g_free);
     nbd_server_kick(s, NULL);
     for (guint i = g->exports->list->len; i-- > 0;) {
         nbd_export_shutdown(g->exports->list->pdata[i]);

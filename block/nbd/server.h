@@ -20,6 +20,8 @@ typedef struct NbdServer {
     LoopFd *watch;
     char *path; /* of a unix socket, to remove */
     uint32_t max_conns;
+    struct TlsCreds *tls; /* clients must use it; or NULL */
+    char *tls_authz;      /* id, or NULL */
     GPtrArray *conns; /* NbdConn * */
     void (*left)(void *opaque, unsigned clients);
     void *left_opaque;
@@ -62,7 +64,7 @@ typedef struct NbdConn {
     NbdStream st;
     LoopTimer patience; /* with the handshake */
     BlockExport *exp;   /* set under the server's loop */
-    bool fixed, no_zeroes, structured;
+    bool fixed, no_zeroes, structured, tls;
     unsigned contexts;  /* bits */
     char *context_name; /* of the export they are for, or NULL */
     /* Transmission */

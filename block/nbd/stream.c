@@ -104,6 +104,17 @@ static void coroutine_fn stream_wait_in(NbdStream *s)
     coroutine_yield();
 }
 
+void coroutine_fn nbd_stream_wait(NbdStream *s, unsigned events)
+{
+    if (events & LOOP_IN) {
+        stream_wait_in(s);
+    } else {
+        s->writer = coroutine_self();
+        stream_update(s);
+        coroutine_yield();
+    }
+}
+
 /* What is there now, at least one byte; 0 at the end. */
 static ssize_t coroutine_fn stream_recv(NbdStream *s, struct iovec *iov,
                                         size_t n)
@@ -212,9 +223,7 @@ int coroutine_fn nbd_writev(NbdStream *s, struct iovec *iov, size_t n)
         ssize_t ret = io_writev_fds(s->ch, iov, MIN(n, IOVEC_MAX), NULL);
 
         if (ret == -EAGAIN) {
-            s->writer = coroutine_self();
-            stream_update(s);
-            coroutine_yield();
+            nbd_stream_wait(s, LOOP_OUT);
         } else if (ret < 0) {
             return ret;
         } else {

@@ -6,6 +6,7 @@
 #ifndef BLOCK_NBD_STREAM_H
 #define BLOCK_NBD_STREAM_H
 
+#include "crypto/tls.h"
 #include "io/channel.h"
 #include "util/coroutine.h"
 #include "util/iov.h"
@@ -51,6 +52,16 @@ int coroutine_fn nbd_write(NbdStream *s, const void *buf, size_t len);
 int coroutine_fn nbd_writev(NbdStream *s, struct iovec *iov, size_t n);
 /* Call @fn once when the stream takes output; no coroutine may be writing. */
 void nbd_stream_wait_out(NbdStream *s, LoopFn *fn, void *opaque);
+
+/* The only coroutine that uses the stream waits for LOOP_IN or LOOP_OUT. */
+void coroutine_fn nbd_stream_wait(NbdStream *s, unsigned events);
+/*
+ * tls.c: the rest of the conversation is encrypted. See io_channel_tls(). @peer
+ * (may be NULL) gets the name of the peer's certificate, or NULL; free.
+ */
+bool coroutine_fn nbd_stream_start_tls(NbdStream *s, TlsCreds *creds,
+                                       const char *hostname, char **peer,
+                                       Error **errp);
 
 /* Drop @len bytes from the front of the vector; returns elements left. */
 size_t nbd_iov_advance(struct iovec **iov, size_t n, size_t len);

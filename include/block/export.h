@@ -28,11 +28,17 @@ BlockExportInfoList *block_export_infos(BlockGraph *g);
  * loop meanwhile. */
 void block_exports_close(BlockGraph *g);
 
+/* Whom the NBD server serves. */
+typedef struct NbdServerConfig {
+    const char *tls_creds, *tls_authz; /* ids of objects, or NULL */
+    uint32_t max_connections;          /* 0: any number */
+} NbdServerConfig;
+
 /* The NBD server: one per graph. @fds: for addresses of kind fd. */
 bool nbd_server_start(BlockGraph *g, const SocketAddress *addr, FdSets *fds,
-                      uint32_t max_connections, Error **errp);
+                      const NbdServerConfig *config, Error **errp);
 /* The same on a listening socket, which is taken over. */
-bool nbd_server_start_fd(BlockGraph *g, int fd, uint32_t max_connections,
+bool nbd_server_start_fd(BlockGraph *g, int fd, const NbdServerConfig *config,
                          Error **errp);
 /* Also ends all exports of its. */
 bool nbd_server_stop(BlockGraph *g, Error **errp);

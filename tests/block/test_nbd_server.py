@@ -409,7 +409,7 @@ class Program(Case):
                 (['-o', '8M', 'f'], "Invalid offset '8M'"),
                 (['-k', 'x', 'f'], 'socket path must be absolute'),
                 (['-L', 'f'], 'incompatible with a file name'),
-                (['--tls-creds=x', 'f'], "'--tls-creds' is not supported"),
+                (['--tls-creds=x', 'f'], "No TLS credentials with id 'x'"),
                 (['-c', '/dev/nbd0', 'f'], "'-c' is not supported"),
                 (['--image-opts', '-f', 'raw', 'f'], 'mutually exclusive'),
                 ([], 'Invalid number of arguments')):

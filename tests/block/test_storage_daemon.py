@@ -117,7 +117,7 @@ class Daemon(unittest.TestCase):
                 (['--export', 'fuse,id=e,node-name=n,mountpoint=x'], 'fuse'),
                 (['--monitor', 'none'], '"none" not found'),
                 (['--nbd-server', 'addr.type=unix,addr.path=x,tls-creds=t'],
-                 "'tls-creds' is unexpected")):
+                 "No TLS credentials with id 't'")):
             p = run(OURS, *args, check=False)
             self.assertEqual(p.returncode, 1, args)
             self.assertIn(text, p.stdout)

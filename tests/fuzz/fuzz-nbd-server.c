@@ -23,6 +23,7 @@ static BlockGraph *make_server(void)
                    .has_allocation_depth = true,
                    .allocation_depth = true },
     };
+    NbdServerConfig config = { 0 };
     BlockGraph *g;
     BlockNode *n;
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -36,7 +37,7 @@ static BlockGraph *make_server(void)
     /* Nobody knows its address. */
     bind(fd, &(struct sockaddr){ .sa_family = AF_UNIX }, sizeof(sa_family_t));
     listen(fd, 1);
-    nbd_server_start_fd(g, fd, 0, error_abort);
+    nbd_server_start_fd(g, fd, &config, error_abort);
     o.id = (char *)"a";
     o.node_name = n->name;
     block_export_add(g, &o, NULL, error_abort);

@@ -3,11 +3,13 @@
 #include "util/osdep.h"
 
 #include "block/nbd/client.h"
+#include "crypto/tls.h"
 #include "io/socket.h"
 #include "qemu-nbd.h"
 
 typedef struct Job {
     NbdStream st;
+    NbdClientTls tls;
     GPtrArray *list;
     Error *err;
 } Job;
@@ -16,7 +18,7 @@ static void coroutine_fn list_entry(void *opaque)
 {
     Job *j = opaque;
 
-    j->list = nbd_list(&j->st, &j->err);
+    j->list = nbd_list(&j->st, &j->tls, &j->err);
 }
 
 static void show_info(const NbdInfo *info)
@@ -67,11 +69,26 @@ static void show(const GPtrArray *list)
     }
 }
 
+static bool set_tls(const NbdArgs *a, Object *root, NbdClientTls *tls,
+                    Error **errp)
+{
+    if (!a->tls_creds) {
+        return true;
+    }
+    tls->creds = tls_creds_find(root, a->tls_creds, false, errp);
+    /* As the address that nbd_address() makes of it. */
+    tls->hostname = (char *)(a->tls_hostname ? a->tls_hostname : a->bind);
+    return tls->creds || error_prefix(errp, "Failed to get TLS creds");
+}
+
 int nbd_show_list(const NbdArgs *a)
 {
     g_autoptr(SocketAddress) addr = nbd_address(a);
     Job j = { 0 };
-    int fd = socket_connect(addr, NULL, &j.err);
+    g_autoptr(Object) root = nbd_make_objects(a, &j.err);
+    int fd = root && set_tls(a, root, &j.tls, &j.err)
+                 ? socket_connect(addr, NULL, &j.err)
+                 : -1;
     Loop *loop = fd >= 0 ? loop_new("main", &j.err) : NULL;
 
     if (loop) {
@@ -81,6 +98,7 @@ int nbd_show_list(const NbdArgs *a)
         nbd_stream_destroy(&j.st);
         loop_free(loop);
     }
+    tls_creds_unref(j.tls.creds);
     if (!j.list) {
         error_report_err(j.err);
         return 1;

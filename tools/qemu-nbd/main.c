@@ -12,6 +12,7 @@
 #include "block/nbd/proto.h"
 #include "qemu-nbd.h"
 #include "qobject/keyval.h"
+#include "qom/user-object.h"
 #include "util/error.h"
 #include "util/rcu.h"
 #include "util/trace.h"
@@ -42,6 +43,13 @@ static void help(void)
         "General purpose options:\n"
         "  -L, --list                list exports available from another NBD "
         "server\n"
+        "  --object type,id=ID,...   define an object such as 'secret' or "
+        "'tls-creds-x509'\n"
+        "  --tls-creds=ID            use the credentials of an earlier "
+        "--object for TLS\n"
+        "  --tls-authz=ID            let in whom an earlier --object allows\n"
+        "  --tls-hostname=NAME       with -L: what the server's certificate "
+        "must be for\n"
         "  -T, --trace [[enable=]<pattern>][,events=<file>][,file=<file>]\n"
         "                            specify tracing options\n"
         "  --fork                    fork off the server process and exit the "
@@ -80,6 +88,10 @@ enum {
     OPT_IMAGE_OPTS,
     OPT_FORK,
     OPT_PID_FILE,
+    OPT_OBJECT,
+    OPT_TLS_CREDS,
+    OPT_TLS_AUTHZ,
+    OPT_TLS_HOSTNAME,
     OPT_REFUSED,
 };
 
@@ -109,15 +121,15 @@ static const struct option options[] = {
     { "discard", required_argument, NULL, OPT_DISCARD },
     { "detect-zeroes", required_argument, NULL, OPT_DETECT_ZEROES },
     { "image-opts", no_argument, NULL, OPT_IMAGE_OPTS },
+    { "object", required_argument, NULL, OPT_OBJECT },
+    { "tls-creds", required_argument, NULL, OPT_TLS_CREDS },
+    { "tls-authz", required_argument, NULL, OPT_TLS_AUTHZ },
+    { "tls-hostname", required_argument, NULL, OPT_TLS_HOSTNAME },
     /* Known, and not there: */
     { "bitmap", required_argument, NULL, 'B' },
     { "connect", required_argument, NULL, 'c' },
     { "disconnect", no_argument, NULL, 'd' },
     { "load-snapshot", required_argument, NULL, 'l' },
-    { "object", required_argument, NULL, OPT_REFUSED },
-    { "tls-creds", required_argument, NULL, OPT_REFUSED },
-    { "tls-hostname", required_argument, NULL, OPT_REFUSED },
-    { "tls-authz", required_argument, NULL, OPT_REFUSED },
     { "selinux-label", required_argument, NULL, OPT_REFUSED },
     { 0 },
 };
@@ -239,6 +251,19 @@ static bool parse_one(NbdArgs *a, int c, int index)
     case OPT_IMAGE_OPTS:
         a->image_opts = true;
         return true;
+    case OPT_OBJECT:
+        object_user_option_help(optarg);
+        g_ptr_array_add(a->objects, optarg);
+        return true;
+    case OPT_TLS_CREDS:
+        a->tls_creds = optarg;
+        return true;
+    case OPT_TLS_AUTHZ:
+        a->tls_authz = optarg;
+        return true;
+    case OPT_TLS_HOSTNAME:
+        a->tls_hostname = optarg;
+        return true;
     case OPT_FORK:
         a->fork = true;
         return true;
@@ -254,6 +279,35 @@ static bool parse_one(NbdArgs *a, int c, int index)
     }
 }
 
+Object *nbd_make_objects(const NbdArgs *a, Error **errp)
+{
+    g_autoptr(Object) root = object_root_new();
+
+    for (guint i = 0; i < a->objects->len; i++) {
+        if (!object_user_add_option(root, NULL, a->objects->pdata[i], errp)) {
+            return NULL;
+        }
+    }
+    return g_steal_pointer(&root);
+}
+
+static bool check_tls(const NbdArgs *a)
+{
+    if (a->tls_hostname && (!a->list || !a->tls_creds)) {
+        error_report("--tls-hostname is not permitted without %s",
+                     a->tls_creds ? "-L" : "--tls-creds");
+        return false;
+    }
+    if (a->tls_authz && (a->list || !a->tls_creds)) {
+        error_report(a->tls_creds ? "TLS authorization is incompatible with "
+                                    "export list"
+                                  : "--tls-authz is not permitted without "
+                                    "--tls-creds");
+        return false;
+    }
+    return true;
+}
+
 static bool parse(int argc, char **argv, NbdArgs *a)
 {
     int c, index = -1;
@@ -264,6 +318,9 @@ static bool parse(int argc, char **argv, NbdArgs *a)
             return false;
         }
         index = -1;
+    }
+    if (!check_tls(a)) {
+        return false;
     }
     if (a->list) {
         if (optind < argc) {
@@ -332,7 +389,7 @@ static int fork_server(void)
 
 int main(int argc, char **argv)
 {
-    NbdArgs args = { .shared = 1 };
+    NbdArgs args = { .shared = 1, .objects = g_ptr_array_new() };
     int ready_fd = -1, status;
 
     report_set_program(argv[0]);

@@ -9,6 +9,7 @@
 #include "block/block-backend.h"
 #include "block/drive-int.h"
 #include "block/export.h"
+#include "crypto/tls.h"
 #include "qemu-nbd.h"
 #include "qobject/keyval.h"
 #include "util/error.h"
@@ -163,11 +164,12 @@ static bool start_server(Serve *s, Error **errp)
 {
     const NbdArgs *a = s->args;
     g_autoptr(SocketAddress) addr = nbd_address(a);
+    NbdServerConfig config = { a->tls_creds, a->tls_authz, a->shared };
     bool activated;
     int fd = activation_fd(&activated, errp);
 
     if (!activated) {
-        return nbd_server_start(s->graph, addr, NULL, a->shared, errp);
+        return nbd_server_start(s->graph, addr, NULL, &config, errp);
     }
     if (fd < 0) {
         return false;
@@ -176,7 +178,7 @@ static bool start_server(Serve *s, Error **errp)
         return error_set(errp, "Socket activation cannot be combined with an "
                                "address");
     }
-    return nbd_server_start_fd(s->graph, fd, a->shared, errp);
+    return nbd_server_start_fd(s->graph, fd, &config, errp);
 }
 
 static bool start(Serve *s, Error **errp)
@@ -196,6 +198,19 @@ static bool start(Serve *s, Error **errp)
     };
     bool writeback;
 
+    s->graph->root = nbd_make_objects(a, errp);
+    if (!s->graph->root) {
+        return false;
+    }
+    if (a->tls_creds) {
+        TlsCreds *creds =
+            tls_creds_find(s->graph->root, a->tls_creds, true, errp);
+
+        if (!creds) {
+            return error_prefix(errp, "Failed to get TLS creds");
+        }
+        tls_creds_unref(creds);
+    }
     s->node = open_image(s, &writeback, errp);
     if (!s->node || !start_server(s, errp)) {
         return false;
@@ -300,6 +315,7 @@ int nbd_serve(const NbdArgs *a, int ready_fd)
         ok = run(&s, ready_fd, signal_fd, &err);
         block_exports_close(s.graph);
         node_unref(s.node);
+        object_unref(s.graph->root);
         block_graph_free(s.graph);
         loop_free(s.loop);
     }
