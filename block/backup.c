@@ -11,67 +11,56 @@
 
 #include "block/backup.h"
 #include "block/graph-tx.h"
+#include "block/job-copy.h"
 #include "block/job-filter.h"
 #include "util/error.h"
-
-#define CHUNK ((int64_t)(1 * MiB))
-
-typedef struct Range {
-    int64_t offset, bytes;
-    struct Range *next;
-} Range;
 
 typedef struct Backup {
     Job job;
     BlockNode *source, *target, *filter; /* a reference each */
     MirrorSyncMode sync;
-    BlockdevOnError on_source, on_target;
-    int64_t unit;
+    int64_t unit, cluster;      /* cluster: of the target, or 0 */
     DirtyBitmap *todo;          /* its own */
     DirtyBitmap *bitmap, *then; /* the user's, and what it said at the start */
     BitmapSyncMode bitmap_mode;
 
-    Mutex lock;
-    CoQueue queue;
-    Range *ranges; /* guarded by lock */
+    bool compress;
+    int64_t chunk; /* bytes of a piece at most */
+    CopyPool pool;
+    CopyLock lock;
 } Backup;
 
 /* Copying
  * ----------------------------------------------------------------------- */
 
-static bool range_busy(const Backup *b, const Range *r)
+/* A cluster at a time, compressed where there is no data yet. */
+static int coroutine_fn compress_piece(Backup *b, int64_t offset, int64_t bytes,
+                                       bool *is_read)
 {
-    for (const Range *i = b->ranges; i; i = i->next) {
-        if (r->offset < i->offset + i->bytes &&
-            i->offset < r->offset + r->bytes) {
-            return true;
-        }
-    }
-    return false;
-}
+    int64_t step = b->cluster, num, map;
+    g_autofree char *buf = g_try_malloc(step);
+    BlockNode *file;
+    int ret = buf ? 0 : -ENOMEM;
 
-static void coroutine_fn range_lock(Backup *b, Range *r)
-{
-    mutex_lock(&b->lock);
-    while (range_busy(b, r)) {
-        co_queue_wait(&b->queue, &b->lock);
-    }
-    r->next = b->ranges;
-    b->ranges = r;
-    mutex_unlock(&b->lock);
-}
+    while (bytes && ret >= 0) {
+        int64_t n = MIN(step, bytes);
 
-static void range_unlock(Backup *b, Range *r)
-{
-    mutex_lock(&b->lock);
-    for (Range **p = &b->ranges; *p; p = &(*p)->next) {
-        if (*p == r) {
-            *p = r->next;
+        *is_read = true;
+        ret = node_pread(b->source, offset, n, buf);
+        if (ret < 0) {
             break;
         }
+        *is_read = false;
+        ret = node_block_status(b->target, false, offset, n, &num, &map, &file);
+        if (ret >= 0) {
+            ret = ret & BLK_STATUS_DATA
+                      ? node_pwrite(b->target, offset, n, buf, 0)
+                      : node_pwrite_compressed(b->target, offset, n, buf);
+        }
+        offset += n;
+        bytes -= n;
     }
-    co_queue_wake_all(&b->queue);
-    mutex_unlock(&b->lock);
+    return ret;
 }
 
 static int coroutine_fn copy_piece(Backup *b, int64_t offset, int64_t bytes,
@@ -80,14 +69,24 @@ static int coroutine_fn copy_piece(Backup *b, int64_t offset, int64_t bytes,
     int ret = 0;
 
     while (bytes && ret >= 0) {
+        bool zero;
         int64_t num;
 
         *is_read = true;
         ret = chain_status(b->source, NULL, offset, bytes, &num);
-        if (ret >= 0) {
-            ret = copy_range(b->source, b->target, offset, num,
-                             ret & CHAIN_ZERO, 0, is_read);
+        if (ret < 0) {
+            break;
         }
+        zero = ret & CHAIN_ZERO;
+        if (b->compress && num < bytes) {
+            /* Whole clusters. */
+            num = MAX(ALIGN_DOWN(num, b->unit), MIN(bytes, b->unit));
+            zero = zero && num > b->unit;
+        }
+        ret = b->compress && !zero
+                  ? compress_piece(b, offset, num, is_read)
+                  : copy_data(&b->job, b->source, b->target, offset, num, zero,
+                              BLK_REQ_MAY_UNMAP, is_read);
         offset += num;
         bytes -= num;
     }
@@ -98,15 +97,15 @@ static int coroutine_fn copy_piece(Backup *b, int64_t offset, int64_t bytes,
 static int coroutine_fn copy_todo(Backup *b, int64_t offset, int64_t bytes,
                                   int64_t *done, bool *is_read)
 {
-    Range r = { .offset = ALIGN_DOWN(offset, b->unit) };
+    CopyRange r = { .offset = ALIGN_DOWN(offset, b->unit) };
     int64_t end = ALIGN_UP(offset + bytes, b->unit), at, num;
     int ret = 0;
 
     r.bytes = end - r.offset;
     at = r.offset;
-    range_lock(b, &r);
+    copy_lock(&b->lock, &r);
     while (ret >= 0 && at < end &&
-           dirty_bitmap_next(b->todo, &at, CHUNK, &num) && at < end) {
+           dirty_bitmap_next(b->todo, &at, COPY_CHUNK, &num) && at < end) {
         num = MIN(num, end - at);
         ret = copy_piece(b, at, num, is_read);
         if (ret >= 0) {
@@ -115,7 +114,7 @@ static int coroutine_fn copy_todo(Backup *b, int64_t offset, int64_t bytes,
         }
         at += num;
     }
-    range_unlock(b, &r);
+    copy_unlock(&b->lock, &r);
     return ret;
 }
 
@@ -170,28 +169,67 @@ static int coroutine_fn skip_below(Backup *b)
     return 0;
 }
 
-static int coroutine_fn copy_chunk(Backup *b, int64_t offset, int64_t bytes)
+static int coroutine_fn backup_copy(Job *j, int64_t offset, int64_t bytes,
+                                    bool zero, bool *is_read)
 {
     int64_t done = 0;
-    bool is_read = false;
+    int ret = copy_todo((Backup *)j, offset, bytes, &done, is_read);
+
+    __atomic_fetch_add(&j->offset, done, __ATOMIC_RELAXED);
+    return ret;
+}
+
+/* What was not copied is still in the bitmap. */
+static void backup_done(Job *j, int64_t offset, int64_t bytes, bool zero,
+                        int ret, BlkErrorAction action)
+{
+}
+
+/* Start with the next piece, or wait; 1: nothing is left. */
+static int coroutine_fn backup_step(Backup *b, int64_t *cursor)
+{
+    CopyPool *p = &b->pool;
+    int64_t bytes;
+
+    if (copy_pool_full(p)) {
+        job_wait(&b->job, 0);
+        return 0;
+    }
+    if (!dirty_bitmap_next(b->todo, cursor, b->chunk, &bytes)) {
+        /* Round again, for what has failed. */
+        *cursor = 0;
+        if (!p->pieces) {
+            return !dirty_bitmap_next(b->todo, cursor, b->chunk, &bytes);
+        }
+        copy_pool_settle(p);
+        return 0;
+    }
+    job_throttle(&b->job);
+    if (!b->job.pauses && !b->job.cancelled) {
+        copy_pool_start(p, *cursor, bytes, false);
+        *cursor += bytes;
+        copy_pool_breathe(p);
+    }
+    return 0;
+}
+
+static int coroutine_fn copy_all(Backup *b)
+{
+    int64_t cursor = 0;
     int ret;
 
-    job_begin(&b->job);
-    ret = copy_todo(b, offset, bytes, &done, &is_read);
-    job_end(&b->job);
-    __atomic_fetch_add(&b->job.offset, done, __ATOMIC_RELAXED);
-    job_account(&b->job, done);
-    if (ret < 0 && job_error(&b->job, is_read ? b->on_source : b->on_target,
-                             is_read, -ret) == BLK_ACTION_REPORT) {
-        return ret;
-    }
+    do {
+        ret = copy_pool_check(&b->pool);
+        if (ret < 0) {
+            return ret;
+        }
+    } while (ret || !backup_step(b, &cursor));
     return 0;
 }
 
 static int coroutine_fn backup_run(Job *j, Error **errp)
 {
     Backup *b = (Backup *)j;
-    int64_t offset = 0, bytes;
     int ret = 0;
 
     j->len = dirty_bitmap_count(b->todo);
@@ -206,20 +244,8 @@ static int coroutine_fn backup_run(Job *j, Error **errp)
         ret = skip_below(b);
         j->len = dirty_bitmap_count(b->todo) + j->offset;
     }
-    while (ret >= 0) {
-        job_throttle(j);
-        if (job_pause_point(j)) {
-            return -ECANCELED;
-        }
-        if (!dirty_bitmap_next(b->todo, &offset, CHUNK, &bytes)) {
-            offset = 0;
-            if (!dirty_bitmap_next(b->todo, &offset, CHUNK, &bytes)) {
-                break;
-            }
-        }
-        ret = copy_chunk(b, offset, MIN(bytes, CHUNK));
-        offset += MIN(bytes, CHUNK);
-        coroutine_reschedule();
+    if (ret >= 0) {
+        ret = copy_all(b);
     }
     if (ret >= 0) {
         job_begin(j);
@@ -268,7 +294,7 @@ static void backup_clean(Job *j)
     }
     node_unref(b->source);
     node_unref(b->target);
-    mutex_destroy(&b->lock);
+    copy_lock_destroy(&b->lock);
 }
 
 static const JobDriver backup_driver = {
@@ -283,17 +309,30 @@ static const JobDriver backup_driver = {
 /* The start
  * --------------------------------------------------------------------- */
 
-static int64_t choose_unit(const BackupOptions *o)
+/* Whole clusters of the target, so that it need not read. */
+static bool choose_unit(Backup *b, const BackupOptions *o, Error **errp)
 {
     ImageInfo *info = block_image_info(o->target, false);
-    int64_t unit = 64 * KiB;
 
-    /* Whole clusters of the target, so that it need not read. */
-    if (info->has_cluster_size) {
-        unit = MAX(unit, info->cluster_size);
-    }
+    b->cluster = info->has_cluster_size ? info->cluster_size : 0;
     qapi_free_ImageInfo(info);
-    return unit;
+    b->unit = MAX(64 * KiB, b->cluster);
+    if (o->max_chunk && o->max_chunk < b->unit) {
+        return error_set(errp,
+                         "Required max-chunk (%" PRId64 ") is less than backup "
+                         "cluster size (%" PRId64 ")",
+                         o->max_chunk, b->unit);
+    }
+    b->chunk =
+        MIN(ALIGN_DOWN(o->max_chunk ? o->max_chunk : COPY_CHUNK, b->unit),
+            COPY_MAX_BYTES);
+    b->chunk = MAX(b->chunk, b->unit);
+    b->compress = o->compress;
+    if (b->compress && !skip_filters(o->target)->drv->io->pwrite_compressed) {
+        return error_set(errp,
+                         "Compression is not supported for this drive format");
+    }
+    return true;
 }
 
 /* With everything drained. */
@@ -301,7 +340,9 @@ static bool set_up(Backup *b, const BackupOptions *o, Error **errp)
 {
     const uint64_t share = BLK_PERM_READ | BLK_PERM_WRITE_UNCHANGED;
 
-    b->unit = choose_unit(o);
+    if (!choose_unit(b, o, errp)) {
+        return false;
+    }
     b->todo = dirty_bitmap_alone(node_length(o->source), b->unit, errp);
     if (!b->todo) {
         return false;
@@ -309,7 +350,8 @@ static bool set_up(Backup *b, const BackupOptions *o, Error **errp)
     b->filter =
         job_filter_insert(o->source, &block_driver_copy_before_write, o->filter,
                           false, &copy_before_write_ops, b, errp);
-    if (b->filter &&
+    if (b->filter && job_claim(&b->job, o->source, errp) &&
+        job_claim(&b->job, o->target, errp) &&
         job_add_node(&b->job, o->target, "target",
                      BLK_PERM_WRITE | BLK_PERM_READ, share, errp) &&
         job_add_node(&b->job, o->source, "main node", BLK_PERM_READ,
@@ -372,12 +414,18 @@ Job *backup_new(BlockGraph *g, const BackupOptions *o, Error **errp)
         return NULL;
     }
     b->sync = o->sync;
-    b->on_source = o->on_source;
-    b->on_target = o->on_target;
+    b->pool = (CopyPool){
+        .job = &b->job,
+        .copy = backup_copy,
+        .done = backup_done,
+        .on_read = o->on_source,
+        .on_write = o->on_target,
+        .max_pieces = o->max_workers ? o->max_workers : COPY_MAX_PIECES,
+        .max_bytes = COPY_MAX_BYTES,
+    };
     b->source = node_ref(o->source);
     b->target = node_ref(o->target);
-    mutex_init(&b->lock);
-    co_queue_init(&b->queue);
+    copy_lock_init(&b->lock);
     users = graph_drain(g);
     ok = set_up(b, o, errp);
     if (ok && !set_up_bitmap(b, o, errp)) {
@@ -390,7 +438,7 @@ Job *backup_new(BlockGraph *g, const BackupOptions *o, Error **errp)
     if (!ok) {
         node_unref(b->source);
         node_unref(b->target);
-        mutex_destroy(&b->lock);
+        copy_lock_destroy(&b->lock);
         job_drop(&b->job);
         return NULL;
     }

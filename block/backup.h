@@ -15,6 +15,9 @@ typedef struct BackupOptions {
     DirtyBitmap *bitmap; /* of the source: only what it says; or NULL */
     BitmapSyncMode bitmap_mode;
     BlockdevOnError on_source, on_target;
+    bool compress;
+    unsigned max_workers; /* 0: default */
+    int64_t max_chunk;    /* bytes; 0: default */
 } BackupOptions;
 
 /* The point in time is now; job_start() or backup_drop() follows. */

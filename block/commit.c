@@ -8,11 +8,10 @@
 #include "util/osdep.h"
 
 #include "block/graph-tx.h"
+#include "block/job-copy.h"
 #include "block/job-filter.h"
 #include "block/mirror.h"
 #include "util/error.h"
-
-#define CHUNK ((int64_t)(1 * MiB))
 
 typedef struct Commit {
     Job job;
@@ -22,55 +21,43 @@ typedef struct Commit {
     bool base_was_read_only, done;
 } Commit;
 
-static int coroutine_fn commit_chunk(Commit *c, int64_t offset, int64_t bytes,
-                                     int64_t *num, bool *is_read)
+static int coroutine_fn commit_status(Job *j, int64_t offset, int64_t bytes,
+                                      int64_t *num)
 {
-    int ret;
+    Commit *c = (Commit *)j;
 
-    job_begin(&c->job);
-    *is_read = true;
-    ret = chain_status(c->top, c->base, offset, bytes, num);
-    if (ret >= 0 && (ret & CHAIN_ALLOCATED)) {
-        bool zero = ret & CHAIN_ZERO;
+    return chain_status(c->top, c->base, offset, bytes, num);
+}
 
-        *num = zero ? *num : MIN(*num, CHUNK);
-        ret = copy_range(c->top, c->base, offset, *num, zero, 0, is_read);
-        job_account(&c->job, zero ? 0 : *num);
-    }
-    job_end(&c->job);
-    return ret;
+static int coroutine_fn commit_copy(Job *j, int64_t offset, int64_t bytes,
+                                    bool zero, bool *is_read)
+{
+    Commit *c = (Commit *)j;
+
+    return copy_data(j, c->top, c->base, offset, bytes, zero, BLK_REQ_MAY_UNMAP,
+                     is_read);
 }
 
 static int coroutine_fn commit_run(Job *j, Error **errp)
 {
     Commit *c = (Commit *)j;
-    int64_t length = node_length(c->top), offset = 0;
+    CopyLine line = {
+        .pool = { .job = j,
+                  .copy = commit_copy,
+                  .on_read = c->on_error,
+                  .on_write = c->on_error },
+        .status = commit_status,
+    };
+    int ret;
 
-    j->len = length;
-    while (offset < length) {
-        int64_t num = 0;
-        bool is_read;
-        int ret;
-
-        job_throttle(j);
-        if (job_pause_point(j)) {
-            return -ECANCELED;
-        }
-        ret = commit_chunk(c, offset, length - offset, &num, &is_read);
-        if (ret < 0) {
-            if (job_error(j, c->on_error, is_read, -ret) == BLK_ACTION_REPORT) {
-                return ret;
-            }
-            num = 0;
-        }
-        offset += num;
-        j->offset = offset;
-        coroutine_reschedule();
+    j->len = node_length(c->top);
+    ret = copy_line(&line, j->len);
+    if (ret >= 0) {
+        job_begin(j);
+        ret = node_flush(c->base);
+        job_end(j);
     }
-    job_begin(j);
-    offset = node_flush(c->base);
-    job_end(j);
-    return offset;
+    return ret;
 }
 
 static bool commit_prepare(Job *j, Error **errp)
@@ -134,7 +121,8 @@ static bool set_up(Commit *c, const CommitOptions *o, Error **errp)
     if (!c->filter) {
         return false;
     }
-    if (job_add_node(&c->job, o->base, "base", BLK_PERM_READ | BLK_PERM_WRITE,
+    if (job_claim_chain(&c->job, o->top, o->base, errp) &&
+        job_add_node(&c->job, o->base, "base", BLK_PERM_READ | BLK_PERM_WRITE,
                      share, errp) &&
         job_add_node(&c->job, o->top, "top", BLK_PERM_READ, share, errp)) {
         return true;
@@ -165,6 +153,11 @@ bool commit_start(BlockGraph *g, const CommitOptions *o, Error **errp)
     ok = set_up(c, o, errp);
     node_undrain(users);
     if (!ok) {
+        if (was_read_only) {
+            autoerr Error *err = NULL;
+
+            block_reopen_read_only(c->base, true, &err);
+        }
         node_unref(c->top);
         node_unref(c->base);
         job_drop(&c->job);

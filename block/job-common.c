@@ -37,6 +37,38 @@ bool chain_contains(BlockNode *top, const BlockNode *n)
     return false;
 }
 
+/* What the header of the image above says about @n. */
+static bool named_above(BlockNode *above, const char *file)
+{
+    ImageInfo *info = block_image_info(above, false);
+    bool same = info->backing_filename && !strcmp(info->backing_filename, file);
+
+    qapi_free_ImageInfo(info);
+    return same;
+}
+
+/* The names of the same file. */
+static bool same_file(const char *a, const char *b)
+{
+    g_autofree char *x = realpath(a, NULL), *y = realpath(b, NULL);
+
+    return !strcmp(a, b) || (x && y && !strcmp(x, y));
+}
+
+BlockNode *chain_find_file(BlockNode *top, const char *file)
+{
+    BlockNode *above = NULL;
+
+    for (BlockNode *n = skip_filters(top); n; n = skip_filters(chain_next(n))) {
+        if (same_file(n->filename, file) ||
+            (above && named_above(above, file))) {
+            return n;
+        }
+        above = n;
+    }
+    return NULL;
+}
+
 int coroutine_fn chain_status(BlockNode *top, BlockNode *base, int64_t offset,
                               int64_t bytes, int64_t *pnum)
 {
@@ -66,34 +98,6 @@ int coroutine_fn chain_status(BlockNode *top, BlockNode *base, int64_t offset,
     }
     *pnum = bytes;
     return 0;
-}
-
-int coroutine_fn copy_range(BlockNode *from, BlockNode *to, int64_t offset,
-                            int64_t bytes, bool zero, unsigned flags,
-                            bool *is_read)
-{
-    char *buf;
-    int ret;
-
-    *is_read = false;
-    if (zero) {
-        return node_pwrite_zeroes(to, offset, bytes, flags | BLK_REQ_MAY_UNMAP);
-    }
-    buf =
-        node_alloc(to->limits.mem_alignment > from->limits.mem_alignment ? to
-                                                                         : from,
-                   bytes);
-    if (!buf) {
-        return -ENOMEM;
-    }
-    ret = node_pread(from, offset, bytes, buf);
-    if (ret < 0) {
-        *is_read = true;
-    } else {
-        ret = node_pwrite(to, offset, bytes, buf, flags);
-    }
-    free(buf);
-    return ret;
 }
 
 /* Names

@@ -153,6 +153,17 @@ const BlockDriver block_driver_commit_top = {
     .perm = &filter_perm_ops,
 };
 
+const BlockDriver block_driver_stream_top = {
+    .name = "copy-on-read",
+    .driver = -1,
+    .state_size = sizeof(FilterState),
+    .filter = true,
+    .refresh_limits = filter_refresh_limits,
+    .io = &filter_io_ops,
+    .size = &filter_size_ops,
+    .perm = &filter_perm_ops,
+};
+
 const BlockDriver block_driver_copy_before_write = {
     .name = "copy-before-write",
     .driver = -1,

@@ -16,7 +16,7 @@ typedef struct JobFilterOps {
 } JobFilterOps;
 
 extern const BlockDriver block_driver_mirror_top, block_driver_commit_top,
-    block_driver_copy_before_write;
+    block_driver_stream_top, block_driver_copy_before_write;
 
 /*
  * Put a filter above @n, whose users use it from then on; one reference for

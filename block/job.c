@@ -102,6 +102,8 @@ Job *job_new(BlockGraph *g, const JobDriver *drv, const JobOptions *o,
     j->auto_dismiss = o->auto_dismiss;
     j->blk = blk_new(g, 0, BLK_PERM_ALL);
     j->edges = g_ptr_array_new();
+    j->claims = g_ptr_array_new();
+    j->buffers = g_ptr_array_new_with_free_func(free);
     loop_task_init(&j->wake, g->loop, job_wake_task, j);
     loop_task_set_io(&j->wake);
     loop_task_init(&j->exit, g->loop, job_exit, j);
@@ -123,8 +125,58 @@ bool job_add_node(Job *j, BlockNode *node, const char *name, uint64_t perm,
     return e;
 }
 
+Job *job_claiming(const BlockNode *n)
+{
+    BlockGraph *g = n->graph;
+
+    for (guint i = 0; g->jobs && i < g->jobs->len; i++) {
+        Job *j = g->jobs->pdata[i];
+
+        if (g_ptr_array_find(j->claims, n, NULL)) {
+            return j;
+        }
+    }
+    return NULL;
+}
+
+bool job_allows(const BlockNode *n, Error **errp)
+{
+    Job *j = job_claiming(n);
+
+    return !j ||
+           error_set(errp,
+                     "Node '%s' is busy: block device is in use by block job: "
+                     "%s",
+                     n->name, qapi_enum_name(&qapi_type_JobType, j->drv->type));
+}
+
+bool job_claim(Job *j, BlockNode *node, Error **errp)
+{
+    if (job_claiming(node) != j && !job_allows(node, errp)) {
+        return false;
+    }
+    g_ptr_array_add(j->claims, node_ref(node));
+    return true;
+}
+
+bool job_claim_chain(Job *j, BlockNode *top, BlockNode *bottom, Error **errp)
+{
+    for (BlockNode *n = skip_filters(top); n; n = skip_filters(chain_next(n))) {
+        if (!job_claim(j, n, errp)) {
+            return false;
+        }
+        if (n == bottom) {
+            break;
+        }
+    }
+    return true;
+}
+
 void job_drop_nodes(Job *j)
 {
+    while (j->claims->len) {
+        node_unref(g_ptr_array_steal_index(j->claims, j->claims->len - 1));
+    }
     while (j->edges->len) {
         BlockEdge *e = j->edges->pdata[j->edges->len - 1];
 
@@ -142,6 +194,8 @@ void job_drop(Job *j)
     g_ptr_array_remove(j->graph->jobs, j);
     blk_unref(j->blk);
     g_ptr_array_free(j->edges, TRUE);
+    g_ptr_array_free(j->claims, TRUE);
+    g_ptr_array_free(j->buffers, TRUE);
     error_free(j->err);
     g_free(j->id);
     g_free(j);

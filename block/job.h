@@ -35,6 +35,7 @@ struct Job {
     JobStatus status;
     BlockBackend *blk; /* no root; the edges' parent */
     GPtrArray *edges;  /* BlockEdge * */
+    GPtrArray *claims; /* BlockNode *, a reference each: job_claim_chain() */
     bool auto_finalize, auto_dismiss;
 
     unsigned pauses; /* reasons to rest */
@@ -47,6 +48,8 @@ struct Job {
 
     int64_t speed; /* bytes per second; 0: no limit */
     int64_t next_ns;
+    struct CopyLine *line; /* of job-copy.c, as is */
+    GPtrArray *buffers;    /* COPY_CHUNK bytes each */
 
     Coroutine *co;
     LoopTask wake, exit;
@@ -67,6 +70,15 @@ Job *job_new(BlockGraph *g, const JobDriver *drv, const JobOptions *o,
 bool job_add_node(Job *j, BlockNode *node, const char *name, uint64_t perm,
                   uint64_t shared, Error **errp);
 void job_drop_nodes(Job *j);
+/* Nobody else may start a job on @node, resize it, or change what is below it,
+ * while the job is there. False: somebody does. */
+bool job_claim(Job *j, BlockNode *node, Error **errp);
+/* All of those from @top down to @bottom. */
+bool job_claim_chain(Job *j, BlockNode *top, BlockNode *bottom, Error **errp);
+/* False: a job claims @n. */
+bool job_allows(const BlockNode *n, Error **errp);
+/* The job that claims @n, or NULL. */
+Job *job_claiming(const BlockNode *n);
 void job_start(Job *j);
 /* Of a job that did not start. */
 void job_drop(Job *j);
@@ -120,15 +132,14 @@ enum {
 };
 int coroutine_fn chain_status(BlockNode *top, BlockNode *base, int64_t offset,
                               int64_t bytes, int64_t *pnum);
-/* Copy, zeroes as zeroes; sets *is_read when reading failed. */
-int coroutine_fn copy_range(BlockNode *from, BlockNode *to, int64_t offset,
-                            int64_t bytes, bool zero, unsigned flags,
-                            bool *is_read);
 /* The node below the filters that start at @n. */
 BlockNode *skip_filters(BlockNode *n);
 /* The backing node below @n's filters and @n; NULL: none. */
 BlockNode *chain_next(BlockNode *n);
 bool chain_contains(BlockNode *top, const BlockNode *n);
+/* The image of the chain that has that file name, as it is or as the header of
+ * the one above has it; NULL: none. */
+BlockNode *chain_find_file(BlockNode *top, const char *file);
 /* "device" of the commands: a root node, without the filters -drive makes. */
 BlockNode *job_root_node(BlockGraph *g, const char *device, Error **errp);
 /* The image @n says what its backing file is. */

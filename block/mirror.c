@@ -11,78 +11,27 @@
 
 #include "block/dirty-bitmap.h"
 #include "block/graph-tx.h"
+#include "block/job-copy.h"
 #include "block/job-filter.h"
 #include "block/mirror.h"
 #include "util/error.h"
 
-#define CHUNK            ((int64_t)(1 * MiB))
-#define MAX_COPIES       16
-#define BUF_SIZE_DEFAULT ((int64_t)(16 * MiB))
-#define IDLE_NS          (100 * INT64_C(1000000))
-#define RETRY_NS         (10 * INT64_C(1000000))
-
-typedef struct Range {
-    int64_t offset, bytes;
-    struct Range *next;
-} Range;
+#define IDLE_NS    (100 * INT64_C(1000000))
+#define LOOK_AHEAD ((int64_t)(64 * MiB))
 
 typedef struct Mirror {
     Job job;
     BlockNode *source, *target, *filter, *replaces; /* a reference each */
     MirrorSyncMode sync;
     bool commit, base_was_read_only;
-    BlockdevOnError on_source, on_target;
-    int64_t buf_size;
     DirtyBitmap *dirty; /* of source */
+    int64_t granularity, chunk; /* chunk: of data, whole bits */
 
-    unsigned copies;            /* under way */
-    int64_t copying;            /* bytes of them */
-    int error;                  /* -errno of one that failed for good */
-    bool failed;                /* one failed: do not try again at once */
     bool should_complete, keep; /* keep: end without switching */
-
-    Mutex lock;
-    CoQueue queue;
-    Range *ranges; /* guarded by lock */
+    unsigned zero_flags;        /* of writes of zeroes */
+    CopyPool pool;
+    CopyLock lock;
 } Mirror;
-
-/* Ranges
- * ------------------------------------------------------------------------ */
-
-static bool range_busy(const Mirror *m, const Range *r)
-{
-    for (const Range *i = m->ranges; i; i = i->next) {
-        if (r->offset < i->offset + i->bytes &&
-            i->offset < r->offset + r->bytes) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void coroutine_fn range_lock(Mirror *m, Range *r)
-{
-    mutex_lock(&m->lock);
-    while (range_busy(m, r)) {
-        co_queue_wait(&m->queue, &m->lock);
-    }
-    r->next = m->ranges;
-    m->ranges = r;
-    mutex_unlock(&m->lock);
-}
-
-static void range_unlock(Mirror *m, Range *r)
-{
-    mutex_lock(&m->lock);
-    for (Range **p = &m->ranges; *p; p = &(*p)->next) {
-        if (*p == r) {
-            *p = r->next;
-            break;
-        }
-    }
-    co_queue_wake_all(&m->queue);
-    mutex_unlock(&m->lock);
-}
 
 /* Copying
  * ----------------------------------------------------------------------- */
@@ -100,9 +49,8 @@ static int coroutine_fn copy_locked(Mirror *m, int64_t offset, int64_t bytes,
         *is_read = true;
         ret = chain_status(m->source, NULL, offset, bytes, &num);
         if (ret >= 0) {
-            num = ret & CHAIN_ZERO ? num : MIN(num, CHUNK);
-            ret = copy_range(m->source, m->target, offset, num,
-                             ret & CHAIN_ZERO, 0, is_read);
+            ret = copy_data(&m->job, m->source, m->target, offset, num,
+                            ret & CHAIN_ZERO, m->zero_flags, is_read);
         }
         if (ret < 0) {
             dirty_bitmap_set(m->dirty, offset, bytes);
@@ -114,49 +62,24 @@ static int coroutine_fn copy_locked(Mirror *m, int64_t offset, int64_t bytes,
     return ret;
 }
 
-typedef struct Copy {
-    Mirror *m;
-    Range r;
-} Copy;
-
-static void coroutine_fn copy_entry(void *opaque)
+static int coroutine_fn mirror_copy(Job *j, int64_t offset, int64_t bytes,
+                                    bool zero, bool *is_read)
 {
-    Copy *c = opaque;
-    Mirror *m = c->m;
-    bool is_read = false;
+    Mirror *m = (Mirror *)j;
+    CopyRange r = { .offset = offset, .bytes = bytes };
     int ret;
 
-    job_begin(&m->job);
-    range_lock(m, &c->r);
-    ret = copy_locked(m, c->r.offset, c->r.bytes, &is_read);
-    range_unlock(m, &c->r);
-    job_end(&m->job);
-
-    if (ret >= 0) {
-        m->job.offset += c->r.bytes;
-    } else {
-        m->failed = true;
-        if (job_error(&m->job, is_read ? m->on_source : m->on_target, is_read,
-                      -ret) == BLK_ACTION_REPORT) {
-            m->error = ret;
-        }
-    }
-    m->copies--;
-    m->copying -= c->r.bytes;
-    job_wake(&m->job);
-    g_free(c);
+    copy_lock(&m->lock, &r);
+    ret = copy_locked(m, offset, bytes, is_read);
+    copy_unlock(&m->lock, &r);
+    return ret;
 }
 
-static void start_copy(Mirror *m, int64_t offset, int64_t bytes)
+/* What was not copied is dirty again. */
+static void mirror_done(Job *j, int64_t offset, int64_t bytes, bool zero,
+                        int ret, BlkErrorAction action)
 {
-    Copy *c = g_new0(Copy, 1);
-
-    c->m = m;
-    c->r = (Range){ .offset = offset, .bytes = bytes };
-    m->copies++;
-    m->copying += bytes;
-    job_account(&m->job, bytes);
-    coroutine_enter(coroutine_new(copy_entry, c));
+    j->offset += ret >= 0 ? bytes : 0;
 }
 
 /* What there is to copy at the start. */
@@ -192,14 +115,6 @@ static int coroutine_fn mark_initial(Mirror *m)
     return 0;
 }
 
-/* Let what runs end. */
-static void coroutine_fn settle(Mirror *m)
-{
-    while (m->copies) {
-        job_wait(&m->job, 0);
-    }
-}
-
 static int coroutine_fn flush_target(Mirror *m)
 {
     int ret;
@@ -210,36 +125,54 @@ static int coroutine_fn flush_target(Mirror *m)
     return ret;
 }
 
+/* A piece at @offset: as long as all of it is zeroes, or a chunk of data. */
+static void coroutine_fn start_piece(Mirror *m, int64_t offset, int64_t bytes,
+                                     int64_t *end)
+{
+    int64_t num = 0;
+    int ret = 0;
+
+    if (bytes > m->chunk) {
+        job_begin(&m->job);
+        ret = chain_status(m->source, NULL, offset, bytes, &num);
+        job_end(&m->job);
+    }
+    if (ret > 0 && (ret & CHAIN_ZERO) && num > m->chunk) {
+        num = ALIGN_DOWN(num, m->granularity);
+        copy_pool_start(&m->pool, offset, num, true);
+    } else {
+        num = MIN(bytes, m->chunk);
+        copy_pool_start(&m->pool, offset, num, false);
+    }
+    *end = offset + num;
+}
+
 /* One step of the loop below; false: nothing is to be done just now. */
 static bool coroutine_fn copy_some(Mirror *m, int64_t *cursor)
 {
     Job *j = &m->job;
     int64_t bytes;
 
-    if (m->copies >= MAX_COPIES || (m->copies && m->copying >= m->buf_size)) {
+    if (copy_pool_full(&m->pool)) {
         job_wait(j, 0);
         return true;
     }
-    if (!dirty_bitmap_next(m->dirty, cursor, MIN(CHUNK, m->buf_size), &bytes)) {
+    if (!dirty_bitmap_next(m->dirty, cursor, LOOK_AHEAD, &bytes)) {
         *cursor = 0;
-        if (!dirty_bitmap_next(m->dirty, cursor, MIN(CHUNK, m->buf_size),
-                               &bytes)) {
+        if (!dirty_bitmap_next(m->dirty, cursor, LOOK_AHEAD, &bytes)) {
             return false;
         }
         /* Round again: what is dirty may be what is being copied. */
-        settle(m);
+        copy_pool_settle(&m->pool);
         return true;
     }
     job_throttle(j);
     if (j->pauses || j->cancelled) {
         return true;
     }
-    start_copy(m, *cursor, bytes);
-    *cursor += bytes;
+    start_piece(m, *cursor, bytes, cursor);
     /* Copies may never wait; others must get their turn. */
-    job_wake(j);
-    job_wait(j, m->failed ? loop_now_ns() + RETRY_NS : 0);
-    m->failed = false;
+    copy_pool_breathe(&m->pool);
     return true;
 }
 
@@ -250,18 +183,15 @@ static int coroutine_fn mirror_run(Job *j, Error **errp)
     int ret = mark_initial(m);
 
     while (ret >= 0) {
-        j->len = j->offset + m->copying + dirty_bitmap_count(m->dirty);
-        if (m->error || j->pauses || j->cancelled) {
-            settle(m);
-            if (m->error || job_pause_point(j)) {
-                ret = m->error ? m->error : -ECANCELED;
-            }
+        j->len = j->offset + m->pool.bytes + dirty_bitmap_count(m->dirty);
+        ret = copy_pool_check(&m->pool);
+        if (ret) {
             continue;
         }
         if (copy_some(m, &cursor)) {
             continue;
         }
-        if (m->copies) {
+        if (m->pool.pieces) {
             job_wait(j, 0);
             continue;
         }
@@ -274,7 +204,7 @@ static int coroutine_fn mirror_run(Job *j, Error **errp)
             job_wait(j, loop_now_ns() + IDLE_NS);
         }
     }
-    settle(m);
+    copy_pool_settle(&m->pool);
     return ret;
 }
 
@@ -284,10 +214,10 @@ static int coroutine_fn mirror_run(Job *j, Error **errp)
 static int coroutine_fn write_before(void *opaque, int64_t offset,
                                      int64_t bytes, void **cookie)
 {
-    Range *r = g_new0(Range, 1);
+    CopyRange *r = g_new0(CopyRange, 1);
 
-    *r = (Range){ .offset = offset, .bytes = bytes };
-    range_lock(opaque, r);
+    *r = (CopyRange){ .offset = offset, .bytes = bytes };
+    copy_lock(&((Mirror *)opaque)->lock, r);
     *cookie = r;
     return 0;
 }
@@ -303,7 +233,7 @@ static int coroutine_fn write_after(void *opaque, int64_t offset, int64_t bytes,
     if (ret >= 0) {
         copy_locked(m, offset, bytes, &is_read);
     }
-    range_unlock(m, cookie);
+    copy_unlock(&m->lock, cookie);
     g_free(cookie);
     return ret;
 }
@@ -329,7 +259,7 @@ static void coroutine_fn copy_rest(void *opaque)
     bool is_read;
 
     while (rest->ret >= 0 &&
-           dirty_bitmap_next(m->dirty, &offset, CHUNK, &bytes)) {
+           dirty_bitmap_next(m->dirty, &offset, LOOK_AHEAD, &bytes)) {
         rest->ret = copy_locked(m, offset, bytes, &is_read);
         m->job.offset += bytes;
         m->job.len = MAX(m->job.len, m->job.offset);
@@ -396,7 +326,7 @@ static void mirror_clean(Job *j)
     node_unref(m->source);
     node_unref(m->target);
     node_unref(m->replaces);
-    mutex_destroy(&m->lock);
+    copy_lock_destroy(&m->lock);
 }
 
 static void mirror_complete(Job *j)
@@ -456,7 +386,10 @@ static bool set_up(Mirror *m, const MirrorOptions *o, Error **errp)
     const uint64_t share = BLK_PERM_READ | BLK_PERM_WRITE_UNCHANGED;
     uint64_t all = BLK_PERM_ALL & ~BLK_PERM_RESIZE;
 
-    m->dirty = dirty_bitmap_new(o->source, choose_granularity(o), errp);
+    m->granularity = choose_granularity(o);
+    m->chunk = ALIGN_DOWN(MIN(COPY_CHUNK, m->pool.max_bytes), m->granularity);
+    m->chunk = MAX(m->chunk, m->granularity);
+    m->dirty = dirty_bitmap_new(o->source, m->granularity, errp);
     if (!m->dirty) {
         return false;
     }
@@ -466,6 +399,9 @@ static bool set_up(Mirror *m, const MirrorOptions *o, Error **errp)
                           o->write_blocking ? &write_blocking_ops : NULL, m,
                           errp);
     if (m->filter &&
+        (o->commit ? job_claim_chain(&m->job, o->source, o->target, errp)
+                   : job_claim(&m->job, o->source, errp) &&
+                         job_claim(&m->job, o->target, errp)) &&
         job_add_node(&m->job, o->target, "target", BLK_PERM_WRITE,
                      o->commit ? all : share, errp) &&
         job_add_node(&m->job, o->source, "main node", BLK_PERM_READ, all,
@@ -518,11 +454,17 @@ bool mirror_start(BlockGraph *g, const MirrorOptions *o, Error **errp)
     m->sync = o->sync;
     m->commit = o->commit;
     m->base_was_read_only = o->base_was_read_only;
-    m->on_source = o->on_source;
-    m->on_target = o->on_target;
-    m->buf_size = o->buf_size ? o->buf_size : BUF_SIZE_DEFAULT;
-    mutex_init(&m->lock);
-    co_queue_init(&m->queue);
+    m->zero_flags = o->no_unmap ? 0 : BLK_REQ_MAY_UNMAP;
+    m->pool = (CopyPool){
+        .job = &m->job,
+        .copy = mirror_copy,
+        .done = mirror_done,
+        .on_read = o->on_source,
+        .on_write = o->on_target,
+        .max_pieces = COPY_MAX_PIECES,
+        .max_bytes = o->buf_size ? o->buf_size : COPY_MAX_BYTES,
+    };
+    copy_lock_init(&m->lock);
     m->source = node_ref(o->source);
     m->target = node_ref(o->target);
     users = graph_drain(g);
@@ -531,7 +473,7 @@ bool mirror_start(BlockGraph *g, const MirrorOptions *o, Error **errp)
     if (!ok) {
         node_unref(m->source);
         node_unref(m->target);
-        mutex_destroy(&m->lock);
+        copy_lock_destroy(&m->lock);
         job_drop(&m->job);
         return false;
     }

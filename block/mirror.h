@@ -12,7 +12,8 @@ typedef struct MirrorOptions {
     const char *filter;  /* node-name, or NULL */
     MirrorSyncMode sync;
     bool write_blocking;
-    bool commit; /* the target is below the source */
+    bool commit;   /* the target is below the source */
+    bool no_unmap; /* write zeroes as data */
     bool base_was_read_only;
     uint32_t granularity; /* 0: default */
     int64_t buf_size;     /* 0: default */
@@ -34,7 +35,9 @@ bool commit_start(BlockGraph *g, const CommitOptions *o, Error **errp);
 
 typedef struct StreamOptions {
     JobOptions job;
-    BlockNode *node, *base; /* base NULL: none */
+    BlockNode *node;
+    BlockNode *bottom;  /* the lowest whose data is copied; or @node: none */
+    const char *filter; /* node-name, or NULL: no filter */
     const char *backing_file;
     BlockdevOnError on_error;
 } StreamOptions;

@@ -72,11 +72,8 @@ bool qmp_block_resize(Vm *vm, const char *device, const char *node_name,
     if (size < 0) {
         return error_set(errp, "Parameter 'size' expects a >0 size");
     }
-    if (job_uses_node(r.n)) {
-        return error_set(errp,
-                         "Node '%s' is busy: block device is in use by "
-                         "a block job",
-                         r.n->name);
+    if (!job_allows(r.n, errp)) {
+        return false;
     }
     /* A user of our own, for the permission. */
     blk = blk_new(g, BLK_PERM_RESIZE, BLK_PERM_ALL);

@@ -11,6 +11,7 @@
 #include "block/block-int.h"
 #include "block/drivers.h"
 #include "block/graph-tx.h"
+#include "block/job.h"
 #include "qapi/qapi-types-block-core.h"
 #include "util/error.h"
 
@@ -242,6 +243,11 @@ static bool plan_edge(Item *it, BlockEdge *e, const char *name, Error **errp)
     }
     if (c.new == c.old) {
         return true;
+    }
+    if (c.old && job_claiming(n) && job_claiming(n) == job_claiming(c.old)) {
+        return error_set(errp,
+                         "Cannot change frozen '%s' link from '%s' to '%s'",
+                         name, n->name, c.old->name);
     }
     if (c.new) {
         node_ref(c.new);

@@ -53,7 +53,7 @@ static BlockNode *find_node(BlockGraph *g, const char *device,
     while (n && n->implicit && n->file) {
         n = n->file->node;
     }
-    return n && check_node(n, errp) ? n : NULL;
+    return n && check_node(n, errp) && job_allows(n, errp) ? n : NULL;
 }
 
 static bool put_above(BlkAction *a, Error **errp)

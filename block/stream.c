@@ -8,102 +8,98 @@
 #include "util/osdep.h"
 
 #include "block/graph-tx.h"
+#include "block/job-copy.h"
+#include "block/job-filter.h"
 #include "block/mirror.h"
 #include "util/error.h"
 
-#define CHUNK ((int64_t)(1 * MiB))
-
 typedef struct Stream {
     Job job;
-    BlockNode *node, *base; /* a reference each; base may be NULL */
+    BlockNode *node, *bottom; /* a reference each */
+    BlockNode *filter;        /* has one too, or is NULL */
     char *backing_file;
     BlockdevOnError on_error;
     bool was_read_only;
 } Stream;
 
-static int coroutine_fn stream_chunk(Stream *s, int64_t offset, int64_t bytes,
-                                     int64_t *num, bool *is_read)
+static int coroutine_fn stream_status(Job *j, int64_t offset, int64_t bytes,
+                                      int64_t *num)
 {
-    BlockNode *below = chain_next(s->node);
-    int ret;
+    Stream *s = (Stream *)j;
+    BlockNode *below = chain_next(s->node), *base = chain_next(s->bottom);
+    int ret = chain_status(s->node, below, offset, bytes, num);
 
-    *is_read = true;
-    ret = chain_status(s->node, below, offset, bytes, num);
-    if (ret < 0 || (ret & CHAIN_ALLOCATED) || !below) {
+    if (ret < 0) {
         return ret;
     }
-    ret = chain_status(below, s->base, offset, *num, num);
-    if (ret < 0 || !(ret & CHAIN_ALLOCATED)) {
-        return ret;
+    if (ret & CHAIN_ALLOCATED) {
+        return 0;
     }
-    if (ret & CHAIN_ZERO) {
-        /* Without a backing file, what is not there is zero. */
-        return s->base ? copy_range(s->node, s->node, offset, *num, true,
-                                    BLK_REQ_UNCHANGED, is_read)
-                       : 0;
-    }
-    *num = MIN(*num, CHUNK);
-    job_account(&s->job, *num);
-    return copy_range(s->node, s->node, offset, *num, false, BLK_REQ_UNCHANGED,
-                      is_read);
+    ret = chain_status(below, base, offset, *num, num);
+    /* Without a backing file, what is not there is zero. */
+    return ret >= 0 && (ret & CHAIN_ZERO) && !base ? 0 : ret;
+}
+
+static int coroutine_fn stream_copy(Job *j, int64_t offset, int64_t bytes,
+                                    bool zero, bool *is_read)
+{
+    Stream *s = (Stream *)j;
+
+    return copy_data(j, s->node, s->node, offset, bytes, zero,
+                     BLK_REQ_UNCHANGED | BLK_REQ_MAY_UNMAP, is_read);
 }
 
 static int coroutine_fn stream_run(Job *j, Error **errp)
 {
     Stream *s = (Stream *)j;
-    int64_t length = node_length(s->node), offset = 0;
+    CopyLine line = {
+        .pool = { .job = j,
+                  .copy = stream_copy,
+                  .on_read = s->on_error,
+                  .on_write = s->on_error },
+        .status = stream_status,
+        .skip_errors = true,
+    };
+    int ret;
 
-    if (!s->node->backing || chain_next(s->node) == s->base) {
+    if (s->bottom == s->node) {
         return 0;
     }
-    j->len = length;
-    while (offset < length) {
-        int64_t num = 0;
-        bool is_read;
-        int ret;
-
-        job_throttle(j);
-        if (job_pause_point(j)) {
-            return -ECANCELED;
-        }
+    j->len = node_length(s->node);
+    ret = copy_line(&line, j->len);
+    if (ret >= 0) {
         job_begin(j);
-        ret = stream_chunk(s, offset, length - offset, &num, &is_read);
+        ret = node_flush(s->node);
         job_end(j);
-        if (ret < 0) {
-            if (job_error(j, s->on_error, is_read, -ret) == BLK_ACTION_REPORT) {
-                return ret;
-            }
-            num = 0;
-        }
-        offset += num;
-        j->offset = offset;
-        coroutine_reschedule();
     }
-    return 0;
+    return ret;
 }
 
+/* The node takes over what is below the bottom one. */
 static bool stream_prepare(Job *j, Error **errp)
 {
     Stream *s = (Stream *)j;
+    BlockNode *base = chain_next(s->bottom), *image = skip_filters(base);
     const char *file = s->backing_file ? s->backing_file
-                       : s->base       ? s->base->filename
+                       : image         ? image->filename
                                        : NULL;
-    GPtrArray *users = graph_drain(j->graph);
+    GPtrArray *users;
     bool ok = true;
 
-    if (s->node->backing && chain_next(s->node) != s->base) {
-        ok =
-            node_change_backing_file(s->node, file,
-                                     s->base ? s->base->drv->name : NULL, errp);
-        if (ok) {
-            GraphTx *tx = graph_tx_new(j->graph);
+    if (s->bottom == s->node) {
+        return true;
+    }
+    users = graph_drain(j->graph);
+    ok = node_change_backing_file(s->node, file,
+                                  image ? image->drv->name : NULL, errp);
+    if (ok) {
+        GraphTx *tx = graph_tx_new(j->graph);
 
-            graph_tx_unlink(tx, s->node->backing);
-            if (s->base) {
-                graph_tx_link(tx, s->node, s->base, "backing", BLOCK_ROLE_COW);
-            }
-            ok = graph_tx_commit(tx, errp);
+        graph_tx_unlink(tx, s->node->backing);
+        if (base) {
+            graph_tx_link(tx, s->node, base, "backing", BLOCK_ROLE_COW);
         }
+        ok = graph_tx_commit(tx, errp);
     }
     node_undrain(users);
     return ok;
@@ -114,13 +110,19 @@ static void stream_clean(Job *j)
     Stream *s = (Stream *)j;
 
     job_drop_nodes(j);
+    if (s->filter) {
+        GPtrArray *users = graph_drain(j->graph);
+
+        job_filter_remove(s->filter);
+        node_undrain(users);
+    }
     if (s->was_read_only) {
         autoerr Error *err = NULL;
 
         block_reopen_read_only(s->node, true, &err);
     }
     node_unref(s->node);
-    node_unref(s->base);
+    node_unref(s->bottom);
     g_free(s->backing_file);
 }
 
@@ -132,26 +134,45 @@ static const JobDriver stream_driver = {
     .clean = stream_clean,
 };
 
+static bool set_up(Stream *s, const StreamOptions *o, Error **errp)
+{
+    GPtrArray *users;
+
+    if (!job_claim_chain(&s->job, o->node, o->bottom, errp) ||
+        !block_make_writable(o->node, 0, errp)) {
+        return false;
+    }
+    if (o->filter) {
+        users = graph_drain(s->job.graph);
+        s->filter = job_filter_insert(o->node, &block_driver_stream_top,
+                                      o->filter, true, NULL, NULL, errp);
+        node_undrain(users);
+        if (!s->filter) {
+            return false;
+        }
+    }
+    return job_add_node(&s->job, o->node, "main node",
+                        BLK_PERM_READ | BLK_PERM_WRITE_UNCHANGED,
+                        BLK_PERM_ALL & ~(uint64_t)BLK_PERM_RESIZE, errp);
+}
+
 bool stream_start(BlockGraph *g, const StreamOptions *o, Error **errp)
 {
-    bool was_read_only = o->node->read_only;
     Stream *s = (Stream *)job_new(g, &stream_driver, &o->job, errp);
 
     if (!s) {
         return false;
     }
-    if (!block_make_writable(o->node, 0, errp) ||
-        !job_add_node(&s->job, o->node, "main node",
-                      BLK_PERM_READ | BLK_PERM_WRITE_UNCHANGED,
-                      BLK_PERM_ALL & ~(uint64_t)BLK_PERM_RESIZE, errp)) {
+    s->node = node_ref(o->node);
+    s->bottom = node_ref(o->bottom);
+    s->was_read_only = o->node->read_only;
+    if (!set_up(s, o, errp)) {
+        stream_clean(&s->job);
         job_drop(&s->job);
         return false;
     }
-    s->node = node_ref(o->node);
-    s->base = o->base ? node_ref(o->base) : NULL;
     s->backing_file = g_strdup(o->backing_file);
     s->on_error = o->on_error;
-    s->was_read_only = was_read_only;
     job_start(&s->job);
     return true;
 }

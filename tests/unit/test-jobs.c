@@ -307,12 +307,12 @@ static void test_stream(void)
 
         disk_start(&d, seed);
         o.node = d.top;
-        o.base = seed % 2 ? d.base : NULL;
+        o.bottom = seed % 2 ? d.mid : d.base;
         g_assert_true(stream_start(graph, &o, error_abort));
         disk_run(&d, 80);
         wait_end();
-        g_assert_true(o.base ? d.top->backing->node == o.base
-                             : !d.top->backing);
+        g_assert_true(seed % 2 ? d.top->backing->node == d.base
+                               : !d.top->backing);
         disk_run(&d, 40);
         disk_stop(&d);
         assert_content(d.top, d.model);
