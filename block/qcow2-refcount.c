@@ -342,7 +342,7 @@ static int coroutine_fn reftable_grow(QcowState *s, uint64_t index)
 {
     uint64_t old_offset = s->h.reftable_offset;
     uint64_t old_bytes = (uint64_t)s->h.reftable_clusters << s->cluster_bits;
-    uint64_t *table, size;
+    uint64_t *table, size, free_index;
     TableLayout l;
     int ret;
 
@@ -369,7 +369,11 @@ static int coroutine_fn reftable_grow(QcowState *s, uint64_t index)
     s->h.reftable_offset = (l.area + l.blocks) << s->cluster_bits;
     s->h.reftable_clusters = l.table_clusters;
     s->free_index = MAX(s->free_index, l.area + l.blocks + l.table_clusters);
+    /* Whoever is allocating has found clusters that do not count as used yet:
+     * the search must not come back to them. */
+    free_index = s->free_index;
     qc_free(s, old_offset, old_bytes, false);
+    s->free_index = free_index;
     return 0;
 }
 
