@@ -3,6 +3,7 @@
  * bitmaps. */
 #include "util/osdep.h"
 
+#include "block/bitmap-user.h"
 #include "block/block-int.h"
 #include "block/block-options.h"
 #include "block/transaction.h"
@@ -14,17 +15,11 @@ static DirtyBitmap *find_bitmap(BlockGraph *g, const char *node,
                                 const char *name, unsigned bad, BlockNode **n,
                                 Error **errp)
 {
-    DirtyBitmap *b;
-
     *n = node_lookup(g, node, node, errp);
     if (!*n) {
         return NULL;
     }
-    b = dirty_bitmap_find(*n, name);
-    if (!b) {
-        error_set(errp, "Dirty bitmap '%s' not found", name);
-    }
-    return b && dirty_bitmap_check(b, bad, errp) ? b : NULL;
+    return bitmap_user_find(*n, name, bad, errp);
 }
 
 /* The bitmap that an action of the plain form names. */
@@ -40,71 +35,19 @@ static bool take_bitmap(BlkAction *a, unsigned bad, Error **errp)
 /* Add and remove
  * ---------------------------------------------------------------- */
 
-static uint32_t default_granularity(BlockNode *n)
-{
-    ImageInfo *info = block_image_info(n, false);
-    uint32_t g = info->has_cluster_size
-                     ? CLAMP(info->cluster_size, 4 * KiB, 64 * KiB)
-                     : 64 * KiB;
-
-    qapi_free_ImageInfo(info);
-    return g;
-}
-
-static bool check_name(const BlockNode *n, const char *name, Error **errp)
-{
-    if (!*name) {
-        return error_set(errp, "Bitmap name cannot be empty");
-    }
-    if (strlen(name) > 1023) {
-        return error_set(errp, "Bitmap name too long: %s", name);
-    }
-    if (dirty_bitmap_find(n, name)) {
-        return error_set(errp, "Bitmap already exists: %s", name);
-    }
-    return true;
-}
-
-static bool can_store(BlockNode *n, const char *name, uint32_t granularity,
-                      Error **errp)
-{
-    if (!n->drv->bitmap) {
-        return error_set(errp,
-                         "Can't store persistent bitmaps to %s: Operation not "
-                         "supported",
-                         n->name);
-    }
-    return n->drv->bitmap->can_store(n, name, granularity, errp) ||
-           error_prefix(errp, "Can't make bitmap '%s' persistent in '%s'", name,
-                        n->name);
-}
-
 static bool add_prepare(BlkAction *a, Error **errp)
 {
     const BlockDirtyBitmapAdd *arg = a->arg->u.block_dirty_bitmap_add.data;
-    uint32_t granularity;
+    BitmapUserNew o = {
+        .name = arg->name,
+        .has_granularity = arg->has_granularity,
+        .granularity = arg->granularity,
+        .persistent = arg->has_persistent && arg->persistent,
+        .disabled = arg->has_disabled && arg->disabled,
+    };
 
     a->n = node_lookup(a->g, arg->node, arg->node, errp);
-    if (!a->n || !check_name(a->n, arg->name, errp)) {
-        return false;
-    }
-    granularity =
-        arg->has_granularity ? arg->granularity : default_granularity(a->n);
-    if (granularity < 512 || !is_power_of_2(granularity)) {
-        return error_set(errp, "Granularity must be power of 2 and at least "
-                               "512");
-    }
-    if (arg->has_persistent && arg->persistent &&
-        !can_store(a->n, arg->name, granularity, errp)) {
-        return false;
-    }
-    a->bitmap = dirty_bitmap_new(a->n, granularity, errp);
-    if (a->bitmap) {
-        dirty_bitmap_set_name(a->bitmap, arg->name);
-        dirty_bitmap_enable(a->bitmap, !arg->has_disabled || !arg->disabled);
-        dirty_bitmap_set_persistent(a->bitmap,
-                                    arg->has_persistent && arg->persistent);
-    }
+    a->bitmap = a->n ? bitmap_user_add(a->n, &o, errp) : NULL;
     return a->bitmap;
 }
 
@@ -118,36 +61,16 @@ const BlkActionOps bitmap_add_ops = {
     .abort = add_abort,
 };
 
-typedef struct RemoveStored {
-    BlkAction *a;
-    bool ok;
-    Error **errp;
-} RemoveStored;
-
-static void coroutine_fn remove_stored_entry(void *opaque)
-{
-    RemoveStored *r = opaque;
-    BlockNode *n = r->a->n;
-
-    r->ok = n->drv->bitmap->remove(n, dirty_bitmap_name(r->a->bitmap), r->errp);
-}
-
 /* Those that follow cannot use it any more, unless all is taken back: then the
  * image gets it again with the others. */
 static bool remove_prepare(BlkAction *a, Error **errp)
 {
-    RemoveStored r = { a, true, errp };
-
-    if (!take_bitmap(a, DIRTY_BITMAP_BUSY | DIRTY_BITMAP_READONLY, errp)) {
+    if (!take_bitmap(a, DIRTY_BITMAP_BUSY | DIRTY_BITMAP_READONLY, errp) ||
+        !bitmap_user_remove_stored(a->n, a->bitmap, errp)) {
         return false;
     }
-    if (dirty_bitmap_persistent(a->bitmap)) {
-        block_run(remove_stored_entry, &r);
-    }
-    if (r.ok) {
-        dirty_bitmap_set_busy(a->bitmap, true);
-    }
-    return r.ok;
+    dirty_bitmap_set_busy(a->bitmap, true);
+    return true;
 }
 
 static void remove_commit(BlkAction *a)
@@ -243,24 +166,9 @@ static bool merge_one(BlkAction *a, const BlockDirtyBitmapMerge *arg,
     bool local = from->type == QTYPE_QSTRING;
     const char *node = local ? arg->node : from->u.external.node;
     const char *name = local ? from->u.local : from->u.external.name;
-    BlockNode *n;
-    DirtyBitmap *b =
-        find_bitmap(a->g, node, name,
-                    DIRTY_BITMAP_BUSY | DIRTY_BITMAP_INCONSISTENT, &n, errp);
+    BlockNode *n = node_lookup(a->g, node, node, errp);
 
-    if (!b) {
-        return false;
-    }
-    if (node_length(n) != node_length(a->n)) {
-        return error_set(errp,
-                         "Bitmaps are of different sizes (destination size is "
-                         "%" PRId64 ", source size is %" PRId64 ")",
-                         node_length(a->n), node_length(n));
-    }
-    if (b != a->bitmap) {
-        dirty_bitmap_merge(a->bitmap, b);
-    }
-    return true;
+    return n && bitmap_user_merge(a->n, a->bitmap, n, name, errp);
 }
 
 static bool merge_prepare(BlkAction *a, Error **errp)

@@ -263,7 +263,7 @@ static int coroutine_fn store_one(QcowState *s, DirtyBitmap *d, QcBitmap *b)
         ret = MIN(offset, 0);
     }
     if (ret >= 0) {
-        ret = node_pwrite(s->n->file->node, offset, table_bytes, table, 0);
+        ret = node_pwrite(s->n->file->node, offset, entries * 8, table, 0);
         if (ret < 0) {
             qc_free(s, offset, table_bytes, false);
         }
@@ -423,7 +423,15 @@ bool coroutine_fn qc_bitmap_remove(BlockNode *n, const char *name, Error **errp)
            error_errno(errp, -ret, "Failed to remove bitmap '%s'", name);
 }
 
+static bool supported(BlockNode *n)
+{
+    QcowState *s = n->state;
+
+    return s->h.version >= 3;
+}
+
 const BlockBitmapOps qc_bitmap_ops = {
+    .supported = supported,
     .can_store = qc_bitmap_can_store,
     .remove = qc_bitmap_remove,
 };

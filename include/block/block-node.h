@@ -188,6 +188,7 @@ typedef struct BlockSnapshotOps {
 /* Dirty bitmaps that images keep: loaded by open, stored by close and before
  * the node becomes read-only. Control code; everything is drained. */
 typedef struct BlockBitmapOps {
+    bool (*supported)(BlockNode *n); /* by this image */
     /* Is there room for one more like that? */
     bool (*can_store)(BlockNode *n, const char *name, uint32_t granularity,
                       Error **errp);

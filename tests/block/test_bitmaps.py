@@ -5,6 +5,8 @@ the other wrote."""
 
 import json
 import os
+import re
+import shlex
 import shutil
 import struct
 import subprocess
@@ -372,6 +374,102 @@ class Broken(Image):
             f.seek(directory)
             self.assertIn(b'whatevera', f.read(size))
         self.assertEqual(run(OUR_IMG, 'check', self.img).returncode, 0)
+
+
+@unittest.skipUnless(HAVE_ORACLE, 'needs qemu-utils')
+class Tools(Image):
+    """qemu-img's output, exit status and images are those of 7.2."""
+
+    SIZES = 'disk size|Image end|probing guessed|Automatically|Specify the'
+
+    def both(self, commands, setup=()):
+        results = []
+        for tool in OUR_IMG, ORACLE_IMG:
+            with tempfile.TemporaryDirectory(dir=self.dir) as folder:
+                for line in setup:
+                    run(ORACLE_IMG, *line.split(), cwd=folder)
+                results.append([self.one(tool, c, folder) for c in commands])
+        for command, ours, theirs in zip(commands, *results):
+            with self.subTest(command=command):
+                self.assertEqual(ours, theirs)
+
+    def one(self, tool, command, folder):
+        p = run(tool, *shlex.split(command), check=False, cwd=folder)
+        text = re.sub(r'#block\d+', '#block', p.stdout)
+        if '--output=json' in command:
+            answer = json.loads(text)
+            answer.pop('actual-size', None)
+            return p.returncode, answer
+        return p.returncode, [line for line in text.splitlines()
+                              if not re.search(self.SIZES, line)]
+
+    def test_bitmap(self):
+        look = ['info i', 'info --output=json i', 'check i']
+        self.both([
+            'bitmap --add i b', 'bitmap --add -g 4k i c', *look,
+            'bitmap', 'bitmap i', 'bitmap i b', 'bitmap --add',
+            'bitmap --clear i b c', 'bitmap --add --add i d',
+            'bitmap --merge b i none', 'bitmap --merge b -F qcow2 i c',
+            'bitmap -g 64k --clear i b', 'bitmap -b i --clear i b',
+            'bitmap --add --disable --enable i e',
+            'bitmap --add --disable --merge b i f',
+            'bitmap --remove --add -g 1M i b',
+            'bitmap --add -g x i g', 'bitmap --add -g 5000 i g',
+            'bitmap --add -g 4G i g', 'bitmap --add -g 256 i b',
+            'bitmap --add i b', 'bitmap --remove i none',
+            "bitmap --add i ''", 'bitmap --add raw b',
+            'bitmap --add none b', 'bitmap --add v2 b', 'bitmap --foo i b',
+            'bitmap --image-opts -f qcow2 --clear driver=qcow2 b',
+            'bitmap --image-opts --clear '
+            'driver=qcow2,file.driver=file,file.filename=i b',
+            'bitmap --clear -f raw i b', 'bitmap --merge b -b raw i b',
+            'bitmap --merge none -b other -F qcow2 i b',
+            'bitmap --merge x -b other -F qcow2 i b',
+            'bitmap --merge y -b small -F qcow2 i b', *look,
+            'bitmap --add -g 512 narrow b', 'check narrow',
+            'bitmap --remove i b', 'bitmap --remove i c',
+            'bitmap --remove i d', 'bitmap --remove i e',
+            'bitmap --remove i f', *look,
+        ], setup=[
+            'create -f qcow2 i 10M', 'create -f raw raw 10M',
+            'create -f qcow2 -o compat=0.10 v2 10M',
+            'create -f qcow2 other 10M', 'bitmap --add -g 4k other x',
+            'create -f qcow2 small 5M', 'bitmap --add small y',
+            'create -f qcow2 -o cluster_size=512 narrow 64G'])
+
+    def test_convert_and_measure(self):
+        look = ['info o', 'check o']
+        self.both([
+            'convert --bitmaps -O qcow2 i o', *look,
+            'convert --bitmaps -O raw i o.raw',
+            'convert --bitmaps -O qcow2 -o compat=0.10 i o',
+            'convert --bitmaps -O qcow2 raw o',
+            'convert --bitmaps -O qcow2 v2 o',
+            'convert --skip-broken-bitmaps -O qcow2 i o',
+            'convert --bitmaps -n -O qcow2 i empty', 'info empty',
+            'convert --bitmaps -n -O qcow2 i empty', 'check empty',
+            'convert --bitmaps -O qcow2 -B base -F qcow2 i o', *look,
+            'measure -O qcow2 i', 'measure -O qcow2 -o cluster_size=4k i',
+            'measure -O qcow2 --output=json i', 'measure -O raw i',
+            'measure -O qcow2 -o compat=0.10 i', 'measure -O qcow2 raw',
+            'measure -O qcow2 v2', 'measure -O qcow2 base',
+        ], setup=[
+            'create -f qcow2 base 10M', 'create -f raw raw 10M',
+            'create -f qcow2 empty 10M',
+            'create -f qcow2 -o compat=0.10 v2 10M',
+            'create -f qcow2 -b base -F qcow2 i',
+            'bitmap --add --disable i b0', 'bitmap --add -g 4k i b1',
+            'bitmap --add i b2'])
+
+    def test_broken_bitmaps(self):
+        self.make()
+        self.add('a')
+        self.add('b')
+        _, (_, _, _, directory) = self.extension()
+        self.poke(directory + 12, '>I', 3)
+        self.both([f'convert --bitmaps -O qcow2 {self.img} o',
+                   f'convert --bitmaps --skip-broken-bitmaps -O qcow2 '
+                   f'{self.img} o', 'info o', f'measure -O qcow2 {self.img}'])
 
 
 @unittest.skipUnless(HAVE_ORACLE, 'needs qemu-utils')

@@ -292,6 +292,7 @@ typedef struct Args {
     const char *from, *to;
     int64_t min_sparse, workers;
     bool no_create, out_of_order, target_zero, compressed, progress, quiet;
+    bool bitmaps, skip_broken;
     QDict *opts;
 } Args;
 
@@ -377,12 +378,22 @@ static bool parse(ImgTool *t, Args *a, int argc, char **argv)
         case OPT_ZERO:
             a->target_zero = true;
             break;
+        case OPT_BITMAPS:
+            a->bitmaps = true;
+            break;
+        case OPT_SKIP_BROKEN:
+            a->skip_broken = true;
+            break;
         case '?':
             return false;
         default:
             error_report("option '%s' is not supported", argv[optind - 1]);
             return false;
         }
+    }
+    if (a->skip_broken && !a->bitmaps) {
+        error_report("Use of --skip-broken-bitmaps requires --bitmaps");
+        return false;
     }
     if (a->target_zero && !a->no_create) {
         error_report("--target-is-zero requires use of -n flag");
@@ -472,7 +483,8 @@ static int convert(ImgTool *t, Args *a, Convert *c)
     int64_t have;
     int ret;
 
-    if (!check_compression(a)) {
+    if (!check_compression(a) ||
+        (a->bitmaps && !img_check_bitmaps(node, a->skip_broken))) {
         return 1;
     }
     c->length = ALIGN_UP(blk_getlength(c->src), 512);
@@ -483,6 +495,9 @@ static int convert(ImgTool *t, Args *a, Convert *c)
     a->dst.format = a->out_format;
     c->dst = img_open(t, a->to, &a->dst);
     if (!c->dst) {
+        return 1;
+    }
+    if (a->bitmaps && !img_check_bitmap_target(blk_node(c->dst))) {
         return 1;
     }
     have = blk_getlength(c->dst);
@@ -505,6 +520,9 @@ static int convert(ImgTool *t, Args *a, Convert *c)
     c->out_of_order = a->out_of_order || a->compressed;
     img_progress_begin(&c->progress, a->progress && !a->quiet, c->length);
     ret = copy(c, t->loop, a->workers);
+    if (ret >= 0 && a->bitmaps && !img_copy_bitmaps(node, blk_node(c->dst))) {
+        ret = -EINVAL;
+    }
     if (ret >= 0) {
         ret = blk_flush(c->dst);
     }

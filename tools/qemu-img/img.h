@@ -33,6 +33,7 @@ BlockBackend *img_open_err(ImgTool *t, const char *filename, const ImgOpen *o,
                            Error **errp);
 
 /* Commands: the exit status. argv[0] is the program's name. */
+int img_bitmap(ImgTool *t, int argc, char **argv);
 int img_check(ImgTool *t, int argc, char **argv);
 int img_commit(ImgTool *t, int argc, char **argv);
 int img_compare(ImgTool *t, int argc, char **argv);
@@ -81,6 +82,15 @@ void img_progress_end(ImgProgress *p, bool ok);
 void img_print_snapshots(const SnapshotInfoList *list);
 /* -o options: several join. False after a message. */
 bool img_add_options(QDict *d, const char *text);
+
+/* bitmap.c, for convert: can the bitmaps of @from be copied? False after a
+ * message, as for the next two. */
+bool img_check_bitmaps(BlockNode *from, bool skip_broken);
+bool img_check_bitmap_target(BlockNode *to);
+/* All that are consistent. */
+bool img_copy_bitmaps(BlockNode *from, BlockNode *to);
+/* Bytes that they take in an image with such clusters. */
+uint64_t img_measure_bitmaps(BlockNode *from, uint64_t cluster);
 
 /*
  * What is at [offset, offset + bytes) of @n through its backing files down to

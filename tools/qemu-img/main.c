@@ -29,7 +29,7 @@ static const Command commands[] = {
       "[--flush-interval=flush_interval] [-i aio] [-n] [--no-drain] "
       "[-o offset] [--pattern=pattern] [-q] [-s buffer_size] [-S "
       "step_size] [-t cache] [-w] [-U] filename" },
-    { "bitmap", NULL,
+    { "bitmap", img_bitmap,
       "(--merge SOURCE | --add | --remove | --clear | --enable | "
       "--disable)... [-b source_file [-F source_fmt]] [-g "
       "granularity] [--object objectdef] [--image-opts | -f fmt] "

@@ -2,10 +2,9 @@
 /* qemu-img measure: how big a converted image would be. */
 #include "util/osdep.h"
 
+#include "block/bitmap-user.h"
 #include "block/block-create.h"
-#include "block/block-int.h"
 #include "img.h"
-#include "qapi/qapi-types-block-core.h"
 #include "util/error.h"
 
 enum { OPT_SIZE = IMG_OPT_FIRST };
@@ -16,7 +15,7 @@ typedef struct Measure {
     int64_t size;
     bool json;
     bool bitmaps; /* source and target could have them */
-    uint64_t required, full;
+    uint64_t required, full, bitmap_bytes;
 } Measure;
 
 /* Bytes of the units of which any part holds data. */
@@ -62,6 +61,9 @@ static bool measure(Measure *m, BlockNode *n)
     if (n && unit && !count_data(n, unit, &data)) {
         return false;
     }
+    if (n && unit && m->bitmaps) {
+        m->bitmap_bytes = img_measure_bitmaps(n, unit);
+    }
     m->required =
         unit ? m->full - ALIGN_UP((uint64_t)m->size, unit) + data : m->full;
     return true;
@@ -69,25 +71,29 @@ static bool measure(Measure *m, BlockNode *n)
 
 static void print(const Measure *m)
 {
-    if (!m->json) {
-        printf("required size: %" PRIu64 "\nfully allocated size: %" PRIu64
-               "\n%s",
-               m->required, m->full, m->bitmaps ? "bitmaps size: 0\n" : "");
+    if (m->json) {
+        printf("{\n");
+        if (m->bitmaps) {
+            printf("    \"bitmaps\": %" PRIu64 ",\n", m->bitmap_bytes);
+        }
+        printf("    \"required\": %" PRIu64
+               ",\n    \"fully-allocated\": %" PRIu64 "\n}\n",
+               m->required, m->full);
         return;
     }
-    printf("{\n%s    \"required\": %" PRIu64
-           ",\n    \"fully-allocated\": %" PRIu64 "\n}\n",
-           m->bitmaps ? "    \"bitmaps\": 0,\n" : "", m->required, m->full);
+    printf("required size: %" PRIu64 "\nfully allocated size: %" PRIu64 "\n",
+           m->required, m->full);
+    if (m->bitmaps) {
+        printf("bitmaps size: %" PRIu64 "\n", m->bitmap_bytes);
+    }
 }
 
-static bool can_have_bitmaps(BlockNode *n)
+static bool can_have_bitmaps(const Measure *m, BlockNode *n)
 {
-    ImageInfo *info = block_image_info(n, false);
-    bool yes = info->format_specific &&
-               strcmp(info->format_specific->u.qcow2.data->compat, "0.10");
+    const char *compat = qdict_get_str(m->opts, "compat");
+    bool v2 = compat && (!strcmp(compat, "0.10") || !strcmp(compat, "v2"));
 
-    qapi_free_ImageInfo(info);
-    return yes;
+    return !strcmp(m->out_format, "qcow2") && !v2 && bitmap_user_supported(n);
 }
 
 static int run(ImgTool *t, Measure *m, const char *filename, ImgOpen *open)
@@ -101,8 +107,7 @@ static int run(ImgTool *t, Measure *m, const char *filename, ImgOpen *open)
             return 1;
         }
         m->size = blk_getlength(blk);
-        m->bitmaps = !strcmp(m->out_format, "qcow2") &&
-                     can_have_bitmaps(blk_node(blk));
+        m->bitmaps = can_have_bitmaps(m, blk_node(blk));
     }
     ok = measure(m, blk ? blk_node(blk) : NULL);
     if (ok) {
