@@ -12,7 +12,7 @@ int coroutine_fn qc_change_backing(BlockNode *n, const char *file,
     char *old_name = s->backing_name, *old_format = s->backing_format;
     int ret;
 
-    if (file && strlen(file) > 1023) {
+    if (file && (strlen(file) > 1023 || s->raw_data)) {
         return -EINVAL;
     }
     s->backing_name = g_strdup(file);

@@ -246,6 +246,9 @@ static int coroutine_fn flush_before(QcCache *c)
     if (c->depends) {
         ret = qc_cache_flush(c->depends);
     }
+    if (ret >= 0 && c->depends_on_data && c->s->data_file) {
+        ret = node_flush(c->s->data_file->node);
+    }
     if (ret >= 0 && (c->depends || c->depends_on_data)) {
         ret = node_flush(c->s->n->file->node);
     }

@@ -81,16 +81,18 @@ static void count_data(QcCount *c, uint64_t entry)
                      offset);
         c->result->corruptions++;
     }
-    count_range(c, offset, c->s->cluster_size);
+    if (!c->s->external) {
+        count_range(c, offset, c->s->cluster_size);
+    }
 }
 
 /* What check tells of the guest's data, beyond right and wrong. */
-static void count_fragments(QcCount *c, QcType type, uint64_t entry)
+static void count_fragments(QcCount *c, uint64_t entry)
 {
     uint64_t offset = entry & QC_OFFSET_MASK;
 
     c->result->allocated_clusters++;
-    if (type == QC_TYPE_COMPRESSED) {
+    if (entry & QC_COMPRESSED) {
         c->result->compressed_clusters++;
         c->result->fragmented_clusters++;
         return;
@@ -101,27 +103,59 @@ static void count_fragments(QcCount *c, QcType type, uint64_t entry)
     c->next_data = offset + c->s->cluster_size;
 }
 
-static void count_entry(QcCount *c, uint64_t entry, bool active)
+/* Does the bitmap of an extended entry fit its descriptor? */
+static void check_subclusters(QcCount *c, QcEntry e, unsigned index)
 {
-    QcType type = qc_entry_type(c->s, entry);
-    uint64_t reserved =
-        c->s->h.version < 3 ? L2_RESERVED | QC_ZERO : L2_RESERVED;
+    uint64_t data = e.map & QC_ALL_SUBCLUSTERS;
 
-    if (type != QC_TYPE_COMPRESSED && (entry & reserved)) {
+    if (e.desc & QC_COMPRESSED) {
+        if (!e.map) {
+            return;
+        }
+        qc_check_say(c,
+                     "ERROR compressed cluster %u with non-zero subcluster "
+                     "allocation bitmap, entry=0x%" PRIx64,
+                     index, e.desc);
+    } else if (!qc_has_host(c->s, e.desc)) {
+        if (!data) {
+            return;
+        }
+        qc_check_say(c, "ERROR: Unallocated cluster has non-zero subcluster "
+                        "allocation map");
+    } else {
+        if (!(data & e.map >> 32)) {
+            return;
+        }
+        qc_check_say(c,
+                     "ERROR offset=%" PRIx64 ": Allocated cluster has "
+                     "corrupted subcluster allocation bitmap",
+                     e.desc & QC_OFFSET_MASK);
+    }
+    c->result->corruptions++;
+}
+
+static void count_entry(QcCount *c, QcEntry e, unsigned index, bool active)
+{
+    QcowState *s = c->s;
+    uint64_t reserved = s->h.version < 3 ? L2_RESERVED | QC_ZERO : L2_RESERVED;
+
+    if (!(e.desc & QC_COMPRESSED) && (e.desc & reserved)) {
         qc_check_say(c, "ERROR found l2 entry with reserved bits set: %" PRIx64,
-                     entry);
+                     e.desc);
         c->result->corruptions++;
     }
-    if (type == QC_TYPE_UNALLOCATED || type == QC_TYPE_ZERO) {
+    if (s->extended) {
+        check_subclusters(c, e, index);
+    }
+    if (e.desc & QC_COMPRESSED) {
+        count_compressed(c, e.desc);
+    } else if (qc_has_host(s, e.desc)) {
+        count_data(c, e.desc);
+    } else {
         return;
     }
-    if (type == QC_TYPE_COMPRESSED) {
-        count_compressed(c, entry);
-    } else {
-        count_data(c, entry);
-    }
     if (active) {
-        count_fragments(c, type, entry);
+        count_fragments(c, e.desc);
     }
 }
 
@@ -153,8 +187,10 @@ static int coroutine_fn count_l2(QcCount *c, uint64_t offset, uint64_t *buf,
     }
     c->next_data = 0;
     for (unsigned i = 0; i < BIT(s->l2_bits); i++) {
-        if (buf[i]) {
-            count_entry(c, be64toh(buf[i]), active);
+        QcEntry e = qc_entry_get(s, buf, i);
+
+        if (e.desc || e.map) {
+            count_entry(c, e, i, active);
         }
     }
     return 0;

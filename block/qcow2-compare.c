@@ -159,11 +159,11 @@ int coroutine_fn qc_check_compare(QcCount *c)
  */
 
 /* Is the flag of @entry wrong, and if so, told and counted? The cluster's
- * count for the message. */
-static bool wrong_flag(QcCount *c, uint64_t entry, uint64_t *count)
+ * count for the message. @data: it lies in the data file. */
+static bool wrong_flag(QcCount *c, uint64_t entry, bool data, uint64_t *count)
 {
     uint64_t i = (entry & QC_OFFSET_MASK) >> c->s->cluster_bits;
-    bool one = i < c->clusters && (c->one[i / 64] & BIT(i % 64));
+    bool one = data || (i < c->clusters && (c->one[i / 64] & BIT(i % 64)));
 
     if (one == !!(entry & QC_COPIED)) {
         return false;
@@ -182,18 +182,18 @@ static bool check_l2(QcCount *c, uint64_t *table)
     bool changed = false;
 
     for (unsigned i = 0; i < BIT(c->s->l2_bits); i++) {
-        uint64_t entry = be64toh(table[i]), count;
-        QcType type = qc_entry_type(c->s, entry);
+        uint64_t entry = qc_entry_get(c->s, table, i).desc, count;
 
-        if ((type != QC_TYPE_NORMAL && type != QC_TYPE_ZERO_ALLOC) ||
-            !wrong_flag(c, entry, &count)) {
+        if (!qc_has_host(c->s, entry) ||
+            !wrong_flag(c, entry, c->s->external, &count)) {
             continue;
         }
         qc_check_say(c,
                      "%s OFLAG_COPIED data cluster: l2_entry=%" PRIx64
                      " refcount=%" PRIu64,
                      qc_check_verb(c, BLOCK_FIX_ERRORS), entry, count);
-        table[i] = htobe64(entry ^ QC_COPIED);
+        table[(uint64_t)i << (c->s->entry_bits - 3)] =
+            htobe64(entry ^ QC_COPIED);
         changed = true;
     }
     return changed;
@@ -207,7 +207,7 @@ static int coroutine_fn check_l1_entry(QcCount *c, uint32_t i, uint64_t *buf)
     bool fix = c->fix & BLOCK_FIX_ERRORS;
     int ret = 0;
 
-    if (wrong_flag(c, entry, &count)) {
+    if (wrong_flag(c, entry, false, &count)) {
         qc_check_say(c,
                      "%s OFLAG_COPIED L2 cluster: l1_index=%u "
                      "l1_entry=%" PRIx64 " refcount=%" PRIu64,

@@ -80,8 +80,9 @@ static int coroutine_fn check_unused(QcowState *s, int64_t offset)
     QcMap map;
     int ret = qc_map(s, offset, s->cluster_size, true, &map);
 
-    if (ret >= 0 && map.type != QC_TYPE_UNALLOCATED &&
-        map.type != QC_TYPE_ZERO) {
+    if (ret >= 0 && ((map.type != QC_TYPE_UNALLOCATED &&
+                      map.type != QC_TYPE_ZERO) ||
+                     map.bytes < s->cluster_size)) {
         ret = -EIO;
     }
     return ret;
@@ -100,7 +101,8 @@ static int coroutine_fn link_stream(QcowState *s, int64_t offset, int64_t host,
     }
     ret = s->lazy ? 0 : qc_cache_depend(s->l2c, s->rbc);
     if (ret >= 0) {
-        qc_l2_store(slice, index, QC_COMPRESSED | sectors << x | host);
+        qc_l2_store(s, slice, index,
+                    (QcEntry){ QC_COMPRESSED | sectors << x | host, 0 });
         qc_cache_dirty(s->l2c, slice);
     }
     qc_cache_put(s->l2c, slice);
@@ -163,6 +165,9 @@ int coroutine_fn qc_pwrite_compressed(BlockNode *n, int64_t offset,
 
     if (__atomic_load_n(&s->corrupt, __ATOMIC_RELAXED)) {
         return -EIO;
+    }
+    if (s->external) {
+        return -ENOTSUP;
     }
     if (qc_into_cluster(s, offset) || bytes > s->cluster_size ||
         (bytes < s->cluster_size && offset + bytes != node_length(n))) {

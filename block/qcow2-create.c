@@ -17,6 +17,7 @@
 typedef struct Plan {
     QcHeader h;
     const char *backing, *backing_format;
+    const char *data_file; /* path; NULL: none */
     BlockPrealloc prealloc;
 } Plan;
 
@@ -100,13 +101,64 @@ static bool plan_backing(const QDict *opts, Plan *p, Error **errp)
     if (p->backing_format && !block_driver_find(p->backing_format)) {
         return error_set(errp, "Unknown driver '%s'", p->backing_format);
     }
-    if (p->backing && p->prealloc != BLOCK_PREALLOC_OFF) {
+    if (p->backing && p->prealloc != BLOCK_PREALLOC_OFF &&
+        !(p->h.incompat & QC_INCOMPAT_EXTL2)) {
         return error_set(errp, "Backing file and preallocation can only be "
                                "used at the same time if extended_l2 is on");
     }
     if (p->backing && strlen(p->backing) > 1023) {
         return error_set(errp, "Backing file name is too long");
     }
+    return true;
+}
+
+static bool plan_extended(const QDict *opts, QcHeader *h, Error **errp)
+{
+    if (!block_option_bool(opts, "extended_l2", false)) {
+        return true;
+    }
+    h->incompat |= QC_INCOMPAT_EXTL2;
+    if (h->cluster_bits < QC_MIN_EXTENDED_BITS) {
+        return error_set(errp,
+                         "Extended L2 entries are only supported with "
+                         "cluster sizes of at least %u bytes",
+                         1u << QC_MIN_EXTENDED_BITS);
+    }
+    return h->version >= 3 ||
+           error_set(errp, "Extended L2 entries are only supported with "
+                           "compatibility level 1.1 and above (use version=v3 "
+                           "or greater)");
+}
+
+static bool plan_data_file(const QDict *opts, Plan *p, Error **errp)
+{
+    QcHeader *h = &p->h;
+
+    p->data_file = qdict_get_str(opts, "data_file");
+    if (p->data_file) {
+        h->incompat |= QC_INCOMPAT_DATA_FILE;
+        if (g_str_has_prefix(p->data_file, "file:")) {
+            p->data_file += strlen("file:");
+        }
+        if (h->version < 3) {
+            return error_set(errp, "External data files are only supported "
+                                   "with compatibility level 1.1 and above "
+                                   "(use version=v3 or greater)");
+        }
+    }
+    if (!block_option_bool(opts, "data_file_raw", false)) {
+        return true;
+    }
+    h->autoclear |= QC_AUTOCLEAR_RAW_DATA;
+    if (!p->data_file) {
+        return error_set(errp, "data-file-raw requires data-file");
+    }
+    if (p->backing) {
+        return error_set(errp, "Backing file and data-file-raw cannot be used "
+                               "at the same time");
+    }
+    /* Whatever is written to the raw image shows here. */
+    p->prealloc = MAX(p->prealloc, BLOCK_PREALLOC_METADATA);
     return true;
 }
 
@@ -121,7 +173,8 @@ static bool plan(const QDict *opts, Plan *p, Error **errp)
     if (!plan_version(opts, h, errp) || !plan_cluster(opts, h, errp) ||
         !block_prealloc_parse(qdict_get_str(opts, "preallocation"), true,
                               &p->prealloc, errp) ||
-        !plan_backing(opts, p, errp) || !plan_refcounts(opts, h, errp) ||
+        !plan_extended(opts, h, errp) || !plan_backing(opts, p, errp) ||
+        !plan_data_file(opts, p, errp) || !plan_refcounts(opts, h, errp) ||
         !plan_compression(opts, h, errp)) {
         return false;
     }
@@ -149,6 +202,7 @@ static int64_t format_empty(const Plan *p, char **image)
         .cluster_size = cluster,
         .backing_name = (char *)p->backing,
         .backing_format = (char *)p->backing_format,
+        .data_name = (char *)p->data_file,
     };
     int ret;
 
@@ -241,6 +295,13 @@ static bool write_image(BlockGraph *g, const char *filename, const Plan *p,
     qdict_put_str(top, "driver", "qcow2");
     qdict_put(top, "file", qobject_ref(file));
     qdict_put_null(top, "backing");
+    if (p->data_file) {
+        g_autoptr(QDict) data = qdict_new();
+
+        qdict_put_str(data, "driver", "file");
+        qdict_put_str(data, "filename", p->data_file);
+        qdict_put(top, "data-file", qobject_ref(data));
+    }
     return with_node(g, top, grow, &f);
 }
 
@@ -267,11 +328,13 @@ int coroutine_fn qc_preallocate(BlockNode *n, int64_t from, int64_t to)
         got = ALIGN_UP(to - at, s->cluster_size);
         got = MIN(got, (int64_t)(BIT(s->slice_bits) - index)
                            << s->cluster_bits);
-        host = qc_alloc(s, got, false, &got);
+        host = s->external ? at : qc_alloc(s, got, false, &got);
         ret = host < 0 ? host : qc_cache_depend(s->l2c, s->rbc);
         for (int64_t i = 0; ret >= 0 && i < got >> s->cluster_bits; i++) {
-            qc_l2_store(slice, index + i,
-                        (host + (i << s->cluster_bits)) | QC_COPIED);
+            /* Extended: no subcluster has data yet. */
+            qc_l2_store(s, slice, index + i,
+                        (QcEntry){
+                            (host + (i << s->cluster_bits)) | QC_COPIED, 0 });
         }
         if (ret >= 0) {
             qc_cache_dirty(s->l2c, slice);
@@ -282,7 +345,7 @@ int coroutine_fn qc_preallocate(BlockNode *n, int64_t from, int64_t to)
         co_mutex_unlock(&s->lock);
     }
     /* Clusters exist in whole. */
-    if (ret >= 0 && end > node_length(n->file->node)) {
+    if (ret >= 0 && !s->external && end > node_length(n->file->node)) {
         autoerr Error *err = NULL;
 
         ret = node_truncate(n->file->node, end, false, &err) ? 0 : -ENOSPC;
@@ -290,14 +353,14 @@ int coroutine_fn qc_preallocate(BlockNode *n, int64_t from, int64_t to)
     return ret;
 }
 
-uint64_t qc_image_size(uint64_t size, unsigned cluster_bits,
-                       unsigned refcount_order, uint64_t data_clusters)
+uint64_t qc_image_size(const QcHeader *h, uint64_t data_clusters)
 {
-    uint64_t cluster = BIT(cluster_bits), entries = cluster / 8;
+    uint64_t size = h->size, cluster = BIT(h->cluster_bits);
+    uint64_t entries = cluster / (h->incompat & QC_INCOMPAT_EXTL2 ? 16 : 8);
     uint64_t l2 = DIV_ROUND_UP(DIV_ROUND_UP(size, cluster), entries);
     uint64_t l1 = DIV_ROUND_UP(DIV_ROUND_UP(size, cluster * entries) * 8,
                                cluster);
-    uint64_t per_block = cluster * 8 >> refcount_order;
+    uint64_t per_block = cluster * 8 >> h->refcount_order;
     uint64_t fixed = 1 + l1 + l2 + data_clusters;
     uint64_t total = fixed, last;
 
@@ -307,7 +370,7 @@ uint64_t qc_image_size(uint64_t size, unsigned cluster_bits,
         last = total;
         total = fixed + blocks + DIV_ROUND_UP(blocks * 8, cluster);
     } while (total != last);
-    return total << cluster_bits;
+    return total << h->cluster_bits;
 }
 
 /* The format
@@ -317,20 +380,32 @@ static bool qcow2_create(BlockGraph *g, const char *filename, const QDict *opts,
                          Error **errp)
 {
     bool existed = !access(filename, F_OK);
-    BlockPrealloc mode;
+    BlockPrealloc mode, data_mode = BLOCK_PREALLOC_OFF;
     Plan p = { 0 };
-    int64_t bytes = 0;
+    int64_t bytes = 0, data_bytes = 0;
 
     if (!plan(opts, &p, errp)) {
         return false;
     }
     mode = p.prealloc == BLOCK_PREALLOC_METADATA ? BLOCK_PREALLOC_OFF
                                                  : p.prealloc;
+    if (p.data_file) {
+        data_bytes = mode == BLOCK_PREALLOC_OFF ? 0 : p.h.size;
+        data_mode = mode;
+        mode = BLOCK_PREALLOC_OFF;
+    }
     if (mode != BLOCK_PREALLOC_OFF) {
-        bytes = qc_image_size(p.h.size, p.h.cluster_bits, p.h.refcount_order,
+        bytes = qc_image_size(&p.h,
                               DIV_ROUND_UP(p.h.size, BIT(p.h.cluster_bits)));
     }
     if (!block_create_file(filename, bytes, mode, errp)) {
+        return false;
+    }
+    if (p.data_file &&
+        !block_create_file(p.data_file, data_bytes, data_mode, errp)) {
+        if (!existed) {
+            unlink(filename);
+        }
         return false;
     }
     if (g_str_has_prefix(filename, "file:")) {
@@ -354,13 +429,13 @@ static bool qcow2_measure(const QDict *opts, uint64_t *full, uint64_t *unit,
         return false;
     }
     *unit = BIT(p.h.cluster_bits);
-    *full = qc_image_size(p.h.size, p.h.cluster_bits, p.h.refcount_order,
-                          DIV_ROUND_UP(p.h.size, *unit));
+    *full = qc_image_size(&p.h, DIV_ROUND_UP(p.h.size, *unit));
     return true;
 }
 
 static const BlockCreateOption qcow2_options[] = {
     { "cluster_size", BLOCK_OPTION_SIZE, "qcow2 cluster size", "65536" },
+    { "extended_l2", BLOCK_OPTION_BOOL, "Extended L2 tables", "off" },
     { "preallocation", BLOCK_OPTION_STR,
       "Preallocation mode (allowed values: off, metadata, falloc, full)",
       NULL },
@@ -371,6 +446,10 @@ static const BlockCreateOption qcow2_options[] = {
       "Compatibility level (v2 [0.10] or v3 [1.1])", NULL },
     { "backing_file", BLOCK_OPTION_STR, "File name of a base image", NULL },
     { "backing_fmt", BLOCK_OPTION_STR, "Image format of the base image", NULL },
+    { "data_file", BLOCK_OPTION_STR, "File name of an external data file",
+      NULL },
+    { "data_file_raw", BLOCK_OPTION_BOOL,
+      "The external data file must stay valid as a raw image", NULL },
     { "lazy_refcounts", BLOCK_OPTION_BOOL, "Postpone refcount updates", "off" },
     { "refcount_bits", BLOCK_OPTION_NUM,
       "Width of a reference count entry in bits", "16" },

@@ -137,13 +137,10 @@ static bool check_features(const QcHeader *h, Error **errp)
                          "supported",
                          h->crypt_method);
     }
-    if (h->incompat & QC_INCOMPAT_DATA_FILE) {
-        return error_set(errp, "qcow2 images with an external data file are "
-                               "not supported");
-    }
-    if (h->incompat & QC_INCOMPAT_EXTL2) {
-        return error_set(errp, "qcow2 images with extended L2 entries are not "
-                               "supported");
+    if ((h->incompat & QC_INCOMPAT_EXTL2) &&
+        h->cluster_bits < QC_MIN_EXTENDED_BITS) {
+        return error_set(errp, "Unsupported subcluster size: %u",
+                         1u << (h->cluster_bits - 5));
     }
     if (!(h->incompat & QC_INCOMPAT_COMPRESSION) != !h->compression) {
         return error_set(errp,
@@ -157,7 +154,8 @@ static bool check_features(const QcHeader *h, Error **errp)
 static bool check_sizes(const QcHeader *h, Error **errp)
 {
     uint64_t l1_bytes = (uint64_t)h->l1_size * 8;
-    unsigned l2_span_bits = h->cluster_bits + h->cluster_bits - 3;
+    unsigned entry_bits = h->incompat & QC_INCOMPAT_EXTL2 ? 4 : 3;
+    unsigned l2_span_bits = h->cluster_bits + h->cluster_bits - entry_bits;
 
     if (h->size > (uint64_t)BLK_MAX_LENGTH) {
         return error_set(errp, "Image is too big");
@@ -256,8 +254,11 @@ static bool take_extension(QcowState *s, uint32_t type, const char *data,
         return true; /* written anew */
     case QC_EXT_BITMAPS:
         return qc_bitmaps_take_extension(s, data, len, errp);
-    case QC_EXT_CRYPTO:
     case QC_EXT_DATA_FILE:
+        g_free(s->data_name);
+        s->data_name = g_strndup(data, len);
+        return true;
+    case QC_EXT_CRYPTO:
         return error_set(errp,
                          "qcow2 header extension 0x%08x without its "
                          "feature bit",
@@ -363,7 +364,9 @@ static bool coroutine_fn read_first_cluster(QcowState *s, Error **errp)
     int ret = node_pread(s->n->file->node, 0, s->cluster_size, buf);
     uint64_t unknown =
         s->h.incompat & ~(uint64_t)(QC_INCOMPAT_DIRTY | QC_INCOMPAT_CORRUPT |
-                                    QC_INCOMPAT_COMPRESSION);
+                                    QC_INCOMPAT_DATA_FILE |
+                                    QC_INCOMPAT_COMPRESSION |
+                                    QC_INCOMPAT_EXTL2);
 
     if (ret < 0) {
         return error_errno(errp, -ret, "Could not read the qcow2 header");
@@ -404,7 +407,13 @@ bool coroutine_fn qc_header_read(QcowState *s, Error **errp)
     }
     s->cluster_bits = s->h.cluster_bits;
     s->cluster_size = BIT(s->cluster_bits);
-    s->l2_bits = s->cluster_bits - 3;
+    s->extended = s->h.incompat & QC_INCOMPAT_EXTL2;
+    s->external = s->h.incompat & QC_INCOMPAT_DATA_FILE;
+    s->raw_data = s->external && (s->h.autoclear & QC_AUTOCLEAR_RAW_DATA);
+    s->sub_bits = s->cluster_bits - (s->extended ? 5 : 0);
+    s->sub_size = BIT(s->sub_bits);
+    s->entry_bits = s->extended ? 4 : 3;
+    s->l2_bits = s->cluster_bits - s->entry_bits;
     s->refblock_bits = s->cluster_bits + 3 - s->h.refcount_order;
     return read_first_cluster(s, errp);
 }
@@ -452,6 +461,10 @@ int qc_header_build(QcowState *s, char *cluster)
     if (s->backing_format) {
         append_extension(out, QC_EXT_BACKING_FORMAT, s->backing_format,
                          strlen(s->backing_format));
+    }
+    if (s->data_name) {
+        append_extension(out, QC_EXT_DATA_FILE, s->data_name,
+                         strlen(s->data_name));
     }
     if (s->h.version >= 3 && s->cluster_size > 4096) {
         append_feature_names(out);

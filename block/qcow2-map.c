@@ -9,15 +9,28 @@
 #include "block/qcow2.h"
 #include "qapi/qapi-types-block-core.h"
 
-QcType qc_entry_type(const QcowState *s, uint64_t entry)
+QcType qc_sub_type(const QcowState *s, QcEntry e, unsigned sub)
 {
-    if (entry & QC_COMPRESSED) {
-        return QC_TYPE_COMPRESSED;
+    bool host = qc_has_host(s, e.desc), data = host, zero;
+
+    if (e.desc & QC_COMPRESSED) {
+        return s->external ? QC_TYPE_INVALID : QC_TYPE_COMPRESSED;
     }
-    if ((entry & QC_ZERO) && s->h.version >= 3) {
-        return entry & QC_OFFSET_MASK ? QC_TYPE_ZERO_ALLOC : QC_TYPE_ZERO;
+    if (s->extended) {
+        data = e.map & BIT(sub);
+        zero = e.map & BIT(sub + 32);
+        if (data && (zero || !host)) {
+            return QC_TYPE_INVALID;
+        }
+    } else {
+        zero = (e.desc & QC_ZERO) && s->h.version >= 3;
     }
-    return entry & QC_OFFSET_MASK ? QC_TYPE_NORMAL : QC_TYPE_UNALLOCATED;
+    if (zero) {
+        return host ? QC_TYPE_ZERO_ALLOC : QC_TYPE_ZERO;
+    }
+    return data   ? QC_TYPE_NORMAL
+           : host ? QC_TYPE_UNALLOCATED_HOST
+                  : QC_TYPE_UNALLOCATED;
 }
 
 static uint64_t l1_index(const QcowState *s, int64_t offset)
@@ -49,48 +62,91 @@ static int coroutine_fn slice_get(QcowState *s, uint64_t l1_entry,
                           " unaligned (L1 index: %#" PRIx64 ")",
                           table, l1_index(s, offset));
     }
-    return qc_cache_get(s->l2c, table + (uint64_t)first * 8, false, locked,
-                        slice);
+    return qc_cache_get(s->l2c, table + ((uint64_t)first << s->entry_bits),
+                        false, locked, slice);
 }
 
-/* Check a normal cluster's entry. */
-static int coroutine_fn check_entry(QcowState *s, uint64_t entry,
-                                    int64_t offset)
+/* Check an entry that leads to a host cluster. */
+static int coroutine_fn check_entry(QcowState *s, QcEntry e, int64_t offset)
 {
-    uint64_t host = entry & QC_OFFSET_MASK;
+    uint64_t host = e.desc & QC_OFFSET_MASK;
 
-    if (!(host & (s->cluster_size - 1))) {
+    if (host & (s->cluster_size - 1)) {
+        return qc_corrupt(s, true, host,
+                          "Cluster allocation offset %#" PRIx64
+                          " unaligned (guest offset: %#" PRIx64 ")",
+                          host, offset);
+    }
+    if (s->external && host != (uint64_t)qc_cluster_start(s, offset)) {
+        return qc_corrupt(s, true, host,
+                          "External data file host cluster offset %#" PRIx64
+                          " does not match guest cluster offset: %#" PRIx64,
+                          host, qc_cluster_start(s, offset));
+    }
+    return 0;
+}
+
+/* How many subclusters of the cluster are like @sub, from that on. */
+static unsigned run_in_cluster(const QcowState *s, QcEntry e, QcType type,
+                               unsigned sub)
+{
+    unsigned all = BIT(s->cluster_bits - s->sub_bits);
+    uint64_t data = e.map & QC_ALL_SUBCLUSTERS, zero = e.map >> 32, alike;
+
+    if (!s->extended || type == QC_TYPE_COMPRESSED) {
+        return qc_sub_type(s, e, sub) == type ? all - sub : 0;
+    }
+    if (qc_sub_type(s, e, sub) != type) {
         return 0;
     }
-    return qc_corrupt(s, true, host,
-                      "Cluster allocation offset %#" PRIx64
-                      " unaligned (guest offset: %#" PRIx64 ")",
-                      host, offset);
+    alike = type == QC_TYPE_NORMAL ? data & ~zero
+            : type == QC_TYPE_ZERO || type == QC_TYPE_ZERO_ALLOC
+                ? zero & ~data
+                : ~(data | zero);
+    /* Bits from 32 on end the run. */
+    return __builtin_ctzll(~((alike & QC_ALL_SUBCLUSTERS) >> sub));
 }
 
-/* How many entries from @index on continue the first one. */
-static unsigned count_alike(const QcowState *s, const QcTable *t,
-                            unsigned index, unsigned max, uint64_t first)
+/* Is @e, @n clusters after @first, where it would be next to it? */
+static bool is_adjacent(const QcowState *s, QcEntry first, QcEntry e,
+                        unsigned n)
 {
-    QcType type = qc_entry_type(s, first);
-    unsigned n = 1;
+    bool host = qc_has_host(s, first.desc);
 
-    if (type == QC_TYPE_COMPRESSED) {
-        return 1;
+    if (host != qc_has_host(s, e.desc) ||
+        ((first.desc ^ e.desc) & QC_COPIED)) {
+        return false;
     }
-    for (; n < max; n++) {
-        uint64_t e = qc_l2_load(t, index + n);
+    return !host || (e.desc & QC_OFFSET_MASK) ==
+                        (first.desc & QC_OFFSET_MASK) +
+                            ((uint64_t)n << s->cluster_bits);
+}
 
-        if (qc_entry_type(s, e) != type || ((e ^ first) & QC_COPIED)) {
+/* How many subclusters continue @sub of the entry at @index, which is @first,
+ * looking at @max clusters. */
+static uint64_t count_alike(const QcowState *s, const QcTable *t,
+                            unsigned index, unsigned max, QcEntry first,
+                            unsigned sub)
+{
+    QcType type = qc_sub_type(s, first, sub);
+    uint64_t all = BIT(s->cluster_bits - s->sub_bits);
+    uint64_t run = run_in_cluster(s, first, type, sub);
+
+    if (type == QC_TYPE_COMPRESSED || run < all - sub) {
+        return run;
+    }
+    for (unsigned n = 1; n < max; n++) {
+        QcEntry e = qc_l2_load(s, t, index + n);
+        unsigned more = is_adjacent(s, first, e, n)
+                            ? run_in_cluster(s, e, type, 0)
+                            : 0;
+
+        run += more;
+        if (more < all) {
             break;
         }
-        if ((type == QC_TYPE_NORMAL || type == QC_TYPE_ZERO_ALLOC) &&
-            (e & QC_OFFSET_MASK) !=
-                (first & QC_OFFSET_MASK) + (uint64_t)n * s->cluster_size) {
-            break;
-        }
     }
-    return n;
+    return run;
 }
 
 int coroutine_fn qc_map(QcowState *s, int64_t offset, int64_t bytes,
@@ -103,8 +159,9 @@ int coroutine_fn qc_map(QcowState *s, int64_t offset, int64_t bytes,
     unsigned want =
         MIN((uint64_t)left,
             DIV_ROUND_UP((uint64_t)(into + bytes), (uint64_t)s->cluster_size));
+    unsigned sub = into >> s->sub_bits;
     QcTable *t;
-    uint64_t entry;
+    QcEntry entry;
     int ret;
 
     if (!(l1_entry & QC_OFFSET_MASK)) {
@@ -118,21 +175,29 @@ int coroutine_fn qc_map(QcowState *s, int64_t offset, int64_t bytes,
     if (ret < 0) {
         return ret;
     }
-    entry = qc_l2_load(t, index);
-    *map = (QcMap){ .type = qc_entry_type(s, entry),
-                    .copied = entry & QC_COPIED,
-                    .host = (entry & QC_OFFSET_MASK) + into };
-    map->bytes = MIN(bytes, (int64_t)count_alike(s, t, index, want, entry) *
-                                    s->cluster_size -
-                                into);
+    entry = qc_l2_load(s, t, index);
+    *map = (QcMap){ .type = qc_sub_type(s, entry, sub),
+                    .copied = entry.desc & QC_COPIED,
+                    .host = (entry.desc & QC_OFFSET_MASK) + into };
+    map->bytes =
+        map->type == QC_TYPE_INVALID
+            ? bytes
+            : MIN(bytes, (int64_t)(count_alike(s, t, index, want, entry, sub)
+                                   << s->sub_bits) -
+                             (offset & (s->sub_size - 1)));
     qc_cache_put(s->l2c, t);
-    if (map->type == QC_TYPE_COMPRESSED) {
-        map->host = entry;
-        map->copied = false;
-    } else if (map->type == QC_TYPE_NORMAL || map->type == QC_TYPE_ZERO_ALLOC) {
-        ret = check_entry(s, entry, offset);
+    if (map->type == QC_TYPE_INVALID) {
+        return qc_corrupt(s, true, l1_entry & QC_OFFSET_MASK,
+                          "Invalid cluster entry found  (L2 offset: %#" PRIx64
+                          ", L2 index: %#x)",
+                          l1_entry & QC_OFFSET_MASK, l2_index(s, offset));
     }
-    return ret;
+    if (map->type == QC_TYPE_COMPRESSED) {
+        map->host = entry.desc;
+        map->copied = false;
+        return 0;
+    }
+    return qc_has_host(s, entry.desc) ? check_entry(s, entry, offset) : 0;
 }
 
 /* Changing L2 tables
@@ -155,7 +220,7 @@ int coroutine_fn qc_l1_write_entry(QcowState *s, uint64_t index, uint64_t entry)
 /* Fill the new table at @to with that at @from (0: with nothing). */
 static int coroutine_fn l2_copy(QcowState *s, uint64_t from, uint64_t to)
 {
-    uint64_t slice_bytes = BIT(s->slice_bits) * 8;
+    uint64_t slice_bytes = BIT(s->slice_bits + s->entry_bits);
 
     for (uint64_t at = 0; at < (uint64_t)s->cluster_size; at += slice_bytes) {
         QcTable *new, *old = NULL;

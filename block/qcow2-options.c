@@ -52,7 +52,8 @@ static bool cache_sizes(QcowState *s, const BlockdevOptionsQcow2 *o,
     int64_t min_refcount = MIN_REFCOUNT_ENTRIES * s->cluster_size;
     /* All L2 entries of the image. */
     int64_t full =
-        ALIGN_UP(DIV_ROUND_UP(s->h.size, (uint64_t)s->cluster_size) * 8,
+        ALIGN_UP(DIV_ROUND_UP(s->h.size, (uint64_t)s->cluster_size)
+                     << s->entry_bits,
                  (uint64_t)s->cluster_size);
     int64_t slice = MIN(s->cluster_size, DEFAULT_SLICE);
 
@@ -98,7 +99,7 @@ static bool open_caches(QcowState *s, const BlockdevOptionsQcow2 *o,
     if (!cache_sizes(s, o, &c, errp)) {
         return false;
     }
-    opt->slice_bits = __builtin_ctzll(c.slice) - 3;
+    opt->slice_bits = __builtin_ctzll(c.slice) - s->entry_bits;
     opt->l2c = qc_cache_new(s, c.slice, MAX(c.l2 / c.slice, MIN_L2_ENTRIES),
                           BLKDEBUG_EVENT_L2_LOAD,
                             BLKDEBUG_EVENT_L2_UPDATE);
@@ -145,7 +146,12 @@ bool qc_options_prepare(QcowState *s, const BlockdevOptionsQcow2 *o,
         .discard_request = o->has_pass_discard_request ? o->pass_discard_request
                                                        : flags->unmap,
         .discard_other = o->has_pass_discard_other && o->pass_discard_other,
+        .discard_no_unref = o->has_discard_no_unref && o->discard_no_unref,
     };
+    if (opt->discard_no_unref && s->h.version < 3) {
+        return error_set(errp, "discard-no-unref is only supported since "
+                               "qcow2 version 3");
+    }
     if (opt->lazy && s->h.version < 3) {
         return error_set(errp, "Lazy refcounts require a qcow2 image with at "
                                "least qemu 1.1 compatibility level");
@@ -169,6 +175,7 @@ void qc_options_apply(QcowState *s, QcOptions *opt)
     s->lazy = opt->lazy;
     s->discard_request = opt->discard_request;
     s->discard_other = opt->discard_other;
+    s->discard_no_unref = opt->discard_no_unref;
     s->clean_interval_ns = opt->clean_interval_ns;
     if (!s->clean_timer.loop) {
         loop_timer_init(&s->clean_timer, s->n->graph->loop, clean_caches, s);

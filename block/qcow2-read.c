@@ -95,12 +95,13 @@ static int coroutine_fn read_mapped(BlockNode *n, const QcMap *map,
     switch (map->type) {
     case QC_TYPE_NORMAL:
         qc_event(s, BLKDEBUG_EVENT_READ_AIO);
-        return node_preadv(n->file->node, map->host, map->bytes, iov,
+        return node_preadv(qc_data_node(s), map->host, map->bytes, iov,
                            iov_offset, 0);
     case QC_TYPE_COMPRESSED:
         return read_part_compressed(s, map->host, qc_into_cluster(s, offset),
                                     map->bytes, iov, iov_offset);
     case QC_TYPE_UNALLOCATED:
+    case QC_TYPE_UNALLOCATED_HOST:
         if (n->backing) {
             qc_event(s, BLKDEBUG_EVENT_READ_BACKING_AIO);
             return node_preadv(n->backing->node, offset, map->bytes, iov,
@@ -145,20 +146,26 @@ int coroutine_fn qc_preadv(BlockNode *n, int64_t offset, int64_t bytes,
 static int status_of(BlockNode *n, const QcMap *map, int64_t *host,
                      BlockNode **file)
 {
+    QcowState *s = n->state;
+
     switch (map->type) {
     case QC_TYPE_UNALLOCATED:
         return n->backing ? 0 : BLK_STATUS_ZERO;
+    case QC_TYPE_UNALLOCATED_HOST:
+        *host = map->host;
+        *file = qc_data_node(s);
+        return BLK_STATUS_OFFSET | (n->backing ? 0 : BLK_STATUS_ZERO);
     case QC_TYPE_ZERO:
         return BLK_STATUS_ZERO | BLK_STATUS_ALLOCATED;
     case QC_TYPE_COMPRESSED:
         return BLK_STATUS_DATA | BLK_STATUS_ALLOCATED | BLK_STATUS_COMPRESSED;
     case QC_TYPE_ZERO_ALLOC:
         *host = map->host;
-        *file = n->file->node;
+        *file = qc_data_node(s);
         return BLK_STATUS_ZERO | BLK_STATUS_OFFSET | BLK_STATUS_ALLOCATED;
     default:
         *host = map->host;
-        *file = n->file->node;
+        *file = qc_data_node(s);
         return BLK_STATUS_DATA | BLK_STATUS_OFFSET | BLK_STATUS_ALLOCATED;
     }
 }

@@ -141,6 +141,10 @@ bool coroutine_fn qc_truncate(BlockNode *n, int64_t size, bool exact,
     if (s->h.nb_snapshots && (s->h.version < 3 || size < old)) {
         return error_set(errp, "Cannot resize an image which has snapshots");
     }
+    if (s->external && size > old &&
+        !node_truncate(s->data_file->node, size, exact, errp)) {
+        return false;
+    }
     if (size < old) {
         ret = shrink(n, old, size);
         if (ret >= 0) {
@@ -152,6 +156,9 @@ bool coroutine_fn qc_truncate(BlockNode *n, int64_t size, bool exact,
             /* Zeroes are in place before the size makes them visible. */
             ret = hide_backing(n, old, size);
         }
+        if (ret >= 0 && s->raw_data) {
+            ret = qc_preallocate(n, ALIGN_UP(old, s->cluster_size), size);
+        }
         if (ret >= 0) {
             ret = node_flush(n);
         }
@@ -162,5 +169,6 @@ bool coroutine_fn qc_truncate(BlockNode *n, int64_t size, bool exact,
     if (ret < 0) {
         return error_errno(errp, -ret, "Failed to resize the image");
     }
-    return true;
+    return !s->external || size > old ||
+           node_truncate(s->data_file->node, size, exact, errp);
 }

@@ -63,24 +63,21 @@ static int coroutine_fn change_entry(Tree *t, uint64_t entry)
     QcowState *s = t->s;
     uint64_t offset, bytes;
 
-    switch (qc_entry_type(s, entry)) {
-    case QC_TYPE_COMPRESSED:
+    if (entry & QC_COMPRESSED) {
         /* Shares its clusters with others: each on its own. */
         bytes = qc_compressed_extent(s, entry, &offset);
         return change_range(t, offset, bytes, false);
-    case QC_TYPE_NORMAL:
-    case QC_TYPE_ZERO_ALLOC:
-        offset = entry & QC_OFFSET_MASK;
-        if (offset & (s->cluster_size - 1)) {
-            return qc_corrupt(s, true, offset,
-                              "Cluster allocation offset %#" PRIx64
-                              " unaligned",
-                              offset);
-        }
-        return change_range(t, offset, s->cluster_size, true);
-    default:
+    }
+    if (!qc_has_host(s, entry)) {
         return 0;
     }
+    offset = entry & QC_OFFSET_MASK;
+    if (offset & (s->cluster_size - 1)) {
+        return qc_corrupt(s, true, offset,
+                          "Cluster allocation offset %#" PRIx64 " unaligned",
+                          offset);
+    }
+    return change_range(t, offset, s->cluster_size, true);
 }
 
 /* @entry with the flag that its cluster's count asks for. */
@@ -104,12 +101,11 @@ static int coroutine_fn flag_l2(Tree *t, bool *changed)
     int ret = 0;
 
     for (unsigned i = 0; i < BIT(s->l2_bits) && ret >= 0; i++) {
-        uint64_t entry = be64toh(t->l2[i]);
-        QcType type = qc_entry_type(s, entry);
+        uint64_t entry = qc_entry_get(s, t->l2, i).desc;
 
-        if (type == QC_TYPE_NORMAL || type == QC_TYPE_ZERO_ALLOC) {
+        if (qc_has_host(s, entry)) {
             ret = flag_entry(t, &entry, changed);
-            t->l2[i] = htobe64(entry);
+            t->l2[(uint64_t)i << (s->entry_bits - 3)] = htobe64(entry);
         }
     }
     return ret;
@@ -142,7 +138,9 @@ static int coroutine_fn walk_l2(Tree *t, uint32_t i)
     }
     ret = node_pread(s->n->file->node, offset, s->cluster_size, t->l2);
     for (unsigned e = 0; e < BIT(s->l2_bits) && ret >= 0 && t->delta; e++) {
-        ret = t->l2[e] ? change_entry(t, be64toh(t->l2[e])) : 0;
+        uint64_t entry = qc_entry_get(s, t->l2, e).desc;
+
+        ret = entry ? change_entry(t, entry) : 0;
     }
     if (ret >= 0) {
         ret = change_range(t, offset, s->cluster_size, false);
@@ -342,6 +340,9 @@ static int coroutine_fn snapshot_create(BlockNode *n, SnapshotInfo *info)
     if (strlen(info->name) > UINT16_MAX) {
         return -EINVAL;
     }
+    if (s->external) {
+        return -ENOTSUP; /* there is one place only for each cluster's data */
+    }
     co_mutex_lock(&s->lock);
     if (!s->corrupt) {
         ret = create_locked(s, info);
@@ -438,6 +439,9 @@ static bool coroutine_fn snapshot_apply(BlockNode *n, const char *id,
         /* They do not know what changes. */
         return error_set(errp, "Device has active dirty bitmaps");
     }
+    if (s->external) {
+        return error_errno(errp, ENOTSUP, "Failed to load snapshot");
+    }
     sn = find(list, id, &index);
     if (!sn) {
         return error_set(errp, "snapshot not found");
@@ -499,6 +503,9 @@ static bool coroutine_fn snapshot_remove(BlockNode *n, const char *id,
 
     if (!list) {
         return false;
+    }
+    if (s->external) {
+        return error_errno(errp, ENOTSUP, "Failed to delete snapshot");
     }
     if (!find(list, id, &index)) {
         return error_set(errp, "snapshot not found");

@@ -87,11 +87,12 @@ typedef struct AllocWrite {
     const IoVec *iov;
     size_t iov_offset;
     unsigned flags;
-    QcAlloc alloc;    /* the clusters around it */
-    int64_t host;     /* of the first of them */
-    bool fresh;       /* the file ends before: unwritten parts read as zeroes */
-    bool reuse;       /* clusters that were there already (zero, allocated) */
-    bool zero_around; /* nothing but zeroes was there */
+    QcAlloc alloc;      /* the clusters around it */
+    int64_t host;       /* of the first of them */
+    int64_t head, tail; /* bytes around the guest's part to write as well */
+    bool fresh;         /* the file ends before: it reads as zeroes there */
+    bool reuse;         /* a host cluster was there already */
+    bool zero_around;   /* nothing but zeroes in head and tail */
 } AllocWrite;
 
 static bool is_writable_in_place(const QcMap *m)
@@ -101,35 +102,144 @@ static bool is_writable_in_place(const QcMap *m)
 
 static bool is_reusable(const QcMap *m)
 {
-    return m->type == QC_TYPE_ZERO_ALLOC && m->copied;
+    return (m->type == QC_TYPE_ZERO_ALLOC ||
+            m->type == QC_TYPE_UNALLOCATED_HOST) &&
+           m->copied;
 }
 
-/* s->lock held: how far the range from @first on needs new clusters too. */
-static int coroutine_fn extend_run(AllocWrite *w, const QcMap *first,
-                                   int64_t start, int64_t limit, int64_t *end)
+static bool is_empty(const QcMap *m)
+{
+    return m->type == QC_TYPE_UNALLOCATED ||
+           m->type == QC_TYPE_UNALLOCATED_HOST;
+}
+
+/* Bits for the subclusters from @from up to @to, offsets in a cluster. */
+static uint64_t sub_mask(const QcowState *s, int64_t from, int64_t to)
+{
+    unsigned first = from >> s->sub_bits;
+    unsigned end = (to + s->sub_size - 1) >> s->sub_bits;
+
+    return (BIT(end) - 1) & ~(BIT(first) - 1);
+}
+
+/* The subclusters that have data in the host cluster. */
+static uint64_t data_map(const QcowState *s, QcEntry e)
+{
+    if (e.desc & QC_COMPRESSED) {
+        return QC_ALL_SUBCLUSTERS;
+    }
+    return s->extended ? e.map & QC_ALL_SUBCLUSTERS
+                       : qc_sub_type(s, e, 0) == QC_TYPE_NORMAL;
+}
+
+/* Those that read as zeroes. */
+static uint64_t zero_map(const QcowState *s, QcEntry e)
+{
+    QcType type;
+
+    if (!s->n->backing) {
+        return ~data_map(s, e);
+    }
+    if (s->extended) {
+        return e.desc & QC_COMPRESSED ? 0 : e.map >> 32;
+    }
+    type = qc_sub_type(s, e, 0);
+    return type == QC_TYPE_ZERO || type == QC_TYPE_ZERO_ALLOC;
+}
+
+/*
+ * The guest's part begins in what entry @first describes and ends in what
+ * @last does. Subclusters are written in whole, and when the cluster moves, all
+ * that have data go with it.
+ */
+static void plan_copies(AllocWrite *w, QcEntry first, QcEntry last)
 {
     QcowState *s = w->s;
-    QcMap m = *first;
-    bool fill = w->flags & BLK_REQ_UNCHANGED;
+    int64_t end = w->offset + w->bytes;
+    int64_t last_start = qc_cluster_start(s, end - 1);
+    int64_t into = qc_into_cluster(s, w->offset), past = end - last_start;
+    int64_t from = ALIGN_DOWN(into, s->sub_size);
+    int64_t to = ALIGN_UP(past, s->sub_size);
 
-    *end = start;
-    w->zero_around = true;
-    do {
-        if (m.type == QC_TYPE_NORMAL || m.type == QC_TYPE_COMPRESSED ||
-            (m.type == QC_TYPE_UNALLOCATED && s->n->backing)) {
-            w->zero_around = false;
-        }
-        *end = MIN(*end + m.bytes, limit);
-        if (*end < limit) {
-            int ret = qc_map(s, *end, limit - *end, true, &m);
+    if (!w->reuse) {
+        uint64_t moves = data_map(s, first);
 
-            if (ret < 0) {
-                return ret;
-            }
+        if (moves) {
+            from = MIN(from, (int64_t)__builtin_ctzll(moves) << s->sub_bits);
         }
-    } while (*end < limit && !is_writable_in_place(&m) && !is_reusable(&m) &&
-             !(fill && m.type != QC_TYPE_UNALLOCATED));
-    return 0;
+        moves = data_map(s, last);
+        if (moves) {
+            to = MAX(to, MIN((int64_t)(64 - __builtin_clzll(moves))
+                                 << s->sub_bits,
+                             s->cluster_size));
+        }
+    }
+    w->head = into - from;
+    w->tail = to - past;
+    w->zero_around = !((w->head ? sub_mask(s, from, into) : 0) &
+                       ~zero_map(s, first)) &&
+                     !((w->tail ? sub_mask(s, past & ~(s->sub_size - 1), to)
+                                : 0) &
+                       ~zero_map(s, last));
+}
+
+/* From @index on, how many clusters cannot be written where they are. */
+static unsigned count_unowned(const QcowState *s, const QcTable *slice,
+                              unsigned index, unsigned max)
+{
+    unsigned n = 1; /* that is known of the first one */
+
+    for (; n < max; n++) {
+        QcEntry e = qc_l2_load(s, slice, index + n);
+
+        if (qc_has_host(s, e.desc) &&
+            ((e.desc & QC_COPIED) ||
+             (e.desc & QC_OFFSET_MASK & (s->cluster_size - 1)))) {
+            break;
+        }
+    }
+    return n;
+}
+
+/* s->lock held: w->host for clusters from @start on, up to @limit at most. */
+static int coroutine_fn new_clusters(AllocWrite *w, int64_t start,
+                                     int64_t limit)
+{
+    QcowState *s = w->s;
+    int64_t got = limit - start;
+    unsigned index, n;
+    QcTable *slice;
+    /* The L2 table comes first: it may move things around. */
+    int ret = qc_l2_for_write(s, start, &slice, &index);
+
+    if (ret < 0) {
+        return ret;
+    }
+    n = count_unowned(s, slice, index, got >> s->cluster_bits);
+    got = (int64_t)n << s->cluster_bits;
+    w->host = s->external ? start : qc_alloc(s, got, false, &got);
+    if (w->host >= 0) {
+        n = got >> s->cluster_bits;
+        w->bytes = MIN(w->bytes, start + got - w->offset);
+        plan_copies(w, qc_l2_load(s, slice, index),
+                    qc_l2_load(s, slice, index + n - 1));
+    }
+    qc_cache_put(s->l2c, slice);
+    return MIN(w->host, 0);
+}
+
+/* s->lock held: write into the clusters that @m found. */
+static int reuse_clusters(AllocWrite *w, const QcMap *m)
+{
+    QcowState *s = w->s;
+    int64_t end = w->offset + w->bytes;
+
+    w->host = m->host - qc_into_cluster(s, w->offset);
+    w->head = w->offset & (s->sub_size - 1);
+    w->tail = ALIGN_UP(end, s->sub_size) - end;
+    w->zero_around = m->type == QC_TYPE_ZERO_ALLOC || !s->n->backing;
+    return qc_check_data(s, w->host,
+                         qc_into_cluster(s, w->offset) + w->bytes);
 }
 
 /*
@@ -140,9 +250,10 @@ static int coroutine_fn extend_run(AllocWrite *w, const QcMap *first,
 static int coroutine_fn alloc_clusters(AllocWrite *w)
 {
     QcowState *s = w->s;
-    int64_t start = qc_cluster_start(s, w->offset), end, got;
+    int64_t start = qc_cluster_start(s, w->offset), end;
     int64_t limit = MIN(w->offset + w->bytes, start + ALLOC_MAX);
     int64_t table_span = BIT(s->slice_bits + s->cluster_bits);
+    bool fill = w->flags & BLK_REQ_UNCHANGED;
     QcAlloc *other;
     QcMap first;
     int ret;
@@ -159,42 +270,27 @@ static int coroutine_fn alloc_clusters(AllocWrite *w)
         qc_wait_allocs(s, start, s->cluster_size);
         return 0;
     }
-    ret = qc_map(s, start, limit - start, true, &first);
+    w->bytes = MIN(w->bytes, limit - w->offset);
+    ret = qc_map(s, w->offset, w->bytes, true, &first);
     if (ret < 0 || is_writable_in_place(&first) ||
-        ((w->flags & BLK_REQ_UNCHANGED) && first.type != QC_TYPE_UNALLOCATED)) {
+        (fill && !is_empty(&first))) {
         return ret;
     }
     w->reuse = is_reusable(&first);
-    if (w->reuse) {
-        w->host = first.host;
-        w->zero_around = true;
-        end = start + first.bytes;
-        ret = qc_check_overlap(s, w->host, end - start);
-        if (ret < 0) {
-            return ret;
-        }
-    } else {
-        QcTable *slice;
-        unsigned index;
-
-        ret = extend_run(w, &first, start, limit, &end);
-        if (ret < 0) {
-            return ret;
-        }
-        /* The L2 table comes first: it may move things around. */
-        ret = qc_l2_for_write(s, start, &slice, &index);
-        if (ret < 0) {
-            return ret;
-        }
-        qc_cache_put(s->l2c, slice);
-        w->host = qc_alloc(s, end - start, false, &got);
-        if (w->host < 0) {
-            return w->host;
-        }
-        end = start + got;
+    if (w->reuse || fill) {
+        w->bytes = first.bytes;
+        limit = ALIGN_UP(w->offset + w->bytes, s->cluster_size);
     }
-    w->fresh = !w->reuse && w->host >= node_length(s->n->file->node);
-    w->bytes = MIN(w->bytes, end - w->offset);
+    ret = w->reuse ? reuse_clusters(w, &first) : new_clusters(w, start, limit);
+    if (ret < 0) {
+        return ret;
+    }
+    if (s->external) {
+        /* A data file is as long as the disk. */
+        w->tail = CLAMP((int64_t)s->h.size - w->offset - w->bytes, 0, w->tail);
+    }
+    end = ALIGN_UP(w->offset + w->bytes, s->cluster_size);
+    w->fresh = !w->reuse && w->host >= node_length(qc_data_node(s));
     qc_alloc_begin(s, &w->alloc, start, end - start);
     return 1;
 }
@@ -220,7 +316,7 @@ static int coroutine_fn read_around(AllocWrite *w, int64_t from, int64_t to,
 static int coroutine_fn write_with_copies(AllocWrite *w, int64_t head,
                                           int64_t tail)
 {
-    BlockNode *file = w->s->n->file->node;
+    BlockNode *file = qc_data_node(w->s);
     int64_t end = w->offset + w->bytes;
     int mid = iov_slice_count(w->iov, w->iov_offset, w->bytes), niov = 0;
     struct iovec *iov = g_new(struct iovec, mid + 2);
@@ -256,18 +352,12 @@ static int coroutine_fn write_with_copies(AllocWrite *w, int64_t head,
 
 static int coroutine_fn write_data(AllocWrite *w)
 {
-    int64_t head = w->offset - w->alloc.guest;
-    int64_t tail = w->alloc.guest + w->alloc.bytes - (w->offset + w->bytes);
-
-    if (w->zero_around && w->fresh) {
-        /* Behind the old end of the file there are zeroes already. */
-        head = tail = 0;
-    }
-    if (head || tail) {
-        return write_with_copies(w, head, tail);
+    /* Behind the old end of the file there are zeroes already. */
+    if ((w->head || w->tail) && !(w->zero_around && w->fresh)) {
+        return write_with_copies(w, w->head, w->tail);
     }
     qc_event(w->s, BLKDEBUG_EVENT_WRITE_AIO);
-    return node_pwritev(w->s->n->file->node,
+    return node_pwritev(qc_data_node(w->s),
                         w->host + (w->offset - w->alloc.guest), w->bytes,
                         w->iov, w->iov_offset, w->flags);
 }
@@ -276,58 +366,87 @@ static int coroutine_fn write_data(AllocWrite *w)
  * ----------------------------------------------------------------------------
  */
 
-/* Old clusters that the new ones replace. */
+/* Descriptors of old clusters that the new ones replace. */
 typedef struct OldClusters {
-    uint64_t *entry;
+    uint64_t *desc;
     unsigned n;
 } OldClusters;
+
+/* What @e, entry @i of those being linked, becomes. */
+static QcEntry linked_entry(const AllocWrite *w, QcEntry e, unsigned i)
+{
+    QcowState *s = w->s;
+    int64_t at = w->alloc.guest + ((int64_t)i << s->cluster_bits);
+    QcEntry new = {
+        .desc = (w->host + ((uint64_t)i << s->cluster_bits)) | QC_COPIED,
+    };
+
+    if (s->extended) {
+        int64_t from = MAX(w->offset, at) - at;
+        int64_t to = MIN(w->offset + w->bytes, at + s->cluster_size) - at;
+        uint64_t written = sub_mask(s, from, to);
+
+        new.map = e.desc & QC_COMPRESSED ? QC_ALL_SUBCLUSTERS : e.map;
+        new.map = (new.map | written) & ~(written << 32);
+    }
+    return new;
+}
+
+/* On disk before the new entries are. */
+static int coroutine_fn order_before_link(AllocWrite *w)
+{
+    QcowState *s = w->s;
+    int ret = 0;
+
+    if (!w->reuse && !s->lazy && !s->external) {
+        ret = qc_cache_depend(s->l2c, s->rbc);
+    }
+    if (ret >= 0 && (w->head || w->tail) && !w->zero_around) {
+        /* What was safe on disk elsewhere must be so here before. */
+        qc_cache_depend_on_data(s->l2c);
+    }
+    return ret;
+}
 
 static int coroutine_fn link_clusters(AllocWrite *w, OldClusters *old)
 {
     QcowState *s = w->s;
     unsigned n = w->alloc.bytes >> s->cluster_bits, index;
-    bool copied = w->offset != w->alloc.guest || w->bytes != w->alloc.bytes;
     QcTable *slice;
     int ret = qc_l2_for_write(s, w->alloc.guest, &slice, &index);
 
     if (ret < 0) {
         return ret;
     }
-    if (!w->reuse && !s->lazy) {
-        ret = qc_cache_depend(s->l2c, s->rbc);
-    }
-    if (ret < 0) {
-        qc_cache_put(s->l2c, slice);
-        return ret;
-    }
-    if (copied && !w->zero_around) {
-        /* What was safe on disk elsewhere must be so here before. */
-        qc_cache_depend_on_data(s->l2c);
-    }
-    for (unsigned i = 0; i < n; i++) {
-        uint64_t entry = qc_l2_load(slice, index + i);
-        QcType type = qc_entry_type(s, entry);
+    ret = order_before_link(w);
+    for (unsigned i = 0; i < n && ret >= 0; i++) {
+        QcEntry e = qc_l2_load(s, slice, index + i);
 
-        if (!w->reuse && type != QC_TYPE_UNALLOCATED && type != QC_TYPE_ZERO) {
-            old->entry[old->n++] = entry;
+        if (!w->reuse && !s->external &&
+            ((e.desc & QC_COMPRESSED) || qc_has_host(s, e.desc))) {
+            old->desc[old->n++] = e.desc;
         }
-        qc_l2_store(slice, index + i,
-                    (w->host + ((uint64_t)i << s->cluster_bits)) | QC_COPIED);
+        qc_l2_store(s, slice, index + i, linked_entry(w, e, i));
     }
-    qc_cache_dirty(s->l2c, slice);
+    if (ret >= 0) {
+        qc_cache_dirty(s->l2c, slice);
+    }
     qc_cache_put(s->l2c, slice);
-    return 0;
+    return ret;
 }
 
-/* s->lock held; readers of the old clusters are gone. */
-static void coroutine_fn free_entry(QcowState *s, uint64_t entry)
+void coroutine_fn qc_free_entry(QcowState *s, uint64_t desc, bool discard)
 {
-    uint64_t offset = entry & QC_OFFSET_MASK, bytes = s->cluster_size;
+    uint64_t offset = desc & QC_OFFSET_MASK, bytes = s->cluster_size;
 
-    if (entry & QC_COMPRESSED) {
-        bytes = qc_compressed_extent(s, entry, &offset);
+    if (desc & QC_COMPRESSED) {
+        bytes = qc_compressed_extent(s, desc, &offset);
     }
-    qc_free(s, offset, bytes, s->discard_other);
+    if (!s->external) {
+        qc_free(s, offset, bytes, discard);
+    } else if (discard) {
+        node_pdiscard(qc_data_node(s), offset, bytes);
+    }
 }
 
 static void coroutine_fn free_old(QcowState *s, const OldClusters *old)
@@ -338,7 +457,7 @@ static void coroutine_fn free_old(QcowState *s, const OldClusters *old)
     co_epoch_wait(&s->epoch);
     co_mutex_lock(&s->lock);
     for (unsigned i = 0; i < old->n; i++) {
-        free_entry(s, old->entry[i]);
+        qc_free_entry(s, old->desc[i], s->discard_other);
     }
     co_mutex_unlock(&s->lock);
 }
@@ -347,7 +466,7 @@ static int coroutine_fn finish_alloc(AllocWrite *w, int ret)
 {
     QcowState *s = w->s;
     OldClusters old = {
-        .entry = g_new(uint64_t, w->alloc.bytes >> s->cluster_bits),
+        .desc = g_new(uint64_t, w->alloc.bytes >> s->cluster_bits),
     };
 
     co_mutex_lock(&s->lock);
@@ -356,9 +475,9 @@ static int coroutine_fn finish_alloc(AllocWrite *w, int ret)
     }
     if (ret < 0 && w->fresh) {
         /* Part of it may have been written: no longer known to be zero. */
-        node_raise_length(s->n->file->node, w->host + w->alloc.bytes);
+        node_raise_length(qc_data_node(s), w->host + w->alloc.bytes);
     }
-    if (ret < 0 && !w->reuse) {
+    if (ret < 0 && !w->reuse && !s->external) {
         qc_free(s, w->host, w->alloc.bytes, false);
     }
     qc_alloc_end(s, &w->alloc);
@@ -366,7 +485,7 @@ static int coroutine_fn finish_alloc(AllocWrite *w, int ret)
     if (ret >= 0) {
         free_old(s, &old);
     }
-    g_free(old.entry);
+    g_free(old.desc);
     return ret;
 }
 
@@ -401,16 +520,16 @@ static int64_t coroutine_fn write_in_place(QcowState *s, int64_t offset,
     int ret = qc_map(s, offset, bytes, false, &map);
 
     if (ret >= 0 && (flags & BLK_REQ_UNCHANGED) &&
-        map.type != QC_TYPE_UNALLOCATED) {
+        !is_empty(&map)) {
         /* There already, and maybe newer than what is to be written. */
     } else if (ret < 0 || !is_writable_in_place(&map)) {
         map.bytes = 0;
     } else {
-        ret = qc_check_overlap(s, map.host, map.bytes);
+        ret = qc_check_data(s, map.host, map.bytes);
     }
     if (ret >= 0 && map.bytes && !(flags & BLK_REQ_UNCHANGED)) {
         qc_event(s, BLKDEBUG_EVENT_WRITE_AIO);
-        ret = node_pwritev(s->n->file->node, map.host, map.bytes, iov,
+        ret = node_pwritev(qc_data_node(s), map.host, map.bytes, iov,
                            iov_offset, flags);
     }
     co_epoch_leave(&s->epoch, epoch);

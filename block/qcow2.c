@@ -73,16 +73,64 @@ static bool coroutine_fn open_backing(BlockNode *n,
     return n->backing || error_prefix(errp, "Could not open backing file");
 }
 
+/* What the image names as its data file is the path of a plain file, whatever
+ * it looks like. */
+static BlockEdge *coroutine_fn open_named_data_file(BlockNode *n, Error **errp)
+{
+    QcowState *s = n->state;
+    const char *slash = strrchr(n->file->node->filename, '/');
+    bool relative = slash && s->data_name[0] != '/';
+    g_autofree char *path =
+        g_strdup_printf("%.*s%s",
+                        relative ? (int)(slash + 1 - n->file->node->filename)
+                                 : 0,
+                        n->file->node->filename, s->data_name);
+    BlockdevOptions opts = {
+        .driver = BLOCKDEV_DRIVER_FILE,
+        .u.file.filename = path,
+    };
+    BlockdevRef ref = { .type = QTYPE_QDICT, .u.definition = opts };
+
+    return node_open_child(n, "data-file", &ref, BLOCK_ROLE_DATA, errp);
+}
+
+static bool coroutine_fn open_data_file(BlockNode *n,
+                                        const BlockdevOptionsQcow2 *o,
+                                        Error **errp)
+{
+    QcowState *s = n->state;
+
+    if (n->graph->describing) {
+        return true;
+    }
+    if (!s->external) {
+        return !o->data_file ||
+               error_set(errp, "'data-file' can only be set for images with "
+                               "an external data file");
+    }
+    if (o->data_file) {
+        s->data_file = node_open_child(n, "data-file", o->data_file,
+                                       BLOCK_ROLE_DATA, errp);
+    } else if (s->data_name) {
+        s->data_file = open_named_data_file(n, errp);
+    } else {
+        error_set(errp, "'data-file' is required for this image");
+    }
+    return s->data_file;
+}
+
 /* What a writer must do first: repair, and clear what it does not keep up. */
 static bool coroutine_fn prepare_for_writing(QcowState *s, Error **errp)
 {
+    uint64_t kept =
+        QC_AUTOCLEAR_BITMAPS | (s->external ? QC_AUTOCLEAR_RAW_DATA : 0);
     int ret = 0;
 
     if (s->n->read_only) {
         return true;
     }
-    if (s->h.autoclear & ~(uint64_t)QC_AUTOCLEAR_BITMAPS) {
-        s->h.autoclear &= QC_AUTOCLEAR_BITMAPS;
+    if (s->h.autoclear & ~kept) {
+        s->h.autoclear &= kept;
         ret = qc_header_write(s);
         if (ret < 0) {
             return error_errno(errp, -ret, "Could not update qcow2 header");
@@ -115,6 +163,7 @@ static void free_state(QcowState *s)
     }
     g_free(s->backing_name);
     g_free(s->backing_format);
+    g_free(s->data_name);
     g_free(s->l1);
     g_free(s->reftable);
 }
@@ -136,7 +185,7 @@ static bool coroutine_fn open_image(BlockNode *n, const BlockdevOptionsQcow2 *o,
     }
     n->length = s->h.size;
     n->zero_flags = s->h.version >= 3 ? BLK_REQ_FUA | BLK_REQ_MAY_UNMAP : 0;
-    if (!open_backing(n, o, errp)) {
+    if (!open_data_file(n, o, errp) || !open_backing(n, o, errp)) {
         return false;
     }
     co_mutex_lock(&s->lock);
@@ -234,7 +283,7 @@ static void qcow2_refresh_limits(BlockNode *n)
 {
     QcowState *s = n->state;
 
-    n->limits.write_zeroes_alignment = s->cluster_size;
+    n->limits.write_zeroes_alignment = s->sub_size;
     n->limits.discard_alignment = s->cluster_size;
     n->limits.max_iov = 0;
 }
@@ -326,6 +375,7 @@ static const BlockReopenOps qcow2_reopen_ops = {
     .options =
         (const char *const[]){
             "lazy-refcounts", "pass-discard-request", "pass-discard-other",
+            "discard-no-unref",
             "cache-size", "l2-cache-size", "l2-cache-entry-size",
             "refcount-cache-size", "cache-clean-interval", NULL },
     .prepare = qcow2_reopen_prepare,
@@ -352,6 +402,10 @@ static ImageInfoSpecific *specific_info(QcowState *s)
         q->has_extended_l2 = q->has_lazy_refcounts = q->has_corrupt = true;
         q->lazy_refcounts = s->h.compat & QC_COMPAT_LAZY;
         q->corrupt = s->h.incompat & QC_INCOMPAT_CORRUPT;
+        q->extended_l2 = s->extended;
+        q->data_file = s->external ? g_strdup(s->data_name) : NULL;
+        q->has_data_file_raw = s->external;
+        q->data_file_raw = s->raw_data;
     }
     return info;
 }
@@ -407,7 +461,7 @@ static int coroutine_fn qcow2_change_backing(BlockNode *n, const char *filename,
     g_autofree char *old_format = s->backing_format;
     int ret;
 
-    if (filename && strlen(filename) > 1023) {
+    if (filename && (strlen(filename) > 1023 || s->raw_data)) {
         return -EINVAL;
     }
     s->backing_name = g_strdup(filename);

@@ -29,6 +29,7 @@ enum {
     QC_INCOMPAT_EXTL2 = 16,
     QC_COMPAT_LAZY = 1,
     QC_AUTOCLEAR_BITMAPS = 1,
+    QC_AUTOCLEAR_RAW_DATA = 2,
 };
 
 enum {
@@ -49,8 +50,13 @@ enum {
 #define QC_OFFSET_MASK        UINT64_C(0x00fffffffffffe00)
 
 /* Limits of what we open; those of QEMU 7.2 as far as it shows them. */
+/* Of an extended L2 entry. */
+#define QC_SUBCLUSTERS        32
+#define QC_ALL_SUBCLUSTERS    UINT64_C(0xffffffff)
+
 #define QC_MIN_CLUSTER_BITS   9
 #define QC_MAX_CLUSTER_BITS   21
+#define QC_MIN_EXTENDED_BITS  14 /* with subclusters */
 #define QC_MAX_L1_BYTES       (32 * MiB)
 #define QC_MAX_REFTABLE_BYTES (8 * MiB)
 #define QC_MAX_SNAPSHOTS      65536u
@@ -88,6 +94,7 @@ struct QcTable {
     bool dirty, loading;
     bool recent;   /* used since the search for room came by */
     bool listed;   /* on the list of dirty tables */
+    unsigned seq;  /* atomic; odd while an extended entry is being changed */
     uint64_t used; /* the cache's clock */
     QcTable *next; /* in the hash bucket */
     QcTable *next_dirty;
@@ -147,11 +154,20 @@ struct QcowState {
     GByteArray *extensions; /* those we do not know, as on disk */
     QcBitmaps bitmaps;
     char *backing_name, *backing_format; /* NULL: none */
+    char *data_name;                     /* of the data file; NULL: not told */
+    /* From the header; const after open. */
+    bool extended; /* L2 entries with subclusters */
+    bool external; /* the guest's data lies in a file of its own */
+    bool raw_data; /* which is also a raw image of the disk */
+    BlockEdge *data_file; /* NULL: the guest's data is in n->file */
 
     bool file_has_holes;  /* atomic: what the host said last */
     unsigned holes_asked; /* atomic */
     unsigned cluster_bits;
     int64_t cluster_size;
+    unsigned sub_bits; /* of a subcluster; all of a cluster if there are none */
+    int64_t sub_size;
+    unsigned entry_bits;    /* bytes of an L2 entry, log2 */
     unsigned l2_bits;       /* entries of an L2 table, log2 */
     unsigned slice_bits;    /* entries of a cached piece of it, log2 */
     unsigned refblock_bits; /* entries of a refcount block, log2 */
@@ -172,7 +188,7 @@ struct QcowState {
     bool lazy;         /* refcounts may lag behind, the dirty bit says so */
     bool corrupt;      /* atomic: refuse to write */
     bool told_corrupt; /* atomic */
-    bool discard_request, discard_other;
+    bool discard_request, discard_other, discard_no_unref;
     LoopTimer clean_timer;
     int64_t clean_interval_ns;
 };
@@ -187,10 +203,16 @@ static inline int64_t qc_cluster_start(const QcowState *s, int64_t offset)
     return offset & ~(s->cluster_size - 1);
 }
 
+/* Where the guest's data is, at the offsets that L2 entries tell. */
+static inline BlockNode *qc_data_node(const QcowState *s)
+{
+    return s->data_file ? s->data_file->node : s->n->file->node;
+}
+
 /* qcow2-options.c: what may change while the image is open. */
 typedef struct BlockdevOptionsQcow2 BlockdevOptionsQcow2;
 typedef struct QcOptions {
-    bool lazy, discard_request, discard_other;
+    bool lazy, discard_request, discard_other, discard_no_unref;
     QcCache *l2c, *rbc;
     unsigned slice_bits;
     int64_t clean_interval_ns;
@@ -222,10 +244,12 @@ int qc_probe(const uint8_t *buf, size_t len);
 /* qcow2-map.c: from guest offsets to host clusters */
 typedef enum QcType {
     QC_TYPE_UNALLOCATED,
-    QC_TYPE_ZERO,       /* no host cluster */
-    QC_TYPE_ZERO_ALLOC, /* reads as zeroes, but has one */
+    QC_TYPE_UNALLOCATED_HOST, /* the same, but there is a host cluster */
+    QC_TYPE_ZERO,             /* no host cluster */
+    QC_TYPE_ZERO_ALLOC,       /* reads as zeroes, but has one */
     QC_TYPE_NORMAL,
     QC_TYPE_COMPRESSED,
+    QC_TYPE_INVALID,
 } QcType;
 
 typedef struct QcMap {
@@ -235,7 +259,21 @@ typedef struct QcMap {
     int64_t bytes; /* that continue alike, at most those asked for */
 } QcMap;
 
-QcType qc_entry_type(const QcowState *s, uint64_t entry);
+/* An L2 entry in host byte order. */
+typedef struct QcEntry {
+    uint64_t desc; /* the cluster descriptor */
+    uint64_t map;  /* extended: subclusters with data; those of zeroes << 32 */
+} QcEntry;
+
+/* Does it lead to a host cluster of its own kind, not a compressed one? */
+static inline bool qc_has_host(const QcowState *s, uint64_t desc)
+{
+    return !(desc & QC_COMPRESSED) &&
+           ((desc & QC_OFFSET_MASK) || (s->external && (desc & QC_COPIED)));
+}
+
+/* What subcluster @sub of the cluster is; 0 where there are none. */
+QcType qc_sub_type(const QcowState *s, QcEntry e, unsigned sub);
 /* What is at @offset. Inside an epoch, or @locked with s->lock. */
 int coroutine_fn qc_map(QcowState *s, int64_t offset, int64_t bytes,
                         bool locked, QcMap *map);
@@ -248,16 +286,54 @@ int coroutine_fn qc_l2_for_write(QcowState *s, int64_t offset, QcTable **slice,
 int coroutine_fn qc_l1_write_entry(QcowState *s, uint64_t index,
                                    uint64_t entry);
 
-static inline uint64_t qc_l2_load(const QcTable *t, unsigned index)
+static inline QcEntry qc_entry_get(const QcowState *s, const uint64_t *table,
+                                   unsigned index)
 {
-    return be64toh(
-        __atomic_load_n((uint64_t *)t->data + index, __ATOMIC_ACQUIRE));
+    if (!s->extended) {
+        return (QcEntry){ be64toh(table[index]), 0 };
+    }
+    return (QcEntry){ be64toh(table[2 * index]), be64toh(table[2 * index + 1]) };
 }
 
-static inline void qc_l2_store(QcTable *t, unsigned index, uint64_t entry)
+static inline QcEntry qc_l2_load(const QcowState *s, const QcTable *t,
+                                 unsigned index)
 {
-    __atomic_store_n((uint64_t *)t->data + index, htobe64(entry),
-                     __ATOMIC_RELEASE);
+    const uint64_t *p = t->data;
+    QcEntry e = { 0 };
+    unsigned seq;
+
+    if (likely(!s->extended)) {
+        e.desc = be64toh(__atomic_load_n(p + index, __ATOMIC_ACQUIRE));
+        return e;
+    }
+    p += 2 * index;
+    do {
+        seq = __atomic_load_n(&t->seq, __ATOMIC_ACQUIRE);
+        e.desc = be64toh(__atomic_load_n(p, __ATOMIC_RELAXED));
+        e.map = be64toh(__atomic_load_n(p + 1, __ATOMIC_RELAXED));
+        /* Pairs with the release fence of qc_l2_store(). */
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    } while ((seq & 1) || seq != __atomic_load_n(&t->seq, __ATOMIC_RELAXED));
+    return e;
+}
+
+/* s->lock held. */
+static inline void qc_l2_store(const QcowState *s, QcTable *t, unsigned index,
+                               QcEntry e)
+{
+    uint64_t *p = t->data;
+
+    if (likely(!s->extended)) {
+        __atomic_store_n(p + index, htobe64(e.desc), __ATOMIC_RELEASE);
+        return;
+    }
+    p += 2 * index;
+    __atomic_store_n(&t->seq, t->seq + 1, __ATOMIC_RELAXED);
+    /* Pairs with the acquire fence of qc_l2_load(). */
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    __atomic_store_n(p, htobe64(e.desc), __ATOMIC_RELAXED);
+    __atomic_store_n(p + 1, htobe64(e.map), __ATOMIC_RELAXED);
+    __atomic_store_n(&t->seq, t->seq + 1, __ATOMIC_RELEASE);
 }
 
 /* qcow2-refcount.c; s->lock held */
@@ -289,6 +365,12 @@ void qc_refcount_poke(void *block, unsigned order, uint64_t index,
  * corruption and gives -EIO. */
 int coroutine_fn qc_check_overlap(QcowState *s, uint64_t offset,
                                   uint64_t bytes);
+/* The same for the guest's data. */
+static inline int coroutine_fn qc_check_data(QcowState *s, uint64_t offset,
+                                             uint64_t bytes)
+{
+    return s->external ? 0 : qc_check_overlap(s, offset, bytes);
+}
 /* s->lock held: the same for clusters that are being allocated; also looks at
  * L2 tables and refcount blocks. */
 int coroutine_fn qc_check_alloc(QcowState *s, uint64_t offset, uint64_t bytes);
@@ -315,6 +397,9 @@ int coroutine_fn qc_pwritev(BlockNode *n, int64_t offset, int64_t bytes,
 /* s->lock held: the clusters from @guest on are being filled. */
 void qc_alloc_begin(QcowState *s, QcAlloc *a, int64_t guest, int64_t bytes);
 void qc_alloc_end(QcowState *s, QcAlloc *a);
+/* s->lock held, nobody uses it any more: free what the descriptor of a former
+ * L2 entry leads to. */
+void coroutine_fn qc_free_entry(QcowState *s, uint64_t desc, bool discard);
 
 /* qcow2-compress.c */
 int coroutine_fn qc_pwrite_compressed(BlockNode *n, int64_t offset,
@@ -331,10 +416,9 @@ bool coroutine_fn qc_wait_allocs(QcowState *s, int64_t offset, int64_t bytes);
 /* qcow2-create.c */
 /* Host clusters for all of [from, to), which has none. */
 int coroutine_fn qc_preallocate(BlockNode *n, int64_t from, int64_t to);
-/* Bytes of an image of @size with that many data clusters and all of its L2
+/* Bytes of an image as @h says with that many data clusters and all of its L2
  * tables. */
-uint64_t qc_image_size(uint64_t size, unsigned cluster_bits,
-                       unsigned refcount_order, uint64_t data_clusters);
+uint64_t qc_image_size(const QcHeader *h, uint64_t data_clusters);
 
 /* qcow2-snapshot.c: the table of internal snapshots */
 #define QC_SNAPSHOT_EXTRA_MIN 16

@@ -229,6 +229,9 @@ static bool plan_edge(Item *it, BlockEdge *e, const char *name, Error **errp)
     QObject *spec = qdict_get(it->dict, name);
     EdgeChange c = { .edge = e, .old = e ? e->node : NULL };
 
+    if (!spec && e && !strcmp(name, "data-file")) {
+        return true; /* the image names it: stays */
+    }
     if (!spec && e) {
         return error_set(errp, "%s is missing for '%s'", name, n->name);
     }

@@ -32,6 +32,7 @@ struct BlockGraph {
     unsigned opening; /* nested block_open() */
     bool probing;     /* the node being opened was probed */
     bool no_backing;  /* open no backing files that images name */
+    bool describing;  /* open images to tell of them: no data files */
     bool checking;    /* open images to check them: as they are, broken too */
     bool snapshot;    /* -snapshot: the default of -drive snapshot= */
 };

@@ -33,7 +33,21 @@ MATRIX = [
     {'preallocation': 'falloc'},
     {'compression_type': 'zstd'},
     {'cluster_size': '512', 'compat': '0.10'},
+    {'extended_l2': 'on'},
+    {'extended_l2': 'on', 'cluster_size': '16k', 'refcount_bits': '8'},
+    {'extended_l2': 'on', 'cluster_size': '2M', 'lazy_refcounts': 'on'},
+    {'extended_l2': 'on', 'preallocation': 'metadata'},
+    {'data_file': '@.data'},
+    {'data_file': '@.data', 'data_file_raw': 'on', 'cluster_size': '4k'},
+    {'data_file': '@.data', 'extended_l2': 'on', 'cluster_size': '16k'},
 ]
+# The same without what a kind of test cannot have.
+NO_BACKING = ('preallocation', 'data_file_raw')
+NO_SNAPSHOTS = ('data_file',)
+
+
+def options_without(options, names):
+    return {} if set(names) & set(options) else options
 
 
 def run(*args, check=True, **kw):
@@ -54,7 +68,9 @@ def cluster_size(options):
 def create(path, size, options=None, backing=None):
     args = [ORACLE_IMG, 'create', '-q', '-f', 'qcow2']
     if options:
-        args += ['-o', ','.join(f'{k}={v}' for k, v in options.items())]
+        # The data file is beside the image.
+        args += ['-o', ','.join(f'{k}={v}' for k, v in options.items())
+                 .replace('@', str(path))]
     if backing:
         args += ['-b', backing, '-F', 'qcow2']
     run(*args, path, size)

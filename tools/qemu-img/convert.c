@@ -512,10 +512,12 @@ static int convert(ImgTool *t, Args *a, Convert *c)
     c->target_backing = backing;
     c->base = backing ? find_base(node, backing) : NULL;
     c->target_zero = a->no_create ? a->target_zero : !on_device(blk_node(c->dst));
-    c->unit = MAX(4096, blk_limits(c->dst)->write_zeroes_alignment);
     c->min_sparse = a->min_sparse;
     c->compressed = a->compressed;
-    c->cluster = MAX(512, blk_limits(c->dst)->write_zeroes_alignment);
+    c->cluster = MAX(512, blk_limits(c->dst)->discard_alignment);
+    c->unit = MAX(4096, c->compressed
+                            ? c->cluster
+                            : blk_limits(c->dst)->write_zeroes_alignment);
     /* Streams lie as they come: who waits for his turn compresses nothing. */
     c->out_of_order = a->out_of_order || a->compressed;
     img_progress_begin(&c->progress, a->progress && !a->quiet, c->length);

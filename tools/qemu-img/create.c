@@ -63,9 +63,6 @@ static void announce(const Create *c, const BlockCreateOps *ops)
         } else if (v) {
             printf(" %s=%s", o->name, v);
         }
-        if (!strcmp(o->name, "cluster_size")) {
-            printf(" extended_l2=off");
-        }
     }
     printf("\n");
     fflush(stdout);

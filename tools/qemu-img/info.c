@@ -43,6 +43,12 @@ static void print_specific(const ImageInfoSpecific *info)
         print_bitmaps(q->bitmaps);
     }
     printf("    refcount bits: %" PRId64 "\n", q->refcount_bits);
+    if (q->data_file) {
+        printf("    data file: %s\n", q->data_file);
+    }
+    if (q->has_data_file_raw) {
+        printf("    data file raw: %s\n", q->data_file_raw ? "true" : "false");
+    }
     if (q->has_corrupt) {
         printf("    corrupt: %s\n", q->corrupt ? "true" : "false");
     }
@@ -122,9 +128,11 @@ static void print_json(ImageInfo *info, bool chain)
 static int show(ImgTool *t, const char *filename, const ImgOpen *open,
                 bool chain, bool json)
 {
-    BlockBackend *blk = img_open(t, filename, open);
+    BlockBackend *blk;
     ImageInfo *info;
 
+    t->graph->describing = true;
+    blk = img_open(t, filename, open);
     if (!blk) {
         return 1;
     }
