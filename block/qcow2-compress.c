@@ -80,9 +80,9 @@ static int coroutine_fn check_unused(QcowState *s, int64_t offset)
     QcMap map;
     int ret = qc_map(s, offset, s->cluster_size, true, &map);
 
-    if (ret >= 0 && ((map.type != QC_TYPE_UNALLOCATED &&
-                      map.type != QC_TYPE_ZERO) ||
-                     map.bytes < s->cluster_size)) {
+    if (ret >= 0 &&
+        ((map.type != QC_TYPE_UNALLOCATED && map.type != QC_TYPE_ZERO) ||
+         map.bytes < s->cluster_size)) {
         ret = -EIO;
     }
     return ret;

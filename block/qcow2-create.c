@@ -333,8 +333,8 @@ int coroutine_fn qc_preallocate(BlockNode *n, int64_t from, int64_t to)
         for (int64_t i = 0; ret >= 0 && i < got >> s->cluster_bits; i++) {
             /* Extended: no subcluster has data yet. */
             qc_l2_store(s, slice, index + i,
-                        (QcEntry){
-                            (host + (i << s->cluster_bits)) | QC_COPIED, 0 });
+                        (QcEntry){ (host + (i << s->cluster_bits)) | QC_COPIED,
+                                   0 });
         }
         if (ret >= 0) {
             qc_cache_dirty(s->l2c, slice);
@@ -395,8 +395,8 @@ static bool qcow2_create(BlockGraph *g, const char *filename, const QDict *opts,
         mode = BLOCK_PREALLOC_OFF;
     }
     if (mode != BLOCK_PREALLOC_OFF) {
-        bytes = qc_image_size(&p.h,
-                              DIV_ROUND_UP(p.h.size, BIT(p.h.cluster_bits)));
+        bytes =
+            qc_image_size(&p.h, DIV_ROUND_UP(p.h.size, BIT(p.h.cluster_bits)));
     }
     if (!block_create_file(filename, bytes, mode, errp)) {
         return false;
@@ -442,8 +442,8 @@ static const BlockCreateOption qcow2_options[] = {
     { "compression_type", BLOCK_OPTION_STR,
       "Compression method used for image cluster compression", "zlib" },
     { "size", BLOCK_OPTION_SIZE, "Virtual disk size", NULL },
-    { "compat", BLOCK_OPTION_STR,
-      "Compatibility level (v2 [0.10] or v3 [1.1])", NULL },
+    { "compat", BLOCK_OPTION_STR, "Compatibility level (v2 [0.10] or v3 [1.1])",
+      NULL },
     { "backing_file", BLOCK_OPTION_STR, "File name of a base image", NULL },
     { "backing_fmt", BLOCK_OPTION_STR, "Image format of the base image", NULL },
     { "data_file", BLOCK_OPTION_STR, "File name of an external data file",

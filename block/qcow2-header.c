@@ -362,11 +362,10 @@ static bool coroutine_fn read_first_cluster(QcowState *s, Error **errp)
 {
     g_autofree char *buf = g_malloc0(s->cluster_size);
     int ret = node_pread(s->n->file->node, 0, s->cluster_size, buf);
-    uint64_t unknown =
-        s->h.incompat & ~(uint64_t)(QC_INCOMPAT_DIRTY | QC_INCOMPAT_CORRUPT |
-                                    QC_INCOMPAT_DATA_FILE |
-                                    QC_INCOMPAT_COMPRESSION |
-                                    QC_INCOMPAT_EXTL2);
+    uint64_t unknown = s->h.incompat &
+                       ~(uint64_t)(QC_INCOMPAT_DIRTY | QC_INCOMPAT_CORRUPT |
+                                   QC_INCOMPAT_DATA_FILE |
+                                   QC_INCOMPAT_COMPRESSION | QC_INCOMPAT_EXTL2);
 
     if (ret < 0) {
         return error_errno(errp, -ret, "Could not read the qcow2 header");

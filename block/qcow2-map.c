@@ -113,13 +113,12 @@ static bool is_adjacent(const QcowState *s, QcEntry first, QcEntry e,
 {
     bool host = qc_has_host(s, first.desc);
 
-    if (host != qc_has_host(s, e.desc) ||
-        ((first.desc ^ e.desc) & QC_COPIED)) {
+    if (host != qc_has_host(s, e.desc) || ((first.desc ^ e.desc) & QC_COPIED)) {
         return false;
     }
-    return !host || (e.desc & QC_OFFSET_MASK) ==
-                        (first.desc & QC_OFFSET_MASK) +
-                            ((uint64_t)n << s->cluster_bits);
+    return !host ||
+           (e.desc & QC_OFFSET_MASK) ==
+               (first.desc & QC_OFFSET_MASK) + ((uint64_t)n << s->cluster_bits);
 }
 
 /* How many subclusters continue @sub of the entry at @index, which is @first,
@@ -137,9 +136,8 @@ static uint64_t count_alike(const QcowState *s, const QcTable *t,
     }
     for (unsigned n = 1; n < max; n++) {
         QcEntry e = qc_l2_load(s, t, index + n);
-        unsigned more = is_adjacent(s, first, e, n)
-                            ? run_in_cluster(s, e, type, 0)
-                            : 0;
+        unsigned more =
+            is_adjacent(s, first, e, n) ? run_in_cluster(s, e, type, 0) : 0;
 
         run += more;
         if (more < all) {

@@ -51,10 +51,9 @@ static bool cache_sizes(QcowState *s, const BlockdevOptionsQcow2 *o,
 {
     int64_t min_refcount = MIN_REFCOUNT_ENTRIES * s->cluster_size;
     /* All L2 entries of the image. */
-    int64_t full =
-        ALIGN_UP(DIV_ROUND_UP(s->h.size, (uint64_t)s->cluster_size)
-                     << s->entry_bits,
-                 (uint64_t)s->cluster_size);
+    int64_t full = ALIGN_UP(DIV_ROUND_UP(s->h.size, (uint64_t)s->cluster_size)
+                                << s->entry_bits,
+                            (uint64_t)s->cluster_size);
     int64_t slice = MIN(s->cluster_size, DEFAULT_SLICE);
 
     if (!check_given_sizes(o, errp)) {

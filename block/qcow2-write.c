@@ -169,18 +169,17 @@ static void plan_copies(AllocWrite *w, QcEntry first, QcEntry last)
         }
         moves = data_map(s, last);
         if (moves) {
-            to = MAX(to, MIN((int64_t)(64 - __builtin_clzll(moves))
-                                 << s->sub_bits,
-                             s->cluster_size));
+            to = MAX(to,
+                     MIN((int64_t)(64 - __builtin_clzll(moves)) << s->sub_bits,
+                         s->cluster_size));
         }
     }
     w->head = into - from;
     w->tail = to - past;
-    w->zero_around = !((w->head ? sub_mask(s, from, into) : 0) &
-                       ~zero_map(s, first)) &&
-                     !((w->tail ? sub_mask(s, past & ~(s->sub_size - 1), to)
-                                : 0) &
-                       ~zero_map(s, last));
+    w->zero_around =
+        !((w->head ? sub_mask(s, from, into) : 0) & ~zero_map(s, first)) &&
+        !((w->tail ? sub_mask(s, past & ~(s->sub_size - 1), to) : 0) &
+          ~zero_map(s, last));
 }
 
 /* From @index on, how many clusters cannot be written where they are. */
@@ -238,8 +237,7 @@ static int reuse_clusters(AllocWrite *w, const QcMap *m)
     w->head = w->offset & (s->sub_size - 1);
     w->tail = ALIGN_UP(end, s->sub_size) - end;
     w->zero_around = m->type == QC_TYPE_ZERO_ALLOC || !s->n->backing;
-    return qc_check_data(s, w->host,
-                         qc_into_cluster(s, w->offset) + w->bytes);
+    return qc_check_data(s, w->host, qc_into_cluster(s, w->offset) + w->bytes);
 }
 
 /*
@@ -386,7 +384,7 @@ static QcEntry linked_entry(const AllocWrite *w, QcEntry e, unsigned i)
         int64_t to = MIN(w->offset + w->bytes, at + s->cluster_size) - at;
         uint64_t written = sub_mask(s, from, to);
 
-        new.map = e.desc & QC_COMPRESSED ? QC_ALL_SUBCLUSTERS : e.map;
+        new.map = e.desc &QC_COMPRESSED ? QC_ALL_SUBCLUSTERS : e.map;
         new.map = (new.map | written) & ~(written << 32);
     }
     return new;
@@ -519,8 +517,7 @@ static int64_t coroutine_fn write_in_place(QcowState *s, int64_t offset,
     QcMap map;
     int ret = qc_map(s, offset, bytes, false, &map);
 
-    if (ret >= 0 && (flags & BLK_REQ_UNCHANGED) &&
-        !is_empty(&map)) {
+    if (ret >= 0 && (flags & BLK_REQ_UNCHANGED) && !is_empty(&map)) {
         /* There already, and maybe newer than what is to be written. */
     } else if (ret < 0 || !is_writable_in_place(&map)) {
         map.bytes = 0;

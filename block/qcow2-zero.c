@@ -110,8 +110,8 @@ static Change clear_entry(const QcowState *s, QcEntry e, ClearMode mode)
         c.kept = true;
     } else {
         /* Version 2 has no zero clusters. */
-        bool zero = (s->n->backing || mode != CLEAR_DISCARD) &&
-                    s->h.version >= 3;
+        bool zero =
+            (s->n->backing || mode != CLEAR_DISCARD) && s->h.version >= 3;
 
         c.new = zero ? zero_entry(s, 0) : (QcEntry){ 0, 0 };
         c.gone = any;
@@ -343,8 +343,8 @@ int coroutine_fn qc_pwrite_zeroes(BlockNode *n, int64_t offset, int64_t bytes,
               ? 0
               : zero_raw_data(s, offset, bytes, flags & BLK_REQ_MAY_UNMAP);
     if (ret >= 0) {
-        ret = clear_subclusters(s, offset, last - offset,
-                                mode_for_flags(flags));
+        ret =
+            clear_subclusters(s, offset, last - offset, mode_for_flags(flags));
     }
     return ret >= 0 && (flags & BLK_REQ_FUA) ? node_flush_changed(n) : ret;
 }
@@ -363,8 +363,7 @@ int coroutine_fn qc_pdiscard(BlockNode *n, int64_t offset, int64_t bytes)
     }
     ret = zero_raw_data(s, offset, bytes, BLK_REQ_MAY_UNMAP);
     return ret < 0 ? ret
-                   : clear_clusters(s, offset,
-                                    ALIGN_UP(bytes, s->cluster_size),
+                   : clear_clusters(s, offset, ALIGN_UP(bytes, s->cluster_size),
                                     CLEAR_DISCARD, s->discard_request);
 }
 

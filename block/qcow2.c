@@ -373,11 +373,11 @@ static void coroutine_fn qcow2_reopen_abort(BlockReopen *r)
 
 static const BlockReopenOps qcow2_reopen_ops = {
     .options =
-        (const char *const[]){
-            "lazy-refcounts", "pass-discard-request", "pass-discard-other",
-            "discard-no-unref",
-            "cache-size", "l2-cache-size", "l2-cache-entry-size",
-            "refcount-cache-size", "cache-clean-interval", NULL },
+        (const char *const[]){ "lazy-refcounts", "pass-discard-request",
+                               "pass-discard-other", "discard-no-unref",
+                               "cache-size", "l2-cache-size",
+                               "l2-cache-entry-size", "refcount-cache-size",
+                               "cache-clean-interval", NULL },
     .prepare = qcow2_reopen_prepare,
     .commit = qcow2_reopen_commit,
     .abort = qcow2_reopen_abort,

@@ -156,9 +156,9 @@ struct QcowState {
     char *backing_name, *backing_format; /* NULL: none */
     char *data_name;                     /* of the data file; NULL: not told */
     /* From the header; const after open. */
-    bool extended; /* L2 entries with subclusters */
-    bool external; /* the guest's data lies in a file of its own */
-    bool raw_data; /* which is also a raw image of the disk */
+    bool extended;        /* L2 entries with subclusters */
+    bool external;        /* the guest's data lies in a file of its own */
+    bool raw_data;        /* which is also a raw image of the disk */
     BlockEdge *data_file; /* NULL: the guest's data is in n->file */
 
     bool file_has_holes;  /* atomic: what the host said last */
@@ -292,7 +292,8 @@ static inline QcEntry qc_entry_get(const QcowState *s, const uint64_t *table,
     if (!s->extended) {
         return (QcEntry){ be64toh(table[index]), 0 };
     }
-    return (QcEntry){ be64toh(table[2 * index]), be64toh(table[2 * index + 1]) };
+    return (QcEntry){ be64toh(table[2 * index]),
+                      be64toh(table[2 * index + 1]) };
 }
 
 static inline QcEntry qc_l2_load(const QcowState *s, const QcTable *t,

@@ -2,7 +2,7 @@
 /*
  * qcow2 images from anywhere: open, read, write, zero, discard, flush, resize,
  * check, repair, snapshots, close. The first bytes of the input choose what is
- * done, the rest is the image, which lives in memory.
+ * done, the rest is the image, which lives in memory, as does its data file.
  */
 #include "util/osdep.h"
 
@@ -24,8 +24,17 @@ enum { STEPS = 6, HEAD = 1 + STEPS * 3, MAX_IMAGE = 1 << 20, CHUNK = 70000 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static char *disk;
+static char *disk, *data_disk;
 static char buf[CHUNK];
+
+typedef struct Disk {
+    char *mem;
+} Disk;
+
+static char *mem_of(BlockNode *n)
+{
+    return ((Disk *)n->state)->mem;
+}
 
 static void swallow(void *opaque, const char *text)
 {
@@ -38,7 +47,7 @@ static int coroutine_fn disk_preadv(BlockNode *n, int64_t offset, int64_t bytes,
                                     const IoVec *iov, size_t iov_offset,
                                     unsigned flags)
 {
-    iov_from_buf(iov, iov_offset, disk + offset, bytes);
+    iov_from_buf(iov, iov_offset, mem_of(n) + offset, bytes);
     return 0;
 }
 
@@ -49,7 +58,7 @@ static int coroutine_fn disk_pwritev(BlockNode *n, int64_t offset,
     if (offset > DISK - bytes) {
         return -ENOSPC;
     }
-    iov_to_buf(iov, iov_offset, disk + offset, bytes);
+    iov_to_buf(iov, iov_offset, mem_of(n) + offset, bytes);
     return 0;
 }
 
@@ -65,7 +74,7 @@ static bool coroutine_fn disk_truncate(BlockNode *n, int64_t size, bool exact,
         return error_set(errp, "the disk is full");
     }
     if (size < node_length(n)) {
-        memset(disk + size, 0, node_length(n) - size);
+        memset(mem_of(n) + size, 0, node_length(n) - size);
     }
     node_set_length(n, size);
     return true;
@@ -73,7 +82,7 @@ static bool coroutine_fn disk_truncate(BlockNode *n, int64_t size, bool exact,
 
 static void coroutine_fn disk_close(BlockNode *n)
 {
-    madvise(disk, MAX(n->highest_write, node_length(n)), MADV_DONTNEED);
+    madvise(mem_of(n), MAX(n->highest_write, node_length(n)), MADV_DONTNEED);
 }
 
 static const BlockIoOps disk_io = {
@@ -86,6 +95,7 @@ static const BlockSizeOps disk_size = {
 };
 static const BlockDriver disk_driver = {
     .name = "fuzz-disk",
+    .state_size = sizeof(Disk),
     .driver = BLOCKDEV_DRIVER_FILE,
     .protocol = true,
     .close = disk_close,
@@ -93,11 +103,13 @@ static const BlockDriver disk_driver = {
     .size = &disk_size,
 };
 
-static BlockNode *disk_open(BlockGraph *g, const uint8_t *data, size_t size)
+static BlockNode *disk_open(BlockGraph *g, const char *name, char *mem,
+                            const uint8_t *data, size_t size)
 {
-    BlockNode *n = node_new(g, &disk_driver, "disk", error_abort);
+    BlockNode *n = node_new(g, &disk_driver, name, error_abort);
 
-    memcpy(disk, data, size);
+    ((Disk *)n->state)->mem = mem;
+    memcpy(mem, data, size);
     n->length = size;
     n->flags.unmap = true;
     node_refresh_limits(n);
@@ -210,18 +222,40 @@ static void run(BlockGraph *g, const BlockdevOptions *opts, const uint8_t *data)
     blk_unref(blk);
 }
 
+/* By bit 0 of the first byte; then with a data file. */
 static const char *const options[] = {
     "{\"driver\": \"qcow2\", \"backing\": null, \"discard\": \"unmap\", "
     "\"read-only\": false, \"l2-cache-size\": 4096, \"file\": \"disk\"}",
     "{\"driver\": \"qcow2\", \"backing\": null, \"discard\": \"unmap\", "
     "\"read-only\": true, \"l2-cache-size\": 4096, \"file\": \"disk\"}",
+    "{\"driver\": \"qcow2\", \"backing\": null, \"discard\": \"unmap\", "
+    "\"read-only\": false, \"l2-cache-size\": 4096, \"file\": \"disk\", "
+    "\"data-file\": \"data\"}",
+    "{\"driver\": \"qcow2\", \"backing\": null, \"discard\": \"unmap\", "
+    "\"read-only\": true, \"l2-cache-size\": 4096, \"file\": \"disk\", "
+    "\"data-file\": \"data\"}",
+    "{\"driver\": \"qcow2\", \"backing\": null, \"discard\": \"unmap\", "
+    "\"read-only\": false, \"l2-cache-size\": 4096, \"file\": \"disk\", "
+    "\"discard-no-unref\": true}",
 };
+
+/* Images that have one must not open what they name. */
+static const BlockdevOptions *choose(BlockdevOptions **opts,
+                                     const uint8_t *data, size_t size)
+{
+    bool external = size > HEAD + 79 && (data[HEAD + 79] & 4);
+
+    if (external) {
+        return opts[2 + (data[0] & 1)];
+    }
+    return opts[data[0] & 4 ? 4 : data[0] & 1];
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static BlockdevOptions *opts[2];
+    static BlockdevOptions *opts[ARRAY_SIZE(options)];
     static BlockGraph *g;
-    BlockNode *n;
+    BlockNode *n, *d;
 
     if (!g) {
         Loop *loop;
@@ -233,7 +267,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         g = block_graph_new(loop);
         disk = mmap(NULL, DISK, PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        for (size_t i = 0; i < 2; i++) {
+        data_disk = mmap(NULL, DISK, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
             opts[i] = qapi_parse_option(&qapi_type_BlockdevOptions, options[i],
                                         "driver", error_abort);
         }
@@ -241,8 +277,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < HEAD || size > MAX_IMAGE) {
         return 0;
     }
-    n = disk_open(g, data + HEAD, size - HEAD);
-    run(g, opts[data[0] & 1], data);
+    n = disk_open(g, "disk", disk, data + HEAD, size - HEAD);
+    d = disk_open(g, "data", data_disk, data, HEAD);
+    run(g, choose(opts, data, size), data);
+    node_unref(d);
     node_unref(n);
     return 0;
 }

@@ -113,19 +113,19 @@ def fw_cfg():
 
 
 def qcow2():
-    """Clusters of 512 bytes: header, reftable, refblock, L1, L2, data."""
-    cluster = 512
+    """Clusters of one size: header, reftable, refblock, L1, L2, data."""
     # Read-write or read-only, then six steps of three bytes (fuzz-qcow2.c).
     steps = [bytes([n]) + b'\0\0\0\2\0\0\4\0\0\x0c\0\0\5\0\0\7\x10\0'
-             for n in (0, 1)]
+             for n in (0, 1, 4)]
 
-    def image(version, entries, incompat=0, backing=b''):
+    def image(version, entries, incompat=0, backing=b'', bits=9, autoclear=0):
+        cluster = 1 << bits
         at = 5 * cluster
         header = be('4sIQIIQIIQQIIQ', b'QFI\xfb', version,
-                    400 if backing else 0, len(backing), 9, 64 * cluster, 0,
+                    400 if backing else 0, len(backing), bits, 64 * cluster, 0,
                     1, 3 * cluster, cluster, 1, 0, 0)
         if version == 3:
-            header += be('QQQII', incompat, 0, 0, 4, 104)
+            header += be('QQQII', incompat, 0, autoclear, 4, 104)
         table = be('Q', 2 * cluster)
         block = be('H', 1) * 8
         l1 = be('Q', 1 << 63 | 4 * cluster)
@@ -141,7 +141,19 @@ def qcow2():
                lambda at: 1 << 62 | at + 1024]
     images = [image(3, entries), image(2, [entries[0], entries[1], entries[4]]),
               image(3, entries, incompat=1), image(3, entries, incompat=2),
-              image(3, entries, backing=b'json:{"driver":"null-co"}')]
+              image(3, entries, backing=b'json:{"driver":"null-co"}'),
+              # Extended L2 entries: a descriptor, then two bitmaps.
+              image(3, [lambda at: 1 << 63 | at, lambda at: 0xfff0000000ff,
+                        lambda at: 0, lambda at: 0xff << 32,
+                        lambda at: 1 << 63 | at + 16384, lambda at: 0,
+                        lambda at: 1 << 62 | at + 32768, lambda at: 0],
+                    incompat=16, bits=14),
+              # With a data file, also one that is a raw image.
+              *(image(3, [lambda at: 1 << 63, lambda at: 0,
+                          lambda at: 1 << 63 | 1024 | 1, lambda at: 1],
+                      incompat=4, autoclear=raw) for raw in (0, 2)),
+              image(3, [lambda at: 1 << 63, lambda at: 0xfff0000000ff],
+                    incompat=20, bits=14)]
     return [s + i for s in steps for i in images]
 
 

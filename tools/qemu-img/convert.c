@@ -515,9 +515,9 @@ static int convert(ImgTool *t, Args *a, Convert *c)
     c->min_sparse = a->min_sparse;
     c->compressed = a->compressed;
     c->cluster = MAX(512, blk_limits(c->dst)->discard_alignment);
-    c->unit = MAX(4096, c->compressed
-                            ? c->cluster
-                            : blk_limits(c->dst)->write_zeroes_alignment);
+    c->unit =
+        MAX(4096, c->compressed ? c->cluster
+                                : blk_limits(c->dst)->write_zeroes_alignment);
     /* Streams lie as they come: who waits for his turn compresses nothing. */
     c->out_of_order = a->out_of_order || a->compressed;
     img_progress_begin(&c->progress, a->progress && !a->quiet, c->length);
