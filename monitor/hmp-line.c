@@ -284,7 +284,7 @@ static bool run_line(Hmp *hmp, const char *line, bool *understood, Error **errp)
         return false;
     }
     *understood = true;
-    hmp->command = cmd->name;
+    hmp->command = cmd;
     return cmd->run(hmp, args, errp);
 }
 

@@ -4,15 +4,6 @@
 
 #include "qapi/hmp.h"
 
-/* The QMP command of the same meaning is what the command needs. */
-static bool run_same(Hmp *hmp, const QDict *args, Error **errp)
-{
-    const HmpCommand *cmd = hmp_command_find(
-        hmp->command, strcspn(hmp->command, "|"), false);
-
-    return hmp_qmp_void(hmp, cmd->needs, NULL, errp);
-}
-
 static bool run_closefd(Hmp *hmp, const QDict *args, Error **errp)
 {
     QDict *qmp = qdict_new();
@@ -27,31 +18,31 @@ static const HmpCommand run_commands[] = {
     { .name = "quit|q",
       .help = "quit the emulator",
       .needs = "quit",
-      .run = run_same },
+      .run = hmp_run_same },
     { .name = "exit_preconfig",
       .help = "exit the preconfig state",
       .needs = "x-exit-preconfig",
-      .run = run_same },
+      .run = hmp_run_same },
     { .name = "stop|s",
       .help = "stop emulation",
       .needs = "stop",
-      .run = run_same },
+      .run = hmp_run_same },
     { .name = "cont|c",
       .help = "resume emulation",
       .needs = "cont",
-      .run = run_same },
+      .run = hmp_run_same },
     { .name = "system_reset",
       .help = "reset the system",
       .needs = "system_reset",
-      .run = run_same },
+      .run = hmp_run_same },
     { .name = "system_powerdown",
       .help = "send system power down event",
       .needs = "system_powerdown",
-      .run = run_same },
+      .run = hmp_run_same },
     { .name = "system_wakeup",
       .help = "wakeup guest from suspend",
       .needs = "system_wakeup",
-      .run = run_same },
+      .run = hmp_run_same },
     { .name = "closefd",
       .args = fd_args,
       .help = "close a file descriptor previously passed via SCM rights",

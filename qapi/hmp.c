@@ -100,6 +100,12 @@ bool hmp_qmp_void(Hmp *hmp, const char *command, QDict *args, Error **errp)
     return ret;
 }
 
+bool hmp_run_same(Hmp *hmp, const QDict *args, Error **errp)
+{
+    return hmp_qmp_void(hmp, hmp->command->needs, qdict_shallow_copy(args),
+                        errp);
+}
+
 bool hmp_register(Hmp *hmp, const char *name, uint64_t *value)
 {
     HmpRegisterFn *const *end = __stop_hmp_registers;

@@ -11,11 +11,13 @@
 
 #include "qobject/qobject.h"
 
+typedef struct HmpCommand HmpCommand;
+
 typedef struct Hmp {
     Vm *vm;
     GString *out; /* what the command printed; "\n" ends lines */
     int64_t cpu;  /* index of the CPU that commands about CPUs mean */
-    const char *command; /* name as typed */
+    const HmpCommand *command; /* that runs */
     bool remote; /* human-monitor-command: nobody is there to answer */
 } Hmp;
 
@@ -39,7 +41,7 @@ typedef struct HmpArg {
     void (*complete)(Hmp *hmp, const char *prefix, GPtrArray *list);
 } HmpArg;
 
-typedef struct HmpCommand {
+struct HmpCommand {
     const char *name;  /* "cont|c"; a command of the info family "info X" */
     const HmpArg *args; /* ends with {}; NULL: none */
     const char *params; /* for help: "[-f] device"; NULL: made from args */
@@ -48,8 +50,7 @@ typedef struct HmpCommand {
     const char *needs;
     /* @args lent: a member per given argument. */
     bool (*run)(Hmp *hmp, const QDict *args, Error **errp);
-    const void *data; /* for the handler: hmp_command() */
-} HmpCommand;
+};
 
 /* Put @var, a const HmpCommand or an array of them, in the program's table. */
 #define HMP_COMMANDS(var)                                                      \
@@ -84,5 +85,7 @@ void hmp_printf(Hmp *hmp, const char *fmt, ...) PRINTF_LIKE(2, 3);
 QObject *hmp_qmp(Hmp *hmp, const char *command, QDict *args, Error **errp);
 /* The same where nothing comes back. */
 bool hmp_qmp_void(Hmp *hmp, const char *command, QDict *args, Error **errp);
+/* A handler: run the QMP command that the command needs, with its arguments. */
+bool hmp_run_same(Hmp *hmp, const QDict *args, Error **errp);
 
 #endif

@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The human monitor's commands about block jobs and snapshots say and do what
+those of QEMU 7.2 do."""
+
+import os
+import re
+import tempfile
+import unittest
+
+import blocklib as b
+from test_jobs import ORACLE, OURS, Qmp
+
+EVENTS = ('BLOCK_JOB_COMPLETED', 'BLOCK_JOB_CANCELLED')
+
+
+class Hmp(Qmp):
+
+    def hmp(self, line):
+        """What the command printed, without how far jobs are."""
+        out = self.cmd('human-monitor-command', command_line=line)
+        return re.sub(r'Completed \d+ of', 'Completed N of', out)
+
+
+@unittest.skipUnless(ORACLE and b.HAVE_ORACLE, "needs Debian's QEMU")
+class HmpTest(unittest.TestCase):
+    maxDiff = None
+
+    def run_one(self, binary, scenario):
+        with tempfile.TemporaryDirectory(prefix='nemu-hmp-') as folder:
+            base, top = (os.path.join(folder, n) for n in ('base', 'top'))
+            b.create(base, '8M')
+            io = b.Io(base, tool=b.ORACLE_IO)
+            io.add('write -q -P 1 0 8M')
+            io.run()
+            b.create(top, '8M', backing='base')
+            q = Hmp(binary, folder, '-drive',
+                    'if=none,id=d0,file=top,format=qcow2')
+            try:
+                said = scenario(q)
+                node = q.cmd('query-block')[0]['inserted']
+            finally:
+                q.close()
+            images = {n: b.content(os.path.join(folder, n))
+                      for n in sorted(os.listdir(folder))}
+            events = [(name, data['type'], data['device'], data['speed'])
+                      for name, data in q.events if name in EVENTS]
+            return [said, events, node['file'],
+                    node['backing_file_depth']], images
+
+    def same(self, scenario):
+        ours, data = self.run_one(OURS, scenario)
+        theirs, expected = self.run_one(ORACLE, scenario)
+        self.assertEqual(ours, theirs)
+        self.assertEqual(data.keys(), expected.keys())
+        for name, bytes_there in expected.items():
+            self.assertTrue(data[name] == bytes_there, name)
+
+    def test_steering_a_job(self):
+        def scenario(q):
+            said = [q.hmp('info block-jobs'), q.hmp('block_stream nope'),
+                    q.hmp('block_stream d0 64k'), q.hmp('info block-jobs'),
+                    q.hmp('block_job_set_speed d0 4k'),
+                    q.hmp('block_job_pause d0')]
+            q.wait('JOB_STATUS_CHANGE', id='d0', status='paused')
+            said += [q.hmp('info block-jobs'), q.hmp('block_job_resume d0'),
+                     q.hmp('block_job_complete d0'),
+                     q.hmp('block_job_cancel d0')]
+            q.end('d0')
+            return said + [q.hmp('block_job_cancel -f d0'),
+                           q.hmp('info block-jobs')]
+        self.same(scenario)
+
+    def test_a_job_that_runs_to_its_end(self):
+        def scenario(q):
+            said = [q.hmp('block_stream d0')]
+            q.end('d0')
+            return said
+        self.same(scenario)
+
+    def test_snapshots(self):
+        def scenario(q):
+            return [q.hmp('snapshot_blkdev d0'),
+                    q.hmp('snapshot_blkdev nope s1'),
+                    q.hmp('snapshot_blkdev d0 s1'),
+                    q.hmp('snapshot_blkdev -n d0 nothere qcow2')]
+        self.same(scenario)
+
+
+if __name__ == '__main__':
+    unittest.main()
