@@ -28,10 +28,10 @@ const BlockCreateOps *block_create_ops(const char *format, Error **errp)
     return drv->create;
 }
 
-static const BlockCreateOption *find_option(const BlockCreateOps *ops,
+static const BlockCreateOption *find_option(const BlockCreateOption *options,
                                             const char *name)
 {
-    for (const BlockCreateOption *o = ops->options; o->name; o++) {
+    for (const BlockCreateOption *o = options; o->name; o++) {
         if (!strcmp(o->name, name)) {
             return o;
         }
@@ -68,11 +68,11 @@ static bool check_value(const BlockCreateOption *o, const char *text,
     }
 }
 
-bool block_create_check(const BlockCreateOps *ops, const QDict *opts,
-                        Error **errp)
+bool block_options_check(const BlockCreateOption *options, const QDict *opts,
+                         Error **errp)
 {
     QDICT_FOREACH(opts, e) {
-        const BlockCreateOption *o = find_option(ops, e->key);
+        const BlockCreateOption *o = find_option(options, e->key);
 
         if (!o) {
             return error_set(errp, "Invalid parameter '%s'", e->key);
@@ -82,6 +82,12 @@ bool block_create_check(const BlockCreateOps *ops, const QDict *opts,
         }
     }
     return true;
+}
+
+bool block_create_check(const BlockCreateOps *ops, const QDict *opts,
+                        Error **errp)
+{
+    return block_options_check(ops->options, opts, errp);
 }
 
 uint64_t block_option_size(const QDict *opts, const char *name, uint64_t def)

@@ -482,6 +482,8 @@ static const BlockImageOps qcow2_image_ops = {
     .check = qcow2_check,
     .change_backing = qcow2_change_backing,
     .make_empty = qc_make_empty,
+    .amend = qc_amend,
+    .amend_options = qc_amend_options,
 };
 
 static const BlockIoOps qcow2_io_ops = {

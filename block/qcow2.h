@@ -15,6 +15,7 @@
 
 #include <endian.h>
 
+#include "block/block-create.h"
 #include "block/block-node.h"
 #include "util/co-epoch.h"
 #include "util/loop.h"
@@ -461,6 +462,13 @@ bool coroutine_fn qc_bitmaps_write_again(QcowState *s, Error **errp);
 /* Nobody writes any more: to the image with them. */
 bool coroutine_fn qc_bitmaps_store(QcowState *s, Error **errp);
 extern const BlockBitmapOps qc_bitmap_ops;
+
+/* qcow2-amend.c; no requests are under way */
+bool coroutine_fn qc_amend(BlockNode *n, const BlockAmend *a, Error **errp);
+extern const BlockCreateOption qc_amend_options[];
+/* qcow2-refwidth.c; s->lock held: counts of 1 << @order bits each. */
+bool coroutine_fn qc_refcount_set_width(QcowState *s, unsigned order,
+                                        const BlockAmend *amend, Error **errp);
 
 /* qcow2-resize.c */
 /* The virtual size in the header. */

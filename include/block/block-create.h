@@ -40,7 +40,10 @@ typedef struct BlockCreateOps {
 
 /* NULL: the format is unknown or cannot be made. */
 const BlockCreateOps *block_create_ops(const char *format, Error **errp);
-/* Does the format know all of @opts, and do they have the right form? */
+/* Are all of @opts in the table, and do they have the right form? */
+bool block_options_check(const BlockCreateOption *options, const QDict *opts,
+                         Error **errp);
+/* The same of those that the format takes for a new image. */
 bool block_create_check(const BlockCreateOps *ops, const QDict *opts,
                         Error **errp);
 bool block_create(BlockGraph *g, const char *format, const char *filename,

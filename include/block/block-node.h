@@ -162,8 +162,28 @@ typedef struct BlockCheck {
         compressed_clusters;
 } BlockCheck;
 
+/* What "qemu-img amend" asks for. */
+typedef struct BlockAmend {
+    const QDict *opts; /* checked by the driver's amend_options */
+    bool force;        /* also what may lose the data */
+    /* Told of each step; may be NULL. */
+    void (*progress)(void *opaque, int64_t done, int64_t total);
+    void *opaque;
+} BlockAmend;
+
+static inline void block_amend_progress(const BlockAmend *a, int64_t done,
+                                        int64_t total)
+{
+    if (a->progress) {
+        a->progress(a->opaque, done, total);
+    }
+}
+
 /* Looking after images: no request is under way. Optional. */
 typedef struct BlockImageOps {
+    /* Other properties: all or none of them, where that can be. */
+    bool coroutine_fn (*amend)(BlockNode *n, const BlockAmend *a, Error **errp);
+    const struct BlockCreateOption *amend_options;
     bool coroutine_fn (*check)(BlockNode *n, unsigned fix, BlockCheck *result,
                                Error **errp);
     /* What the header says about the backing file; NULL: none. The graph does

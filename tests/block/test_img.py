@@ -227,13 +227,6 @@ class LookTest(Case):
         code, _, err = self.ours('-T', 'enable=' + names[0], 'info', 'q')
         self.assertEqual((code, err), (0, ''))
 
-    def test_what_is_missing_is_named(self):
-        for text in 'bench x', 'amend x', 'bitmap --add x b':
-            code, out, err = self.ours(*text.split())
-            self.assertEqual((code, out), (1, ''))
-            self.assertRegex(err, r"^qemu-img: (command|option) '.*' is not "
-                             r'supported\n$')
-
 
 class ResizeTest(Case):
     def test_sizes(self):

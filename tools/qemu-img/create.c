@@ -16,17 +16,8 @@ typedef struct Create {
 /* Create
  * ----------------------------------------------------------------------- */
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp((*(const BlockCreateOption *const *)a)->name,
-                  (*(const BlockCreateOption *const *)b)->name);
-}
-
 static int print_options(const char *format)
 {
-    static const char *const kinds[] = { "<str>", "<bool (on/off)>", "<num>",
-                                         "<size>" };
-    g_autoptr(GPtrArray) all = g_ptr_array_new();
     Error *err = NULL;
     const BlockCreateOps *ops = block_create_ops(format, &err);
 
@@ -34,18 +25,7 @@ static int print_options(const char *format)
         error_report_err(err);
         return 1;
     }
-    for (const BlockCreateOption *o = ops->options; o->name; o++) {
-        g_ptr_array_add(all, (void *)o);
-    }
-    g_ptr_array_sort(all, by_name);
-    printf("Supported options:\n");
-    for (guint i = 0; i < all->len; i++) {
-        const BlockCreateOption *o = all->pdata[i];
-        g_autofree char *text =
-            g_strdup_printf("%s=%s", o->name, kinds[o->kind]);
-
-        printf("  %-22s - %s\n", text, o->help);
-    }
+    img_print_options("Supported options:", ops->options);
     return 0;
 }
 
@@ -160,7 +140,7 @@ static bool parse_create(ImgTool *t, Create *c, int argc, char **argv,
             c->format = optarg;
             break;
         case 'o':
-            show = show || !strcmp(optarg, "help") || !strcmp(optarg, "?");
+            show = show || img_options_help(optarg);
             if (!show && !img_add_options(c->opts, optarg)) {
                 return false;
             }

@@ -6,6 +6,7 @@
 #include <getopt.h>
 
 #include "block/block-backend.h"
+#include "block/block-create.h"
 #include "block/block-graph.h"
 #include "qobject/qobject.h"
 
@@ -33,6 +34,8 @@ BlockBackend *img_open_err(ImgTool *t, const char *filename, const ImgOpen *o,
                            Error **errp);
 
 /* Commands: the exit status. argv[0] is the program's name. */
+int img_amend(ImgTool *t, int argc, char **argv);
+int img_bench(ImgTool *t, int argc, char **argv);
 int img_bitmap(ImgTool *t, int argc, char **argv);
 int img_check(ImgTool *t, int argc, char **argv);
 int img_commit(ImgTool *t, int argc, char **argv);
@@ -77,11 +80,15 @@ typedef struct ImgProgress {
 } ImgProgress;
 void img_progress_begin(ImgProgress *p, bool shown, int64_t total);
 void img_progress_step(ImgProgress *p, int64_t done);
+void img_progress_set(ImgProgress *p, int64_t done, int64_t total);
 void img_progress_end(ImgProgress *p, bool ok);
 /* The table of "info" and "snapshot -l". */
 void img_print_snapshots(const SnapshotInfoList *list);
 /* -o options: several join. False after a message. */
 bool img_add_options(QDict *d, const char *text);
+/* Does @text, of -o, ask for help? */
+bool img_options_help(const char *text);
+void img_print_options(const char *title, const BlockCreateOption *options);
 
 /* bitmap.c, for convert: can the bitmaps of @from be copied? False after a
  * message, as for the next two. */

@@ -16,15 +16,15 @@
 
 typedef struct Command {
     const char *name;
-    int (*fn)(ImgTool *t, int argc, char **argv); /* NULL: not there yet */
+    int (*fn)(ImgTool *t, int argc, char **argv);
     const char *args;
 } Command;
 
 static const Command commands[] = {
-    { "amend", NULL,
+    { "amend", img_amend,
       "[--object objectdef] [--image-opts] [-p] [-q] [-f fmt] [-t "
       "cache] [--force] -o options filename" },
-    { "bench", NULL,
+    { "bench", img_bench,
       "[-c count] [-d depth] [-f fmt] "
       "[--flush-interval=flush_interval] [-i aio] [-n] [--no-drain] "
       "[-o offset] [--pattern=pattern] [-q] [-s buffer_size] [-S "
@@ -195,25 +195,6 @@ char *img_size_text(uint64_t bytes)
     return g_strdup_printf("%0.3g %s", v, units[u]);
 }
 
-bool img_add_options(QDict *d, const char *text)
-{
-    Error *err = NULL;
-    g_autoptr(QDict) more = keyval_parse_flat(text, NULL, true, NULL, &err);
-
-    if (!more) {
-        error_report_err(err);
-        return false;
-    }
-    QDICT_FOREACH(more, e) {
-        QList *l = qobject_to_list(e->value);
-        QObject *v =
-            l && qlist_size(l) ? qlist_get(l, qlist_size(l) - 1) : e->value;
-
-        qdict_put(d, e->key, qobject_ref(v));
-    }
-    return true;
-}
-
 static bool open_options(QDict *d, const ImgOpen *o, bool *writeback,
                          Error **errp)
 {
@@ -370,9 +351,7 @@ static void help(void)
            "                         specify tracing options\n\n"
            "Command syntax:\n");
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
-        if (commands[i].fn) {
-            printf("  %s %s\n", commands[i].name, commands[i].args);
-        }
+        printf("  %s %s\n", commands[i].name, commands[i].args);
     }
     printf("\nSupported formats:");
     for (size_t i = 0; block_drivers[i]; i++) {
@@ -433,10 +412,6 @@ int main(int argc, char **argv)
             char **rest = argv + optind;
             int n = argc - optind;
 
-            if (!commands[i].fn) {
-                error_report("command '%s' is not supported", rest[0]);
-                return 1;
-            }
             rest[0] = argv[0];
             optind = 0;
             return run(&commands[i], n, rest);

@@ -27,6 +27,13 @@ void img_progress_begin(ImgProgress *p, bool shown, int64_t total)
     }
 }
 
+void img_progress_set(ImgProgress *p, int64_t done, int64_t total)
+{
+    p->done = done;
+    p->total = total;
+    img_progress_step(p, 0);
+}
+
 void img_progress_step(ImgProgress *p, int64_t done)
 {
     double now;

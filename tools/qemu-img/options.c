@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* qemu-img: the options of -o. */
+#include "util/osdep.h"
+
+#include "img.h"
+#include "qobject/keyval.h"
+#include "util/error.h"
+
+bool img_options_help(const char *text)
+{
+    g_auto(GStrv) items = g_strsplit(text, ",", -1);
+
+    for (size_t i = 0; items[i]; i++) {
+        if (!strcmp(items[i], "help") || !strcmp(items[i], "?")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A lone comma at either end says that an option is missing. */
+static bool is_list(const char *text)
+{
+    size_t n = strlen(text), commas = 0;
+
+    while (commas < n && text[n - 1 - commas] == ',') {
+        commas++;
+    }
+    return n && text[0] != ',' && commas % 2 == 0;
+}
+
+bool img_add_options(QDict *d, const char *text)
+{
+    g_autoptr(QDict) more = NULL;
+    Error *err = NULL;
+
+    if (!is_list(text)) {
+        error_report("Invalid option list: %s", text);
+        return false;
+    }
+    more = keyval_parse_flat(text, NULL, true, NULL, &err);
+    if (!more) {
+        error_report_err(err);
+        return false;
+    }
+    QDICT_FOREACH(more, e) {
+        QList *l = qobject_to_list(e->value);
+        QObject *v =
+            l && qlist_size(l) ? qlist_get(l, qlist_size(l) - 1) : e->value;
+
+        qdict_put(d, e->key, qobject_ref(v));
+    }
+    return true;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp((*(const BlockCreateOption *const *)a)->name,
+                  (*(const BlockCreateOption *const *)b)->name);
+}
+
+void img_print_options(const char *title, const BlockCreateOption *options)
+{
+    static const char *const kinds[] = { "<str>", "<bool (on/off)>", "<num>",
+                                         "<size>" };
+    g_autoptr(GPtrArray) all = g_ptr_array_new();
+
+    for (const BlockCreateOption *o = options; o->name; o++) {
+        g_ptr_array_add(all, (void *)o);
+    }
+    g_ptr_array_sort(all, by_name);
+    printf("%s\n", title);
+    for (guint i = 0; i < all->len; i++) {
+        const BlockCreateOption *o = all->pdata[i];
+        g_autofree char *text =
+            g_strdup_printf("%s=%s", o->name, kinds[o->kind]);
+
+        printf("  %-22s - %s\n", text, o->help);
+    }
+}
