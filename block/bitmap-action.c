@@ -15,7 +15,7 @@ static DirtyBitmap *find_bitmap(BlockGraph *g, const char *node,
                                 const char *name, unsigned bad, BlockNode **n,
                                 Error **errp)
 {
-    *n = node_lookup(g, node, node, errp);
+    *n = bitmap_user_node(g, node, errp);
     if (!*n) {
         return NULL;
     }
@@ -166,7 +166,7 @@ static bool merge_one(BlkAction *a, const BlockDirtyBitmapMerge *arg,
     bool local = from->type == QTYPE_QSTRING;
     const char *node = local ? arg->node : from->u.external.node;
     const char *name = local ? from->u.local : from->u.external.name;
-    BlockNode *n = node_lookup(a->g, node, node, errp);
+    BlockNode *n = bitmap_user_node(a->g, node, errp);
 
     return n && bitmap_user_merge(a->n, a->bitmap, n, name, errp);
 }

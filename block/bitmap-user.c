@@ -19,6 +19,17 @@ DirtyBitmap *bitmap_user_find(BlockNode *n, const char *name, unsigned bad,
     return b && dirty_bitmap_check(b, bad, errp) ? b : NULL;
 }
 
+BlockNode *bitmap_user_node(BlockGraph *g, const char *name, Error **errp)
+{
+    autoerr Error *err = NULL;
+    BlockNode *n = node_lookup(g, name, name, &err);
+
+    if (!n) {
+        error_set(errp, "Node '%s' not found", name);
+    }
+    return n;
+}
+
 /* Add
  * ----------------------------------------------------------------------------
  */

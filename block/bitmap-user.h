@@ -11,6 +11,8 @@ typedef struct BitmapUserNew {
     uint32_t granularity; /* else one that suits the image */
 } BitmapUserNew;
 
+/* A node or what a device has, by name. */
+BlockNode *bitmap_user_node(BlockGraph *g, const char *name, Error **errp);
 /* By name, if none of @bad (DIRTY_BITMAP_*) is the case. */
 DirtyBitmap *bitmap_user_find(BlockNode *n, const char *name, unsigned bad,
                               Error **errp);

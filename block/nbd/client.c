@@ -98,11 +98,15 @@ bool coroutine_fn nbd_client_adopt(NbdClient *c, int fd, bool first,
                                    Error **errp)
 {
     NbdStream st;
-    NbdInfo info;
+    NbdInfo info = { .context = c->context };
     bool ok;
 
     nbd_stream_init(&st, io_channel_socket(fd), c->loop, true);
     ok = nbd_negotiate(&st, &c->tls, c->export, &info, errp);
+    if (ok && c->context && !info.allocation) {
+        ok = error_set(errp, "requested x-dirty-bitmap %s not found",
+                       c->context);
+    }
     if (ok && !first && !same_export(&info, &c->info)) {
         ok = error_set(errp, "The server's export has changed");
     }

@@ -16,7 +16,8 @@ typedef struct NbdInfo {
     uint16_t flags;
     uint32_t min_block, pref_block, max_block; /* 0: it does not say */
     bool structured;
-    bool allocation; /* answers for base:allocation, by this number: */
+    const char *context; /* asked for; NULL: base:allocation */
+    bool allocation;     /* answers for it, by this number: */
     uint32_t allocation_id;
 } NbdInfo;
 
@@ -27,7 +28,7 @@ typedef struct NbdClientTls {
 } NbdClientTls;
 
 /* The client's side of the handshake, up to the transmission. @s is in an
- * unknown state after a failure. */
+ * unknown state after a failure. What info->context says counts. */
 bool coroutine_fn nbd_negotiate(NbdStream *s, const NbdClientTls *tls,
                                 const char *export, NbdInfo *info,
                                 Error **errp);
@@ -84,6 +85,7 @@ typedef struct NbdClient {
     Loop *loop;
     SocketAddress *addr;
     char *export;
+    char *context; /* instead of base:allocation; or NULL */
     NbdClientTls tls;
     int64_t reconnect_ns; /* how long requests wait for the server */
     NbdInfo info;         /* const after the first connection */

@@ -22,6 +22,7 @@ static void client_free(NbdClient *c)
 {
     qapi_free_SocketAddress(c->addr);
     g_free(c->export);
+    g_free(c->context);
     tls_creds_unref(c->tls.creds);
     g_free(c->tls.hostname);
     g_ptr_array_free(c->waiting, TRUE);
@@ -70,12 +71,17 @@ static bool coroutine_fn nbd_open(BlockNode *n, const BlockdevOptions *opts,
     if (o->server->type == SOCKET_ADDRESS_TYPE_FD) {
         return error_set(errp, "server.type=fd is not supported");
     }
+    if (o->x_dirty_bitmap && strlen(o->x_dirty_bitmap) > NBD_MAX_STRING) {
+        return error_set(errp, "x-dirty-bitmap query too long to send to "
+                               "server");
+    }
     if (o->export && strlen(o->export) > NBD_MAX_STRING) {
         return error_set(errp, "export name too long to send to server");
     }
     c->loop = n->graph->loop;
     c->addr = QAPI_CLONE(SocketAddress, o->server);
     c->export = g_strdup(o->export ? o->export : "");
+    c->context = g_strdup(o->x_dirty_bitmap);
     c->reconnect_ns =
         o->has_reconnect_delay ? o->reconnect_delay * NS_PER_S : 0;
     c->waiting = g_ptr_array_new();
@@ -263,6 +269,9 @@ static int coroutine_fn nbd_block_status(BlockNode *n, bool want_zero,
         return ret;
     }
     *pnum = MIN(r.status_length, r.length);
+    if (client(n)->context && (r.status & 3) == NBD_STATE_HOLE) {
+        return 0; /* dirty: shown as what is not there */
+    }
     return (r.status & NBD_STATE_HOLE ? 0 : BLK_STATUS_DATA) |
            (r.status & NBD_STATE_ZERO ? BLK_STATUS_ZERO : 0) |
            BLK_STATUS_OFFSET | BLK_STATUS_ALLOCATED;

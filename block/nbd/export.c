@@ -52,6 +52,7 @@ BlockExport *nbd_export_find(BlockExports *all, const char *name)
 
 static void export_free(BlockExport *exp)
 {
+    nbd_export_drop_bitmaps(exp);
     blk_unref(exp->blk);
     if (exp->thread.release) {
         exp->thread.release(exp->thread.opaque);
@@ -141,7 +142,7 @@ static void export_describe(BlockExport *exp, bool writable)
                  NBD_FLAG_SEND_CACHE;
     /* Clients share one backend, so that a flush by any is one for all; but
      * only one that lets more in has use for it. */
-    if (!writable || exp->all->nbd.max_conns != 1) {
+    if (exp->all->nbd.max_conns != 1) {
         exp->flags |= NBD_FLAG_CAN_MULTI_CONN;
     }
     if (writable) {
@@ -176,6 +177,12 @@ bool block_export_add(BlockGraph *g, const BlockExportOptions *o,
     } else if (blk_insert_node(blk, n, errp)) {
         blk_set_write_cache(blk, !(o->has_writethrough && o->writethrough));
         exp = g_new0(BlockExport, 1);
+        if (!nbd_export_take_bitmaps(exp, n, o->u.nbd.bitmaps, writable,
+                                     errp)) {
+            g_free(exp);
+            blk_unref(blk);
+            return false;
+        }
         exp->all = g->exports;
         exp->id = g_strdup(o->id);
         exp->blk = blk;

@@ -246,48 +246,60 @@ static int coroutine_fn do_info(Option *o)
 /* Metadata contexts ----------------------------------------------------------
  */
 
-static const char *const context_names[] = {
-    [NBD_CONTEXT_ALLOCATION] = "base:allocation",
-    [NBD_CONTEXT_DEPTH] = "qemu:allocation-depth",
-};
-
-static unsigned contexts_of(const BlockExport *exp)
+/* NULL: @exp has none of that number. */
+static const char *context_name(const BlockExport *exp, unsigned i)
 {
-    return BIT(NBD_CONTEXT_ALLOCATION) |
-           (exp->allocation_depth ? BIT(NBD_CONTEXT_DEPTH) : 0);
+    if (i == NBD_CONTEXT_ALLOCATION) {
+        return "base:allocation";
+    }
+    if (i == NBD_CONTEXT_DEPTH) {
+        return exp->allocation_depth ? "qemu:allocation-depth" : NULL;
+    }
+    i -= NBD_CONTEXT_BITMAPS;
+    return i < exp->bitmaps->len
+               ? ((const NbdBitmap *)exp->bitmaps->pdata[i])->context
+               : NULL;
 }
 
 /* Bits of what @query means. A namespace alone ("base:") lists what is in it,
- * and selects nothing. */
-static unsigned match_query(const char *query, bool list)
+ * and selects nothing; no query at all lists everything. */
+static uint64_t match_query(const BlockExport *exp, const char *query,
+                            bool list)
 {
-    unsigned bits = 0;
-    size_t len = strlen(query);
+    uint64_t bits = 0;
+    size_t len = query ? strlen(query) : 0;
     bool space = list && len && query[len - 1] == ':';
 
-    for (size_t i = 0; i < ARRAY_SIZE(context_names); i++) {
-        if (space ? g_str_has_prefix(context_names[i], query)
-                  : !strcmp(context_names[i], query)) {
+    for (unsigned i = 0; i < NBD_CONTEXT__MAX; i++) {
+        const char *name = context_name(exp, i);
+
+        if (name && (!query  ? list
+                     : space ? g_str_has_prefix(name, query)
+                             : !strcmp(name, query))) {
             bits |= BIT(i);
         }
     }
     return bits;
 }
 
-static int coroutine_fn reply_contexts(const Option *o, unsigned bits)
+static int coroutine_fn reply_contexts(const Option *o, BlockExport *exp,
+                                       uint64_t bits)
 {
-    uint8_t buf[64];
     int ret = 0;
 
+    nbd_export_get(exp); /* may be asked to go meanwhile */
     for (unsigned i = 0; i < NBD_CONTEXT__MAX && !ret; i++) {
-        size_t len = strlen(context_names[i]);
+        const char *name = bits & BIT(i) ? context_name(exp, i) : NULL;
+        size_t len = name ? strlen(name) : 0;
+        g_autofree uint8_t *buf = g_malloc(4 + len);
 
-        if (bits & BIT(i)) {
+        if (name) {
             be32_put(buf, i);
-            memcpy(buf + 4, context_names[i], len);
+            memcpy(buf + 4, name, len);
             ret = reply(o, NBD_REP_META_CONTEXT, buf, 4 + len);
         }
     }
+    nbd_export_put(exp);
     return ret ? ret : reply(o, NBD_REP_ACK, NULL, 0);
 }
 
@@ -298,7 +310,7 @@ static int coroutine_fn do_meta_context(Option *o)
     g_autofree char *name = NULL;
     BlockExport *exp;
     uint32_t n;
-    unsigned bits = 0;
+    uint64_t bits = 0;
 
     if (!list) {
         conn->contexts = 0;
@@ -311,8 +323,9 @@ static int coroutine_fn do_meta_context(Option *o)
     if (!name || !take_u32(o, &n)) {
         return reply_error(o, NBD_REP_ERR_INVALID, "malformed request");
     }
-    if (list && !n) {
-        bits = BIT(NBD_CONTEXT__MAX) - 1;
+    exp = find_export(o, name);
+    if (exp && !n) {
+        bits = match_query(exp, NULL, list);
     }
     while (n--) {
         g_autofree char *query = take_string(o);
@@ -320,22 +333,20 @@ static int coroutine_fn do_meta_context(Option *o)
         if (!query) {
             return reply_error(o, NBD_REP_ERR_INVALID, "malformed query");
         }
-        bits |= match_query(query, list);
+        bits |= exp ? match_query(exp, query, list) : 0;
     }
     if (o->pos != o->len) {
         return reply_error(o, NBD_REP_ERR_INVALID, "trailing data");
     }
-    exp = find_export(o, name);
     if (!exp) {
         return reply_error(o, NBD_REP_ERR_UNKNOWN, "export not present");
     }
-    bits &= contexts_of(exp);
     if (!list) {
         g_free(conn->context_name);
         conn->context_name = g_steal_pointer(&name);
         conn->contexts = bits;
     }
-    return reply_contexts(o, bits);
+    return reply_contexts(o, exp, bits);
 }
 
 /* The conversation -----------------------------------------------------------

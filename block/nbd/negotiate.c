@@ -101,7 +101,7 @@ bool coroutine_fn nbd_ask_structured(NbdStream *s, bool *yes, Error **errp)
 static bool coroutine_fn ask_context(NbdStream *s, const char *export,
                                      NbdInfo *info, Error **errp)
 {
-    static const char context[] = "base:allocation";
+    const char *context = info->context ? info->context : "base:allocation";
     size_t name = strlen(export), len = 4 + name + 4 + 4 + strlen(context);
     g_autofree uint8_t *data = g_malloc(len);
     g_autofree NbdReply *r = g_malloc(sizeof(*r));
@@ -370,7 +370,7 @@ bool coroutine_fn nbd_negotiate(NbdStream *s, const NbdClientTls *tls,
 {
     bool old, ok;
 
-    *info = (NbdInfo){ 0 };
+    *info = (NbdInfo){ .context = info->context };
     if (!read_magic(s, &old, errp)) {
         return false;
     }

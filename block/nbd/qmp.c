@@ -81,6 +81,11 @@ bool qmp_nbd_server_add(Vm *vm, NbdServerAddOptions *arg, Error **errp)
     BlockNode *n = node_lookup(g, arg->device, arg->device, errp);
     /* Borrows everything. */
     BlockExportOptions o = { .type = BLOCK_EXPORT_TYPE_NBD };
+    BlockDirtyBitmapOrStr bitmap = {
+        .type = QTYPE_QSTRING,
+        .u.local = arg->bitmap,
+    };
+    BlockDirtyBitmapOrStrList bitmaps = { .value = &bitmap };
 
     if (!n) {
         return false;
@@ -91,6 +96,10 @@ bool qmp_nbd_server_add(Vm *vm, NbdServerAddOptions *arg, Error **errp)
     o.writable = arg->has_writable && arg->writable && !n->read_only;
     o.u.nbd.name = o.id;
     o.u.nbd.description = arg->description;
+    if (arg->bitmap) {
+        o.u.nbd.bitmaps = &bitmaps;
+        o.u.nbd.has_bitmaps = true;
+    }
     return block_export_add(g, &o, NULL, errp);
 }
 

@@ -3,6 +3,7 @@
 #ifndef BLOCK_NBD_SERVER_H
 #define BLOCK_NBD_SERVER_H
 
+#include "block/dirty-bitmap.h"
 #include "block/export.h"
 #include "block/nbd/proto.h"
 #include "block/nbd/stream.h"
@@ -33,6 +34,13 @@ typedef struct BlockExports {
     NbdServer nbd;
 } BlockExports;
 
+/* A dirty bitmap that an export shows, and that is busy meanwhile. */
+typedef struct NbdBitmap {
+    BlockNode *n; /* a reference */
+    DirtyBitmap *b;
+    char *context; /* its name for clients */
+} NbdBitmap;
+
 typedef struct BlockExport {
     BlockExports *all;
     char *id;
@@ -42,7 +50,8 @@ typedef struct BlockExport {
     bool shutting_down; /* goes when conns is 0 */
     /* const */
     char *name, *description; /* NULL: no description */
-    bool allocation_depth;
+    bool allocation_depth, bitmaps_busy;
+    GPtrArray *bitmaps; /* NbdBitmap * */
     uint64_t size;
     uint16_t flags; /* of the transmission */
     uint32_t min_block, pref_block;
@@ -52,8 +61,10 @@ typedef struct BlockExport {
 enum {
     NBD_CONTEXT_ALLOCATION,
     NBD_CONTEXT_DEPTH,
-    NBD_CONTEXT__MAX,
+    NBD_CONTEXT_BITMAPS, /* one for each from here on */
+    NBD_CONTEXT__MAX = 64,
 };
+#define NBD_BITMAPS_MAX (NBD_CONTEXT__MAX - NBD_CONTEXT_BITMAPS)
 
 struct NbdRequest;
 
@@ -65,7 +76,7 @@ typedef struct NbdConn {
     LoopTimer patience; /* with the handshake */
     BlockExport *exp;   /* set under the server's loop */
     bool fixed, no_zeroes, structured, tls;
-    unsigned contexts;  /* bits */
+    uint64_t contexts;  /* bits */
     char *context_name; /* of the export they are for, or NULL */
     /* Transmission */
     unsigned in_flight; /* not yet replied to */
@@ -92,6 +103,16 @@ void nbd_export_get(BlockExport *exp);
 void nbd_export_put(BlockExport *exp);
 /* Ask it to go now. */
 void nbd_export_shutdown(BlockExport *exp);
+
+/* bitmaps.c; control code */
+struct BlockDirtyBitmapOrStrList;
+bool nbd_export_take_bitmaps(BlockExport *exp, BlockNode *n,
+                             const struct BlockDirtyBitmapOrStrList *list,
+                             bool writable, Error **errp);
+void nbd_export_drop_bitmaps(BlockExport *exp);
+/* Any loop: is @offset dirty? The next *pnum (of @bytes) are alike. */
+bool nbd_bitmap_status(const NbdBitmap *e, int64_t offset, int64_t bytes,
+                       int64_t *pnum);
 
 BlockExports *block_exports_get(BlockGraph *g);
 /* Serve a client on the connected socket @fd (taken over). */

@@ -314,8 +314,24 @@ static void coroutine_fn do_read(NbdRequest *r)
     request_queue(r);
 }
 
-static uint32_t context_flags(unsigned context, int status, unsigned depth)
+/* What @context says of the bytes at @offset, or -errno. */
+static int64_t coroutine_fn context_flags(NbdRequest *r, unsigned context,
+                                          uint64_t offset, uint64_t bytes,
+                                          int64_t *num)
 {
+    const BlockExport *exp = r->conn->exp;
+    unsigned depth;
+    int status;
+
+    if (context >= NBD_CONTEXT_BITMAPS) {
+        return nbd_bitmap_status(
+            exp->bitmaps->pdata[context - NBD_CONTEXT_BITMAPS], offset, bytes,
+            num);
+    }
+    status = request_status(exp->blk, offset, bytes, num, &depth);
+    if (status < 0) {
+        return status;
+    }
     if (context == NBD_CONTEXT_DEPTH) {
         return depth;
     }
@@ -328,22 +344,18 @@ static uint32_t context_flags(unsigned context, int status, unsigned depth)
 static ssize_t coroutine_fn put_extents(NbdRequest *r, unsigned context,
                                         size_t at, unsigned max)
 {
-    BlockBackend *blk = r->conn->exp->blk;
     uint64_t offset = r->offset, end = r->offset + r->length;
     uint8_t *p = r->buf + at, *last = NULL;
 
     be32_put(p, context);
     p += 4;
     while (offset < end) {
-        unsigned depth;
-        int64_t num;
-        int ret = request_status(blk, offset, end - offset, &num, &depth);
-        uint32_t flags;
+        int64_t num = 0;
+        int64_t flags = context_flags(r, context, offset, end - offset, &num);
 
-        if (ret < 0 || !num) {
-            return ret < 0 ? ret : -EIO;
+        if (flags < 0 || !num) {
+            return flags < 0 ? flags : -EIO;
         }
-        flags = context_flags(context, ret, depth);
         if (last && be32_get(last + 4) == flags) {
             be32_put(last, be32_get(last) + num);
         } else if (max--) {
@@ -362,7 +374,7 @@ static ssize_t coroutine_fn put_extents(NbdRequest *r, unsigned context,
 static void coroutine_fn do_block_status(NbdRequest *r)
 {
     unsigned max = r->flags & NBD_CMD_FLAG_REQ_ONE ? 1 : EXTENTS_MAX;
-    unsigned contexts = r->conn->contexts;
+    uint64_t contexts = r->conn->contexts;
     size_t at = 0;
 
     if (!contexts || !r->length) {
@@ -508,7 +520,7 @@ static size_t request_memory(const NbdRequest *r)
     case NBD_CMD_CACHE:
         return MAX(r->length, 1);
     case NBD_CMD_BLOCK_STATUS:
-        return NBD_CONTEXT__MAX *
+        return (size_t)__builtin_popcountll(r->conn->contexts) *
                (NBD_CHUNK_SIZE + 4 +
                 8 * (r->flags & NBD_CMD_FLAG_REQ_ONE ? 1 : EXTENTS_MAX));
     default:

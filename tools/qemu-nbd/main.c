@@ -39,7 +39,8 @@ static void help(void)
         "  -D, --description=TEXT    export a human-readable description\n\n"
         "Exposing part of the image:\n"
         "  -o, --offset=OFFSET       offset into the image\n"
-        "  -A, --allocation-depth    expose the allocation depth\n\n"
+        "  -A, --allocation-depth    expose the allocation depth\n"
+        "  -B, --bitmap=NAME         expose a persistent dirty bitmap\n\n"
         "General purpose options:\n"
         "  -L, --list                list exports available from another NBD "
         "server\n"
@@ -108,6 +109,7 @@ static const struct option options[] = {
     { "description", required_argument, NULL, 'D' },
     { "offset", required_argument, NULL, 'o' },
     { "allocation-depth", no_argument, NULL, 'A' },
+    { "bitmap", required_argument, NULL, 'B' },
     { "list", no_argument, NULL, 'L' },
     { "trace", required_argument, NULL, 'T' },
     { "fork", no_argument, NULL, OPT_FORK },
@@ -126,7 +128,6 @@ static const struct option options[] = {
     { "tls-authz", required_argument, NULL, OPT_TLS_AUTHZ },
     { "tls-hostname", required_argument, NULL, OPT_TLS_HOSTNAME },
     /* Known, and not there: */
-    { "bitmap", required_argument, NULL, 'B' },
     { "connect", required_argument, NULL, 'c' },
     { "disconnect", no_argument, NULL, 'd' },
     { "load-snapshot", required_argument, NULL, 'l' },
@@ -220,6 +221,9 @@ static bool parse_one(NbdArgs *a, int c, int index)
         return true;
     case 'A':
         a->depth = true;
+        return true;
+    case 'B':
+        g_ptr_array_add(a->bitmaps, optarg);
         return true;
     case 'L':
         a->list = true;
@@ -328,7 +332,7 @@ static bool parse(int argc, char **argv, NbdArgs *a)
             return false;
         }
         if (a->name || a->description || a->offset || a->snapshot ||
-            a->format || a->read_only || a->depth) {
+            a->format || a->read_only || a->depth || a->bitmaps->len) {
             error_report("List mode is incompatible with per-device settings");
             return false;
         }
@@ -389,7 +393,12 @@ static int fork_server(void)
 
 int main(int argc, char **argv)
 {
-    NbdArgs args = { .shared = 1, .objects = g_ptr_array_new() };
+    g_autoptr(GPtrArray) bitmaps = g_ptr_array_new();
+    NbdArgs args = {
+        .shared = 1,
+        .objects = g_ptr_array_new(),
+        .bitmaps = bitmaps,
+    };
     int ready_fd = -1, status;
 
     report_set_program(argv[0]);

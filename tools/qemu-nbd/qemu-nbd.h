@@ -12,6 +12,7 @@ typedef struct NbdArgs {
     const char *cache, *aio, *discard, *detect_zeroes, *pid_file;
     const char *tls_creds, *tls_authz, *tls_hostname;
     GPtrArray *objects; /* const char *, of --object */
+    GPtrArray *bitmaps; /* char *, borrowed */
     uint64_t offset;
     uint32_t shared;
     bool image_opts, read_only, snapshot, persistent, verbose, fork, list,

@@ -181,6 +181,21 @@ static bool start_server(Serve *s, Error **errp)
     return nbd_server_start_fd(s->graph, fd, &config, errp);
 }
 
+/* The last that was named comes first. */
+static BlockDirtyBitmapOrStrList *bitmap_list(const NbdArgs *a)
+{
+    BlockDirtyBitmapOrStrList *list = NULL;
+
+    for (guint i = 0; i < a->bitmaps->len; i++) {
+        BlockDirtyBitmapOrStr *b = g_new0(BlockDirtyBitmapOrStr, 1);
+
+        b->type = QTYPE_QSTRING;
+        b->u.local = g_strdup(a->bitmaps->pdata[i]);
+        QAPI_LIST_PREPEND(list, b);
+    }
+    return list;
+}
+
 static bool start(Serve *s, Error **errp)
 {
     const NbdArgs *a = s->args;
@@ -196,7 +211,7 @@ static bool start(Serve *s, Error **errp)
             .allocation_depth = a->depth,
         },
     };
-    bool writeback;
+    bool writeback, ok;
 
     s->graph->root = nbd_make_objects(a, errp);
     if (!s->graph->root) {
@@ -218,7 +233,11 @@ static bool start(Serve *s, Error **errp)
     o.node_name = s->node->name;
     o.writethrough = !writeback;
     o.writable = !a->read_only && !s->node->read_only;
-    return block_export_add(s->graph, &o, NULL, errp);
+    o.u.nbd.has_bitmaps = true;
+    o.u.nbd.bitmaps = bitmap_list(a);
+    ok = block_export_add(s->graph, &o, NULL, errp);
+    qapi_free_BlockDirtyBitmapOrStrList(o.u.nbd.bitmaps);
+    return ok;
 }
 
 static void client_left(void *opaque, unsigned clients)
