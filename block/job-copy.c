@@ -12,9 +12,21 @@
 /* Buffers are kept: fresh memory costs more than the copy. */
 static void *take_buffer(Job *j, const BlockNode *n)
 {
-    return j->buffers->len
-               ? g_ptr_array_steal_index_fast(j->buffers, j->buffers->len - 1)
-               : node_alloc(n, COPY_CHUNK);
+    void *buf = NULL;
+
+    mutex_lock(&j->buffers_lock);
+    if (j->buffers->len) {
+        buf = g_ptr_array_steal_index_fast(j->buffers, j->buffers->len - 1);
+    }
+    mutex_unlock(&j->buffers_lock);
+    return buf ? buf : node_alloc(n, COPY_CHUNK);
+}
+
+static void give_buffer(Job *j, void *buf)
+{
+    mutex_lock(&j->buffers_lock);
+    g_ptr_array_add(j->buffers, buf);
+    mutex_unlock(&j->buffers_lock);
 }
 
 static int coroutine_fn copy_chunk(Job *j, BlockNode *from, BlockNode *to,
@@ -34,7 +46,7 @@ static int coroutine_fn copy_chunk(Job *j, BlockNode *from, BlockNode *to,
     } else {
         ret = node_pwrite(to, offset, bytes, buf, flags);
     }
-    g_ptr_array_add(j->buffers, buf);
+    give_buffer(j, buf);
     return ret;
 }
 

@@ -103,6 +103,7 @@ Job *job_new(BlockGraph *g, const JobDriver *drv, const JobOptions *o,
     j->blk = blk_new(g, 0, BLK_PERM_ALL);
     j->edges = g_ptr_array_new();
     j->claims = g_ptr_array_new();
+    mutex_init(&j->buffers_lock);
     j->buffers = g_ptr_array_new_with_free_func(free);
     loop_task_init(&j->wake, g->loop, job_wake_task, j);
     loop_task_set_io(&j->wake);
@@ -196,6 +197,7 @@ void job_drop(Job *j)
     g_ptr_array_free(j->edges, TRUE);
     g_ptr_array_free(j->claims, TRUE);
     g_ptr_array_free(j->buffers, TRUE);
+    mutex_destroy(&j->buffers_lock);
     error_free(j->err);
     g_free(j->id);
     g_free(j);

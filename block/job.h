@@ -49,7 +49,9 @@ struct Job {
     int64_t speed; /* bytes per second; 0: no limit */
     int64_t next_ns;
     struct CopyLine *line; /* of job-copy.c, as is */
-    GPtrArray *buffers;    /* COPY_CHUNK bytes each */
+    Mutex buffers_lock;
+    GPtrArray *buffers; /* COPY_CHUNK bytes each; guarded by buffers_lock, as
+                         * writes of the guest copy on their own loops */
 
     Coroutine *co;
     LoopTask wake, exit;
