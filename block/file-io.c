@@ -218,6 +218,50 @@ static int coroutine_fn file_preadv(BlockNode *n, int64_t offset, int64_t bytes,
     return file_rw(n, &rw, iov, iov_offset, bytes);
 }
 
+/* A growing file is handed to the disk in steps of so many bytes: whoever
+ * flushes it finds most of the work done, and the page cache stays clean. */
+#define WRITE_OUT_STEP ((int64_t)(8 * MiB))
+
+typedef struct WriteOut {
+    int fd;
+    int64_t start, bytes;
+} WriteOut;
+
+static int write_out_worker(void *opaque)
+{
+    const WriteOut *w = opaque;
+
+    return sync_file_range(w->fd, w->start, w->bytes, SYNC_FILE_RANGE_WRITE);
+}
+
+static void coroutine_fn write_out(BlockNode *n, int64_t end)
+{
+    FileState *s = n->state;
+    int64_t done = __atomic_load_n(&s->written_out, __ATOMIC_RELAXED);
+    WriteOut w = { s->fd, done, end - done };
+#ifdef CONFIG_LINUX_IO_URING
+    struct io_uring_sqe *sqe;
+    FileUring u;
+    uint64_t data;
+#endif
+
+    if (w.bytes < WRITE_OUT_STEP || n->flags.no_flush || n->flags.direct ||
+        !__atomic_compare_exchange_n(&s->written_out, &done, end, false,
+                                     __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+        return;
+    }
+#ifdef CONFIG_LINUX_IO_URING
+    if (s->aio == FILE_AIO_URING && (sqe = uring_sqe(&u, &data))) {
+        io_uring_prep_sync_file_range(sqe, w.fd, w.bytes, w.start,
+                                      SYNC_FILE_RANGE_WRITE);
+        sqe->user_data = data;
+        coroutine_yield();
+        return;
+    }
+#endif
+    thread_pool_run_co(write_out_worker, &w);
+}
+
 static int coroutine_fn file_pwritev(BlockNode *n, int64_t offset,
                                      int64_t bytes, const IoVec *iov,
                                      size_t iov_offset, unsigned flags)
@@ -226,9 +270,13 @@ static int coroutine_fn file_pwritev(BlockNode *n, int64_t offset,
                   .write = true,
                   .dsync = (flags & BLK_REQ_FUA) && !n->flags.no_flush };
     FileState *s = n->state;
+    bool grows = offset + bytes > node_length(n);
     int ret = file_rw(n, &rw, iov, iov_offset, bytes);
 
     file_holes_forget(&s->holes);
+    if (ret >= 0 && grows) {
+        write_out(n, offset + bytes);
+    }
     return ret;
 }
 

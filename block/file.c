@@ -206,6 +206,7 @@ static bool coroutine_fn file_open(BlockNode *n, const BlockdevOptions *opts,
         goto fail;
     }
     n->length = length;
+    s->written_out = length;
     n->zero_flags = BLK_REQ_FUA | BLK_REQ_MAY_UNMAP;
     g_free(n->filename);
     n->filename = g_strdup(s->path);
@@ -426,6 +427,7 @@ static bool coroutine_fn file_truncate(BlockNode *n, int64_t size, bool exact,
     if (ftruncate(s->fd, size) < 0) {
         return error_errno(errp, errno, "Could not resize file '%s'", s->path);
     }
+    __atomic_store_n(&s->written_out, size, __ATOMIC_RELAXED);
     file_holes_forget(&s->holes);
     return true;
 }

@@ -276,14 +276,14 @@ static QcTable *next_dirty(QcCache *c)
     return t;
 }
 
-static int coroutine_fn write_table(QcCache *c, QcTable *t)
+static int coroutine_fn write_table(QcCache *c, QcTable *t, unsigned flags)
 {
     int ret = qc_check_overlap(c->s, t->offset, c->entry_size);
 
     if (ret >= 0) {
         qc_event(c->s, c->update_event);
         ret = node_pwrite(c->s->n->file->node, t->offset, c->entry_size,
-                          t->data, 0);
+                          t->data, flags);
     }
     mutex_lock(&c->lock);
     if (ret >= 0) {
@@ -295,7 +295,7 @@ static int coroutine_fn write_table(QcCache *c, QcTable *t)
     return ret;
 }
 
-int coroutine_fn qc_cache_flush(QcCache *c)
+static int coroutine_fn flush(QcCache *c, unsigned flags)
 {
     QcTable *t;
     int ret;
@@ -306,9 +306,26 @@ int coroutine_fn qc_cache_flush(QcCache *c)
     trace(qcow2_cache_flush, "cache %p dirty %u", c, (unsigned)c->n_dirty);
     ret = flush_before(c);
     while (ret >= 0 && (t = next_dirty(c))) {
-        ret = write_table(c, t);
+        ret = write_table(c, t, flags);
     }
     return ret;
+}
+
+int coroutine_fn qc_cache_flush(QcCache *c)
+{
+    return flush(c, 0);
+}
+
+int coroutine_fn qc_cache_flush_durable(QcCache *c)
+{
+    enum { FEW = 4 }; /* each costs about as much as a flush of the file */
+    int ret;
+
+    if (c->n_dirty <= FEW) {
+        return flush(c, BLK_REQ_FUA);
+    }
+    ret = flush(c, 0);
+    return ret < 0 ? ret : node_flush(c->s->n->file->node);
 }
 
 int coroutine_fn qc_cache_depend(QcCache *c, QcCache *dep)

@@ -215,32 +215,42 @@ int coroutine_fn qc_l1_write_entry(QcowState *s, uint64_t index, uint64_t entry)
     return ret;
 }
 
-/* Fill the new table at @to with that at @from (0: with nothing). */
-static int coroutine_fn l2_copy(QcowState *s, uint64_t from, uint64_t to)
+/* @buf becomes the table at @from. */
+static int coroutine_fn l2_read(QcowState *s, uint64_t from, char *buf)
 {
     uint64_t slice_bytes = BIT(s->slice_bits + s->entry_bits);
 
     for (uint64_t at = 0; at < (uint64_t)s->cluster_size; at += slice_bytes) {
-        QcTable *new, *old = NULL;
-        int ret = qc_cache_get(s->l2c, to + at, true, true, &new);
+        QcTable *t;
+        int ret = qc_cache_get(s->l2c, from + at, false, true, &t);
 
-        if (ret >= 0 && from) {
-            ret = qc_cache_get(s->l2c, from + at, false, true, &old);
-            if (ret < 0) {
-                qc_cache_put(s->l2c, new);
-            }
-        }
         if (ret < 0) {
             return ret;
         }
-        if (old) {
-            memcpy(new->data, old->data, slice_bytes);
-            qc_cache_put(s->l2c, old);
-        }
-        qc_cache_dirty(s->l2c, new);
-        qc_cache_put(s->l2c, new);
+        memcpy(buf + at, t->data, slice_bytes);
+        qc_cache_put(s->l2c, t);
     }
     return 0;
+}
+
+/* Make the new table at @to that at @from (0: empty), on stable storage. It
+ * does not go through the cache: the guest's data need not be written out. */
+static int coroutine_fn l2_copy(QcowState *s, uint64_t from, uint64_t to)
+{
+    char *buf = node_alloc(s->n->file->node, s->cluster_size);
+    int ret = -ENOMEM;
+
+    if (buf) {
+        memset(buf, 0, s->cluster_size);
+        ret = from ? l2_read(s, from, buf) : 0;
+    }
+    if (ret >= 0) {
+        qc_event(s, BLKDEBUG_EVENT_L2_ALLOC_WRITE);
+        ret = node_pwrite(s->n->file->node, to, s->cluster_size, buf,
+                          BLK_REQ_FUA);
+    }
+    free(buf);
+    return ret;
 }
 
 /* A table of our own for L1 entry @index: new, or copied from a shared one. */
@@ -260,17 +270,10 @@ static int coroutine_fn l2_new(QcowState *s, uint64_t index)
     if (offset < 0) {
         return offset;
     }
-    ret = l2_copy(s, old, offset);
     /* On disk: counts, then the table, then what points to it. */
+    ret = qc_cache_flush_durable(s->rbc);
     if (ret >= 0) {
-        ret = qc_cache_depend(s->l2c, s->rbc);
-    }
-    if (ret >= 0) {
-        qc_event(s, BLKDEBUG_EVENT_L2_ALLOC_WRITE);
-        ret = qc_cache_flush(s->l2c);
-    }
-    if (ret >= 0) {
-        ret = node_flush(s->n->file->node);
+        ret = l2_copy(s, old, offset);
     }
     if (ret >= 0) {
         ret = qc_l1_write_entry(s, index, offset | QC_COPIED);
@@ -279,8 +282,8 @@ static int coroutine_fn l2_new(QcowState *s, uint64_t index)
         qc_free(s, offset, s->cluster_size, false);
         return ret;
     }
-    if (old) {
-        /* A snapshot keeps it. */
+    /* A snapshot keeps the old one; its count must not be too low. */
+    if (old && node_flush(s->n->file->node) >= 0) {
         qc_free(s, old, s->cluster_size, false);
     }
     return 0;

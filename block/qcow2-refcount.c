@@ -200,7 +200,7 @@ static int coroutine_fn reftable_write_entry(QcowState *s, uint64_t index)
 
     qc_event(s, BLKDEBUG_EVENT_REFBLOCK_ALLOC_HOOKUP);
     return node_pwrite(s->n->file->node, s->h.reftable_offset + index * 8, 8,
-                       &raw, 0);
+                       &raw, BLK_REQ_FUA);
 }
 
 /* Let table entry @index point to an empty block, which describes itself when
@@ -231,10 +231,7 @@ static int coroutine_fn refblock_new(QcowState *s, uint64_t index)
     qc_cache_put(s->rbc, t);
     if (ret >= 0) {
         qc_event(s, BLKDEBUG_EVENT_REFBLOCK_ALLOC_WRITE);
-        ret = qc_cache_flush(s->rbc);
-    }
-    if (ret >= 0) {
-        ret = node_flush(s->n->file->node);
+        ret = qc_cache_flush_durable(s->rbc);
     }
     if (ret >= 0 && index < s->reftable_size && !s->reftable[index]) {
         s->reftable[index] = offset;

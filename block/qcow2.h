@@ -123,6 +123,8 @@ int coroutine_fn qc_cache_depend(QcCache *c, QcCache *dep);
 void qc_cache_depend_on_data(QcCache *c);
 /* s->lock held: write out all changes; not yet a flush of the file. */
 int coroutine_fn qc_cache_flush(QcCache *c);
+/* The same, and what was changed is on stable storage. */
+int coroutine_fn qc_cache_flush_durable(QcCache *c);
 /* s->lock held: the cluster at @offset is no table any more. */
 void qc_cache_forget(QcCache *c, uint64_t offset, uint64_t bytes);
 /* Give back memory of clean tables not used since the last call. Any time. */
