@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* blockdev-backup, as an action of transactions. */
+/* blockdev-backup and drive-backup, as actions of transactions. */
 #include "util/osdep.h"
 
 #include "block/backup.h"
+#include "block/drive-copy.h"
 #include "block/transaction.h"
 #include "util/error.h"
 
-static bool take_bitmap(const BlockdevBackup *arg, BackupOptions *o,
-                        Error **errp)
+static bool take_bitmap(const BackupCommon *arg, BackupOptions *o, Error **errp)
 {
     bool incremental = arg->sync == MIRROR_SYNC_MODE_INCREMENTAL;
     bool by_bitmap = incremental || arg->sync == MIRROR_SYNC_MODE_BITMAP;
@@ -51,34 +51,85 @@ static bool take_bitmap(const BlockdevBackup *arg, BackupOptions *o,
     return dirty_bitmap_check(o->bitmap, bad, errp);
 }
 
-static bool backup_prepare(BlkAction *a, Error **errp)
+static bool take_perf(const BackupPerf *perf, BackupOptions *o, Error **errp)
 {
-    const BlockdevBackup *arg = a->arg->u.blockdev_backup.data;
-    BackupOptions o = {
-        .job = { .id = arg->job_id                   ? arg->job_id
-                       : blk_find(a->g, arg->device) ? arg->device
-                                                     : NULL,
-                 .speed = arg->has_speed ? arg->speed : 0,
-                 .auto_finalize = !arg->has_auto_finalize || arg->auto_finalize,
-                 .auto_dismiss = !arg->has_auto_dismiss || arg->auto_dismiss },
+    if (!perf) {
+        return true;
+    }
+    if (perf->has_max_workers &&
+        (perf->max_workers < 1 || perf->max_workers > INT_MAX)) {
+        return error_set(errp, "max-workers must be between 1 and %d", INT_MAX);
+    }
+    if (perf->has_use_copy_range && perf->use_copy_range) {
+        return error_set(errp, "Parameter 'use-copy-range' must be off: this "
+                               "program copies itself");
+    }
+    if (perf->has_max_chunk && perf->max_chunk < 0) {
+        return error_set(errp, "max-chunk must be zero (which means no limit) "
+                               "or positive");
+    }
+    o->max_workers = perf->has_max_workers ? perf->max_workers : 0;
+    o->max_chunk = perf->has_max_chunk ? perf->max_chunk : 0;
+    return true;
+}
+
+/* All but the target. */
+static bool take_common(BlkAction *a, const BackupCommon *arg, BackupOptions *o,
+                        Error **errp)
+{
+    *o = (BackupOptions){
+        .job = JOB_OPTIONS(a->g, arg),
         .filter = arg->filter_node_name,
         .sync = arg->sync,
         .on_source = arg->has_on_source_error ? arg->on_source_error
                                               : BLOCKDEV_ON_ERROR_REPORT,
         .on_target = arg->has_on_target_error ? arg->on_target_error
                                               : BLOCKDEV_ON_ERROR_REPORT,
+        .compress = arg->has_compress && arg->compress,
     };
-
-    o.source = node_lookup(a->g, arg->device, arg->device, errp);
-    while (o.source && o.source->implicit && o.source->file) {
-        o.source = o.source->file->node;
+    o->job.group = a->group;
+    o->source = node_lookup(a->g, arg->device, arg->device, errp);
+    while (o->source && o->source->implicit && o->source->file) {
+        o->source = o->source->file->node;
     }
-    o.target =
-        o.source ? node_lookup(a->g, arg->target, arg->target, errp) : NULL;
-    if (!o.target || !take_bitmap(arg, &o, errp)) {
+    return o->source && take_perf(arg->x_perf, o, errp) &&
+           take_bitmap(arg, o, errp);
+}
+
+static bool backup_prepare(BlkAction *a, Error **errp)
+{
+    const BlockdevBackup *arg = a->arg->u.blockdev_backup.data;
+    BackupOptions o;
+
+    if (!take_common(a, qapi_BlockdevBackup_base(arg), &o, errp)) {
         return false;
     }
-    a->job = backup_new(a->g, &o, errp);
+    o.target = node_lookup(a->g, arg->target, arg->target, errp);
+    a->job = o.target ? backup_new(a->g, &o, errp) : NULL;
+    return a->job;
+}
+
+static bool drive_backup_prepare(BlkAction *a, Error **errp)
+{
+    const DriveBackup *arg = a->arg->u.drive_backup.data;
+    DriveCopy copy = {
+        .file = arg->target,
+        .format = arg->format,
+        .mode = arg->has_mode ? arg->mode : NEW_IMAGE_MODE_ABSOLUTE_PATHS,
+        .unmap = true,
+    };
+    BackupOptions o;
+
+    if (!take_common(a, qapi_DriveBackup_base(arg), &o, errp)) {
+        return false;
+    }
+    if (o.sync == MIRROR_SYNC_MODE_TOP && !chain_next(o.source)) {
+        o.sync = MIRROR_SYNC_MODE_FULL;
+    }
+    copy.sync = o.sync;
+    o.target = drive_copy_open(o.source, &copy, errp);
+    a->job = o.target ? backup_new(a->g, &o, errp) : NULL;
+    node_unref(o.target);
     return a->job;
 }
 
@@ -89,11 +140,19 @@ static void backup_commit(BlkAction *a)
 
 static void backup_abort(BlkAction *a)
 {
-    backup_drop(a->job);
+    job_give_up(a->job);
 }
 
 const BlkActionOps backup_ops = {
     .prepare = backup_prepare,
     .commit = backup_commit,
     .abort = backup_abort,
+    .groups = true,
+};
+
+const BlkActionOps drive_backup_ops = {
+    .prepare = drive_backup_prepare,
+    .commit = backup_commit,
+    .abort = backup_abort,
+    .groups = true,
 };

@@ -15,17 +15,23 @@
 #include "block/job-filter.h"
 #include "util/error.h"
 
+/* In bytes. */
+typedef struct Plan {
+    int64_t unit;    /* that is copied as a whole */
+    int64_t cluster; /* of the target, or 0 */
+    int64_t chunk;   /* a piece at most */
+} Plan;
+
 typedef struct Backup {
     Job job;
     BlockNode *source, *target, *filter; /* a reference each */
     MirrorSyncMode sync;
-    int64_t unit, cluster;      /* cluster: of the target, or 0 */
+    Plan plan;
     DirtyBitmap *todo;          /* its own */
     DirtyBitmap *bitmap, *then; /* the user's, and what it said at the start */
     BitmapSyncMode bitmap_mode;
 
     bool compress;
-    int64_t chunk; /* bytes of a piece at most */
     CopyPool pool;
     CopyLock lock;
 } Backup;
@@ -37,7 +43,7 @@ typedef struct Backup {
 static int coroutine_fn compress_piece(Backup *b, int64_t offset, int64_t bytes,
                                        bool *is_read)
 {
-    int64_t step = b->cluster, num, map;
+    int64_t step = b->plan.cluster, num, map;
     g_autofree char *buf = g_try_malloc(step);
     BlockNode *file;
     int ret = buf ? 0 : -ENOMEM;
@@ -80,8 +86,8 @@ static int coroutine_fn copy_piece(Backup *b, int64_t offset, int64_t bytes,
         zero = ret & CHAIN_ZERO;
         if (b->compress && num < bytes) {
             /* Whole clusters. */
-            num = MAX(ALIGN_DOWN(num, b->unit), MIN(bytes, b->unit));
-            zero = zero && num > b->unit;
+            num = MAX(ALIGN_DOWN(num, b->plan.unit), MIN(bytes, b->plan.unit));
+            zero = zero && num > b->plan.unit;
         }
         ret = b->compress && !zero
                   ? compress_piece(b, offset, num, is_read)
@@ -97,8 +103,8 @@ static int coroutine_fn copy_piece(Backup *b, int64_t offset, int64_t bytes,
 static int coroutine_fn copy_todo(Backup *b, int64_t offset, int64_t bytes,
                                   int64_t *done, bool *is_read)
 {
-    CopyRange r = { .offset = ALIGN_DOWN(offset, b->unit) };
-    int64_t end = ALIGN_UP(offset + bytes, b->unit), at, num;
+    CopyRange r = { .offset = ALIGN_DOWN(offset, b->plan.unit) };
+    int64_t end = ALIGN_UP(offset + bytes, b->plan.unit), at, num;
     int ret = 0;
 
     r.bytes = end - r.offset;
@@ -195,11 +201,11 @@ static int coroutine_fn backup_step(Backup *b, int64_t *cursor)
         job_wait(&b->job, 0);
         return 0;
     }
-    if (!dirty_bitmap_next(b->todo, cursor, b->chunk, &bytes)) {
+    if (!dirty_bitmap_next(b->todo, cursor, b->plan.chunk, &bytes)) {
         /* Round again, for what has failed. */
         *cursor = 0;
         if (!p->pieces) {
-            return !dirty_bitmap_next(b->todo, cursor, b->chunk, &bytes);
+            return !dirty_bitmap_next(b->todo, cursor, b->plan.chunk, &bytes);
         }
         copy_pool_settle(p);
         return 0;
@@ -300,6 +306,7 @@ static void backup_clean(Job *j)
 static const JobDriver backup_driver = {
     .type = JOB_TYPE_BACKUP,
     .size = sizeof(Backup),
+    .for_blocks = true,
     .run = backup_run,
     .commit = backup_commit,
     .abort = backup_abort,
@@ -310,29 +317,25 @@ static const JobDriver backup_driver = {
  * --------------------------------------------------------------------- */
 
 /* Whole clusters of the target, so that it need not read. */
-static bool choose_unit(Backup *b, const BackupOptions *o, Error **errp)
+static bool choose_unit(Plan *p, const BackupOptions *o, Error **errp)
 {
     ImageInfo *info = block_image_info(o->target, false);
 
-    b->cluster = info->has_cluster_size ? info->cluster_size : 0;
+    p->cluster = info->has_cluster_size ? info->cluster_size : 0;
     qapi_free_ImageInfo(info);
-    b->unit = MAX(64 * KiB, b->cluster);
-    if (o->max_chunk && o->max_chunk < b->unit) {
+    p->unit = MAX(64 * KiB, p->cluster);
+    if (o->max_chunk && o->max_chunk < p->unit) {
         return error_set(errp,
                          "Required max-chunk (%" PRId64 ") is less than backup "
                          "cluster size (%" PRId64 ")",
-                         o->max_chunk, b->unit);
+                         o->max_chunk, p->unit);
     }
-    b->chunk =
-        MIN(ALIGN_DOWN(o->max_chunk ? o->max_chunk : COPY_CHUNK, b->unit),
-            COPY_MAX_BYTES);
-    b->chunk = MAX(b->chunk, b->unit);
-    b->compress = o->compress;
-    if (b->compress && !skip_filters(o->target)->drv->io->pwrite_compressed) {
-        return error_set(errp,
-                         "Compression is not supported for this drive format");
-    }
-    return true;
+    p->chunk = MIN(o->max_chunk ? o->max_chunk : COPY_CHUNK, COPY_MAX_BYTES);
+    p->chunk = MAX(ALIGN_DOWN(p->chunk, p->unit), p->unit);
+    return !o->compress ||
+           skip_filters(o->target)->drv->io->pwrite_compressed ||
+           error_set(errp,
+                     "Compression is not supported for this drive format");
 }
 
 /* With everything drained. */
@@ -340,10 +343,7 @@ static bool set_up(Backup *b, const BackupOptions *o, Error **errp)
 {
     const uint64_t share = BLK_PERM_READ | BLK_PERM_WRITE_UNCHANGED;
 
-    if (!choose_unit(b, o, errp)) {
-        return false;
-    }
-    b->todo = dirty_bitmap_alone(node_length(o->source), b->unit, errp);
+    b->todo = dirty_bitmap_alone(node_length(o->source), b->plan.unit, errp);
     if (!b->todo) {
         return false;
     }
@@ -403,16 +403,19 @@ static bool check_options(const BackupOptions *o, Error **errp)
 Job *backup_new(BlockGraph *g, const BackupOptions *o, Error **errp)
 {
     GPtrArray *users;
+    Plan plan;
     Backup *b;
     bool ok;
 
-    if (!check_options(o, errp)) {
+    if (!check_options(o, errp) || !choose_unit(&plan, o, errp)) {
         return NULL;
     }
     b = (Backup *)job_new(g, &backup_driver, &o->job, errp);
     if (!b) {
         return NULL;
     }
+    b->plan = plan;
+    b->compress = o->compress;
     b->sync = o->sync;
     b->pool = (CopyPool){
         .job = &b->job,
@@ -443,11 +446,4 @@ Job *backup_new(BlockGraph *g, const BackupOptions *o, Error **errp)
         return NULL;
     }
     return &b->job;
-}
-
-void backup_drop(Job *j)
-{
-    backup_abort(j);
-    backup_clean(j);
-    job_drop(j);
 }

@@ -20,8 +20,7 @@ typedef struct BackupOptions {
     int64_t max_chunk;    /* bytes; 0: default */
 } BackupOptions;
 
-/* The point in time is now; job_start() or backup_drop() follows. */
+/* The point in time is now; job_start() or job_give_up() follows. */
 Job *backup_new(BlockGraph *g, const BackupOptions *o, Error **errp);
-void backup_drop(Job *j);
 
 #endif

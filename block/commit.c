@@ -107,6 +107,7 @@ static void commit_clean(Job *j)
 static const JobDriver commit_driver = {
     .type = JOB_TYPE_COMMIT,
     .size = sizeof(Commit),
+    .for_blocks = true,
     .run = commit_run,
     .prepare = commit_prepare,
     .clean = commit_clean,

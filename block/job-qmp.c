@@ -23,7 +23,8 @@ static Job *find_block(Vm *vm, const char *id, Error **errp)
 {
     Job *j = job_find(block_vm_graph(vm), id);
 
-    if (!j) {
+    if (!j || !j->drv->for_blocks) {
+        j = NULL;
         error_set_class(errp, ERROR_CLASS_DEVICE_NOT_ACTIVE,
                         "Block job '%s' not found", id);
     }
@@ -159,8 +160,12 @@ BlockJobInfoList *qmp_query_block_jobs(Vm *vm, Error **errp)
 
     for (guint i = 0; g->jobs && i < g->jobs->len; i++) {
         const Job *j = g->jobs->pdata[i];
-        BlockJobInfo *info = g_new0(BlockJobInfo, 1);
+        BlockJobInfo *info;
 
+        if (!j->drv->for_blocks) {
+            continue;
+        }
+        info = g_new0(BlockJobInfo, 1);
         info->type = g_strdup(qapi_enum_name(&qapi_type_JobType, j->drv->type));
         info->device = g_strdup(j->id);
         info->len = j->len;

@@ -8,17 +8,6 @@
 #include "softmmu/vm.h"
 #include "util/error.h"
 
-/* @device's own name serves where no ID is given. */
-#define JOB_OPTIONS(g, arg)                                                 \
-    {                                                                       \
-        .id = (arg)->job_id                  ? (arg)->job_id                \
-              : blk_find((g), (arg)->device) ? (arg)->device                \
-                                             : NULL,                        \
-        .speed = (arg)->has_speed ? (arg)->speed : 0,                       \
-        .auto_finalize = !(arg)->has_auto_finalize || (arg)->auto_finalize, \
-        .auto_dismiss = !(arg)->has_auto_dismiss || (arg)->auto_dismiss     \
-    }
-
 bool qmp_blockdev_mirror(Vm *vm, BlockdevMirror *arg, Error **errp)
 {
     BlockGraph *g = block_vm_graph(vm);
@@ -36,10 +25,8 @@ bool qmp_blockdev_mirror(Vm *vm, BlockdevMirror *arg, Error **errp)
                                               : BLOCKDEV_ON_ERROR_REPORT,
     };
 
-    if (arg->sync == MIRROR_SYNC_MODE_INCREMENTAL ||
-        arg->sync == MIRROR_SYNC_MODE_BITMAP) {
-        return error_set(errp, "Sync mode '%s' not supported",
-                         qapi_enum_name(&qapi_type_MirrorSyncMode, arg->sync));
+    if (!mirror_check_sync(arg->sync, errp)) {
+        return false;
     }
     o.source = job_root_node(g, arg->device, errp);
     o.target = o.source ? node_lookup(g, arg->target, arg->target, errp) : NULL;
@@ -48,12 +35,8 @@ bool qmp_blockdev_mirror(Vm *vm, BlockdevMirror *arg, Error **errp)
     }
     if (arg->replaces) {
         o.replaces = node_lookup(g, NULL, arg->replaces, errp);
-        if (!o.replaces) {
+        if (!o.replaces || !mirror_check_replaces(&o, errp)) {
             return false;
-        }
-        if (!node_reaches(o.source, o.replaces)) {
-            return error_set(errp, "Node '%s' is not below '%s'",
-                             o.replaces->name, o.source->name);
         }
     }
     return mirror_start(g, &o, errp);

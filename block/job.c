@@ -68,6 +68,8 @@ static void job_timer(void *opaque)
 }
 
 static void job_exit(void *opaque);
+static void group_add(JobGroup *group, Job *j);
+static void group_remove(Job *j);
 
 Job *job_new(BlockGraph *g, const JobDriver *drv, const JobOptions *o,
              Error **errp)
@@ -110,6 +112,8 @@ Job *job_new(BlockGraph *g, const JobDriver *drv, const JobOptions *o,
     loop_task_init(&j->exit, g->loop, job_exit, j);
     loop_timer_init(&j->timer, g->loop, job_timer, j);
     g_ptr_array_add(g->jobs, j);
+    group_add(o->group, j);
+    job_set_status(j, JOB_STATUS_CREATED);
     return j;
 }
 
@@ -129,11 +133,12 @@ bool job_add_node(Job *j, BlockNode *node, const char *name, uint64_t perm,
 Job *job_claiming(const BlockNode *n)
 {
     BlockGraph *g = n->graph;
+    const BlockNode *image = skip_filters((BlockNode *)n);
 
     for (guint i = 0; g->jobs && i < g->jobs->len; i++) {
         Job *j = g->jobs->pdata[i];
 
-        if (g_ptr_array_find(j->claims, n, NULL)) {
+        if (g_ptr_array_find(j->claims, image, NULL)) {
             return j;
         }
     }
@@ -156,7 +161,7 @@ bool job_claim(Job *j, BlockNode *node, Error **errp)
     if (job_claiming(node) != j && !job_allows(node, errp)) {
         return false;
     }
-    g_ptr_array_add(j->claims, node_ref(node));
+    g_ptr_array_add(j->claims, node_ref(skip_filters(node)));
     return true;
 }
 
@@ -186,13 +191,28 @@ void job_drop_nodes(Job *j)
     }
 }
 
+void job_give_up(Job *j)
+{
+    if (j->drv->abort) {
+        j->drv->abort(j);
+    }
+    job_set_status(j, JOB_STATUS_ABORTING);
+    if (j->drv->clean) {
+        j->drv->clean(j);
+    }
+    job_set_status(j, JOB_STATUS_CONCLUDED);
+    job_drop(j);
+}
+
 void job_drop(Job *j)
 {
+    job_set_status(j, JOB_STATUS_NULL);
     job_drop_nodes(j);
     loop_task_cancel(&j->wake);
     loop_task_cancel(&j->exit);
     loop_timer_cancel(&j->timer);
     g_ptr_array_remove(j->graph->jobs, j);
+    group_remove(j);
     blk_unref(j->blk);
     g_ptr_array_free(j->edges, TRUE);
     g_ptr_array_free(j->claims, TRUE);
@@ -225,7 +245,6 @@ static void coroutine_fn job_entry(void *opaque)
 
 void job_start(Job *j)
 {
-    job_set_status(j, JOB_STATUS_CREATED);
     job_set_status(j, JOB_STATUS_RUNNING);
     j->co = coroutine_new(job_entry, j);
     coroutine_enter(j->co);
@@ -319,17 +338,75 @@ BlkErrorAction job_error(Job *j, BlockdevOnError policy, bool is_read,
     return ret;
 }
 
+/* Groups
+ * ------------------------------------------------------------------------ */
+
+struct JobGroup {
+    unsigned refs;
+    bool ending;
+    GPtrArray *jobs; /* Job *, the latest first */
+};
+
+JobGroup *job_group_new(void)
+{
+    JobGroup *group = g_new0(JobGroup, 1);
+
+    group->refs = 1;
+    group->jobs = g_ptr_array_new();
+    return group;
+}
+
+void job_group_unref(JobGroup *group)
+{
+    if (group && !--group->refs) {
+        g_ptr_array_free(group->jobs, TRUE);
+        g_free(group);
+    }
+}
+
+static void group_add(JobGroup *group, Job *j)
+{
+    if (group) {
+        j->group = group;
+        group->refs++;
+        g_ptr_array_insert(group->jobs, 0, j);
+    }
+}
+
+static void group_remove(Job *j)
+{
+    if (j->group) {
+        g_ptr_array_remove(j->group->jobs, j);
+        job_group_unref(j->group);
+        j->group = NULL;
+    }
+}
+
+/* Those that end with @j: its group, or it alone. */
+static GPtrArray *group_jobs(Job *j)
+{
+    GPtrArray *jobs = g_ptr_array_new();
+
+    if (j->group) {
+        for (guint i = 0; i < j->group->jobs->len; i++) {
+            g_ptr_array_add(jobs, j->group->jobs->pdata[i]);
+        }
+    } else {
+        g_ptr_array_add(jobs, j);
+    }
+    return jobs;
+}
+
 /* The end
  * ----------------------------------------------------------------------- */
 
-static void job_conclude(Job *j)
+static void send_end(Job *j)
 {
     QapiEventSink *sink = block_events(j->graph);
 
-    if (j->drv->clean) {
-        j->drv->clean(j);
+    if (!j->drv->for_blocks) {
+        return;
     }
-    job_drop_nodes(j);
     if (j->cancelled) {
         qapi_event_send_block_job_cancelled(sink, j->drv->type, j->id, j->len,
                                             j->offset, j->speed);
@@ -338,53 +415,123 @@ static void job_conclude(Job *j)
                                             j->offset, j->speed,
                                             j->err ? error_text(j->err) : NULL);
     }
+}
+
+static void job_conclude(Job *j)
+{
+    if (j->drv->clean) {
+        j->drv->clean(j);
+    }
+    job_drop_nodes(j);
+    send_end(j);
+    group_remove(j);
     job_set_status(j, JOB_STATUS_CONCLUDED);
     if (j->auto_dismiss) {
-        job_set_status(j, JOB_STATUS_NULL);
         job_drop(j);
     }
 }
 
-static void job_abort(Job *j)
+static void job_set_aborting(Job *j)
 {
     if (!j->err && !j->cancelled) {
         error_set(&j->err, "%s", g_strerror(-j->ret));
     }
     job_set_status(j, JOB_STATUS_ABORTING);
-    if (j->drv->abort) {
-        j->drv->abort(j);
+}
+
+/* The others of the group are cancelled; all go when the last is finished. */
+static void job_abort(Job *j)
+{
+    g_autoptr(GPtrArray) jobs = group_jobs(j);
+    bool running = false;
+
+    job_set_aborting(j);
+    for (guint i = 0; i < jobs->len; i++) {
+        Job *other = jobs->pdata[i];
+
+        if (other != j && other->status != JOB_STATUS_ABORTING) {
+            other->cancelled = true;
+            if (other->finished) {
+                loop_task_cancel(&other->exit);
+                other->ret = -ECANCELED;
+                job_set_aborting(other);
+            } else {
+                job_wake(other);
+                running = true;
+            }
+        }
     }
-    job_conclude(j);
+    for (guint i = 0; i < jobs->len && !running; i++) {
+        Job *each = jobs->pdata[i];
+
+        if (each->drv->abort) {
+            each->drv->abort(each);
+        }
+        job_conclude(each);
+    }
 }
 
 static void job_finalize(Job *j)
 {
-    if (j->drv->prepare && !j->drv->prepare(j, &j->err)) {
-        j->ret = -EIO;
-        job_abort(j);
-        return;
+    g_autoptr(GPtrArray) jobs = group_jobs(j);
+
+    for (guint i = 0; i < jobs->len; i++) {
+        Job *each = jobs->pdata[i];
+
+        if (each->drv->prepare && !each->drv->prepare(each, &each->err)) {
+            each->ret = -EIO;
+            job_abort(each);
+            return;
+        }
     }
-    if (j->drv->commit) {
-        j->drv->commit(j);
+    for (guint i = 0; i < jobs->len; i++) {
+        Job *each = jobs->pdata[i];
+
+        if (each->drv->commit) {
+            each->drv->commit(each);
+        }
     }
-    job_conclude(j);
+    for (guint i = 0; i < jobs->len; i++) {
+        job_conclude(jobs->pdata[i]);
+    }
+}
+
+static void job_set_pending(Job *j)
+{
+    job_set_status(j, JOB_STATUS_PENDING);
+    if (!j->auto_finalize && j->drv->for_blocks) {
+        qapi_event_send_block_job_pending(block_events(j->graph), j->drv->type,
+                                          j->id);
+    }
 }
 
 static void job_exit(void *opaque)
 {
     Job *j = opaque;
+    g_autoptr(GPtrArray) jobs = NULL;
+    bool finalize = true;
 
     if (j->cancelled || j->ret < 0) {
         job_abort(j);
         return;
     }
     job_set_status(j, JOB_STATUS_WAITING);
-    job_set_status(j, JOB_STATUS_PENDING);
-    if (j->auto_finalize) {
+    jobs = group_jobs(j);
+    for (guint i = 0; i < jobs->len; i++) {
+        const Job *other = jobs->pdata[i];
+
+        if (other->status != JOB_STATUS_WAITING) {
+            return;
+        }
+    }
+    for (guint i = 0; i < jobs->len; i++) {
+        Job *each = jobs->pdata[i];
+
+        job_set_pending(each);
+        finalize = finalize && each->auto_finalize;
+    }
+    if (finalize) {
         job_finalize(j);
-    } else {
-        qapi_event_send_block_job_pending(block_events(j->graph), j->drv->type,
-                                          j->id);
     }
 }
 
@@ -394,6 +541,7 @@ void job_cancel_all(BlockGraph *g)
         Job *j = g->jobs->pdata[0];
 
         j->auto_dismiss = true;
+        group_remove(j);
         if (j->status == JOB_STATUS_CONCLUDED) {
             job_drop(j);
             continue;
@@ -508,7 +656,6 @@ bool job_user_dismiss(Job *j, Error **errp)
     if (!check_verb(j, "dismiss", BIT(JOB_STATUS_CONCLUDED), errp)) {
         return false;
     }
-    job_set_status(j, JOB_STATUS_NULL);
     job_drop(j);
     return true;
 }

@@ -11,10 +11,16 @@
 #include "qapi/qapi-types-block-jobs.h"
 
 typedef struct Job Job;
+/* Jobs that end together, all well or none: made before the first of them. */
+typedef struct JobGroup JobGroup;
+JobGroup *job_group_new(void);
+/* Of the one who made it; the jobs in it keep it. NULL is fine. */
+void job_group_unref(JobGroup *group);
 
 typedef struct JobDriver {
     JobType type;
-    size_t size; /* of the struct that begins with a Job */
+    size_t size;     /* of the struct that begins with a Job */
+    bool for_blocks; /* has BLOCK_JOB_* events, is in query-block-jobs */
     /* 0, or -errno with the error set or not. */
     int coroutine_fn (*run)(Job *j, Error **errp);
     /* After a successful run, outside of coroutines: exactly one of commit
@@ -44,6 +50,7 @@ struct Job {
     int iostatus; /* errno value of the failure it stopped for, or 0 */
     int ret;
     Error *err;
+    JobGroup *group;     /* or NULL */
     int64_t offset, len; /* progress */
 
     int64_t speed; /* bytes per second; 0: no limit */
@@ -63,7 +70,19 @@ typedef struct JobOptions {
     const char *id;
     int64_t speed;
     bool auto_finalize, auto_dismiss;
+    JobGroup *group; /* or NULL */
 } JobOptions;
+
+/* @device's own name serves where no ID is given. */
+#define JOB_OPTIONS(g, arg)                                                 \
+    {                                                                       \
+        .id = (arg)->job_id                  ? (arg)->job_id                \
+              : blk_find((g), (arg)->device) ? (arg)->device                \
+                                             : NULL,                        \
+        .speed = (arg)->has_speed ? (arg)->speed : 0,                       \
+        .auto_finalize = !(arg)->has_auto_finalize || (arg)->auto_finalize, \
+        .auto_dismiss = !(arg)->has_auto_dismiss || (arg)->auto_dismiss     \
+    }
 
 /* Not started; NULL on error. */
 Job *job_new(BlockGraph *g, const JobDriver *drv, const JobOptions *o,
@@ -79,11 +98,12 @@ bool job_claim(Job *j, BlockNode *node, Error **errp);
 bool job_claim_chain(Job *j, BlockNode *top, BlockNode *bottom, Error **errp);
 /* False: a job claims @n. */
 bool job_allows(const BlockNode *n, Error **errp);
-/* The job that claims @n, or NULL. */
+/* The job that claims @n, or what is below it if it is a filter; or NULL. */
 Job *job_claiming(const BlockNode *n);
 void job_start(Job *j);
-/* Of a job that did not start. */
+/* Of a job that did not start: it was not made, or shall not start. */
 void job_drop(Job *j);
+void job_give_up(Job *j);
 Job *job_find(BlockGraph *g, const char *id);
 /* Is the node used by a job? */
 bool job_uses_node(const BlockNode *n);

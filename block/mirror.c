@@ -27,6 +27,7 @@ typedef struct Mirror {
     DirtyBitmap *dirty; /* of source */
     int64_t granularity, chunk; /* chunk: of data, whole bits */
 
+    bool new_target;
     bool should_complete, keep; /* keep: end without switching */
     unsigned zero_flags;        /* of writes of zeroes */
     CopyPool pool;
@@ -92,8 +93,11 @@ static int coroutine_fn mark_initial(Mirror *m)
         return 0;
     }
     if (m->sync == MIRROR_SYNC_MODE_FULL || !base) {
-        dirty_bitmap_set(m->dirty, 0, length);
-        return 0;
+        if (!m->new_target) {
+            dirty_bitmap_set(m->dirty, 0, length);
+            return 0;
+        }
+        base = NULL;
     }
     while (offset < length && !m->job.cancelled) {
         int64_t num;
@@ -106,7 +110,7 @@ static int coroutine_fn mark_initial(Mirror *m)
         if (ret < 0) {
             return ret;
         }
-        if (ret & CHAIN_ALLOCATED) {
+        if ((ret & CHAIN_ALLOCATED) && (base || !(ret & CHAIN_ZERO))) {
             dirty_bitmap_set(m->dirty, offset, num);
         }
         offset += num;
@@ -344,6 +348,7 @@ static void mirror_soft_cancel(Job *j)
 static const JobDriver mirror_driver = {
     .type = JOB_TYPE_MIRROR,
     .size = sizeof(Mirror),
+    .for_blocks = true,
     .run = mirror_run,
     .prepare = mirror_prepare,
     .clean = mirror_clean,
@@ -354,6 +359,7 @@ static const JobDriver mirror_driver = {
 static const JobDriver active_commit_driver = {
     .type = JOB_TYPE_COMMIT,
     .size = sizeof(Mirror),
+    .for_blocks = true,
     .run = mirror_run,
     .prepare = mirror_prepare,
     .clean = mirror_clean,
@@ -416,6 +422,21 @@ static bool set_up(Mirror *m, const MirrorOptions *o, Error **errp)
     return false;
 }
 
+bool mirror_check_sync(MirrorSyncMode sync, Error **errp)
+{
+    return (sync != MIRROR_SYNC_MODE_INCREMENTAL &&
+            sync != MIRROR_SYNC_MODE_BITMAP) ||
+           error_set(errp, "Sync mode '%s' not supported",
+                     qapi_enum_name(&qapi_type_MirrorSyncMode, sync));
+}
+
+bool mirror_check_replaces(const MirrorOptions *o, Error **errp)
+{
+    return node_reaches(o->source, o->replaces) ||
+           error_set(errp, "Node '%s' is not below '%s'", o->replaces->name,
+                     o->source->name);
+}
+
 static bool check_options(const MirrorOptions *o, Error **errp)
 {
     if (o->granularity && (o->granularity < 512 || o->granularity > 64 * MiB)) {
@@ -454,6 +475,7 @@ bool mirror_start(BlockGraph *g, const MirrorOptions *o, Error **errp)
     m->sync = o->sync;
     m->commit = o->commit;
     m->base_was_read_only = o->base_was_read_only;
+    m->new_target = o->new_target;
     m->zero_flags = o->no_unmap ? 0 : BLK_REQ_MAY_UNMAP;
     m->pool = (CopyPool){
         .job = &m->job,

@@ -14,12 +14,16 @@ typedef struct MirrorOptions {
     bool write_blocking;
     bool commit;   /* the target is below the source */
     bool no_unmap; /* write zeroes as data */
+    bool new_target; /* it reads as zeroes */
     bool base_was_read_only;
     uint32_t granularity; /* 0: default */
     int64_t buf_size;     /* 0: default */
     BlockdevOnError on_source, on_target;
 } MirrorOptions;
 
+/* Is @sync one that a mirror knows? May it replace that node? */
+bool mirror_check_sync(MirrorSyncMode sync, Error **errp);
+bool mirror_check_replaces(const MirrorOptions *o, Error **errp);
 bool mirror_start(BlockGraph *g, const MirrorOptions *o, Error **errp);
 
 typedef struct CommitOptions {

@@ -5,8 +5,10 @@
 #include "block/block-int.h"
 #include "block/block-options.h"
 #include "block/drivers.h"
+#include "block/graph-tx.h"
 #include "block/job.h"
 #include "qapi/qapi-commands-block-core.h"
+#include "qapi/qapi-commands-block-jobs.h"
 #include "softmmu/vm.h"
 #include "util/error.h"
 
@@ -84,4 +86,46 @@ bool qmp_block_resize(Vm *vm, const char *device, const char *node_name,
     node_undrain(users);
     blk_unref(blk);
     return r.ok;
+}
+
+/* Backing files
+ * ------------------------------------------------------------------------ */
+
+bool qmp_change_backing_file(Vm *vm, const char *device,
+                             const char *image_node_name,
+                             const char *backing_file, Error **errp)
+{
+    BlockGraph *g = block_vm_graph(vm);
+    BlockNode *root = job_root_node(g, device, errp), *n;
+    bool was_read_only, ok;
+    GPtrArray *users;
+
+    n = root ? node_lookup(g, NULL, image_node_name, errp) : NULL;
+    if (!n) {
+        return false;
+    }
+    if (!chain_next(n)) {
+        return error_set(errp, "not allowing backing file change on an image "
+                               "without a backing file");
+    }
+    if (!chain_contains(root, n)) {
+        return error_set(errp,
+                         "'%s' and image file are not in the same backing "
+                         "chain",
+                         device);
+    }
+    was_read_only = n->read_only;
+    if (!block_make_writable(n, 0, errp)) {
+        return false;
+    }
+    users = graph_drain(g);
+    ok = node_change_backing_file(n, backing_file,
+                                  skip_filters(chain_next(n))->drv->name, errp);
+    node_undrain(users);
+    if (was_read_only) {
+        autoerr Error *err = NULL;
+
+        ok = block_reopen_read_only(n, true, ok ? errp : &err) && ok;
+    }
+    return ok;
 }

@@ -129,6 +129,7 @@ static void stream_clean(Job *j)
 static const JobDriver stream_driver = {
     .type = JOB_TYPE_STREAM,
     .size = sizeof(Stream),
+    .for_blocks = true,
     .run = stream_run,
     .prepare = stream_prepare,
     .clean = stream_clean,

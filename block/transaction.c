@@ -17,7 +17,10 @@ static bool abort_prepare(BlkAction *a, Error **errp)
     return error_set(errp, "Transaction aborted using Abort action");
 }
 
-static const BlkActionOps abort_ops = { .prepare = abort_prepare };
+static const BlkActionOps abort_ops = {
+    .prepare = abort_prepare,
+    .groups = true,
+};
 
 static const BlkActionOps *const ops_of[] = {
     [TRANSACTION_ACTION_KIND_ABORT] = &abort_ops,
@@ -29,27 +32,27 @@ static const BlkActionOps *const ops_of[] = {
     [TRANSACTION_ACTION_KIND_BLOCK_DIRTY_BITMAP_MERGE] = &bitmap_merge_ops,
     [TRANSACTION_ACTION_KIND_BLOCKDEV_BACKUP] = &backup_ops,
     [TRANSACTION_ACTION_KIND_BLOCKDEV_SNAPSHOT] = &snapshot_ops,
+    [TRANSACTION_ACTION_KIND_BLOCKDEV_SNAPSHOT_INTERNAL_SYNC] =
+        &internal_snapshot_ops,
     [TRANSACTION_ACTION_KIND_BLOCKDEV_SNAPSHOT_SYNC] = &snapshot_sync_ops,
+    [TRANSACTION_ACTION_KIND_DRIVE_BACKUP] = &drive_backup_ops,
 };
 
-bool qmp_transaction(Vm *vm, TransactionActionList *actions, Error **errp)
+static bool prepare_one(BlkAction *a, Error **errp)
 {
-    BlockGraph *g = block_vm_graph(vm);
-    g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func(g_free);
-    GPtrArray *users = graph_drain(g);
-    guint done = 0;
-    bool ok = true;
-
-    for (TransactionActionList *l = actions; l && ok; l = l->next) {
-        BlkAction *a = g_new0(BlkAction, 1);
-
-        a->g = g;
-        a->arg = l->value;
-        a->ops = ops_of[l->value->type];
-        g_ptr_array_add(list, a);
-        ok = a->ops->prepare(a, errp);
-        done += ok;
+    if (a->group && !a->ops->groups) {
+        return error_set(errp,
+                         "Action '%s' does not support Transaction property "
+                         "completion-mode = grouped",
+                         qapi_enum_name(&qapi_type_TransactionActionKind,
+                                        a->arg->type));
     }
+    return a->ops->prepare(a, errp);
+}
+
+/* Commit the first @done actions, or take them back. */
+static void settle(GPtrArray *list, guint done, bool ok)
+{
     for (guint i = 0; i < done && ok; i++) {
         BlkAction *a = list->pdata[i];
 
@@ -64,6 +67,35 @@ bool qmp_transaction(Vm *vm, TransactionActionList *actions, Error **errp)
             a->ops->abort(a);
         }
     }
+}
+
+bool qmp_transaction(Vm *vm, TransactionActionList *actions,
+                     TransactionProperties *properties, Error **errp)
+{
+    BlockGraph *g = block_vm_graph(vm);
+    g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func(g_free);
+    GPtrArray *users = graph_drain(g);
+    JobGroup *group =
+        properties && properties->has_completion_mode &&
+                properties->completion_mode == ACTION_COMPLETION_MODE_GROUPED
+            ? job_group_new()
+            : NULL;
+    guint done = 0;
+    bool ok = true;
+
+    for (TransactionActionList *l = actions; l && ok; l = l->next) {
+        BlkAction *a = g_new0(BlkAction, 1);
+
+        a->vm = vm;
+        a->g = g;
+        a->group = group;
+        a->arg = l->value;
+        a->ops = ops_of[l->value->type];
+        g_ptr_array_add(list, a);
+        ok = prepare_one(a, errp);
+        done += ok;
+    }
+    settle(list, done, ok);
     node_undrain(users);
     for (guint i = 0; i < done && ok; i++) {
         BlkAction *a = list->pdata[i];
@@ -72,6 +104,7 @@ bool qmp_transaction(Vm *vm, TransactionActionList *actions, Error **errp)
             a->ops->after(a);
         }
     }
+    job_group_unref(group);
     return ok;
 }
 
@@ -82,7 +115,7 @@ static bool run_one(Vm *vm, TransactionAction *a, Error **errp)
 {
     TransactionActionList list = { .value = a };
 
-    return qmp_transaction(vm, &list, errp);
+    return qmp_transaction(vm, &list, NULL, errp);
 }
 
 bool qmp_blockdev_backup(Vm *vm, BlockdevBackup *arg, Error **errp)
@@ -90,6 +123,27 @@ bool qmp_blockdev_backup(Vm *vm, BlockdevBackup *arg, Error **errp)
     TransactionAction a = {
         .type = TRANSACTION_ACTION_KIND_BLOCKDEV_BACKUP,
         .u.blockdev_backup.data = arg,
+    };
+
+    return run_one(vm, &a, errp);
+}
+
+bool qmp_drive_backup(Vm *vm, DriveBackup *arg, Error **errp)
+{
+    TransactionAction a = {
+        .type = TRANSACTION_ACTION_KIND_DRIVE_BACKUP,
+        .u.drive_backup.data = arg,
+    };
+
+    return run_one(vm, &a, errp);
+}
+
+bool qmp_blockdev_snapshot_internal_sync(Vm *vm, BlockdevSnapshotInternal *arg,
+                                         Error **errp)
+{
+    TransactionAction a = {
+        .type = TRANSACTION_ACTION_KIND_BLOCKDEV_SNAPSHOT_INTERNAL_SYNC,
+        .u.blockdev_snapshot_internal_sync.data = arg,
     };
 
     return run_one(vm, &a, errp);

@@ -17,10 +17,13 @@ typedef struct BlkActionOps {
     void (*commit)(BlkAction *a);
     void (*abort)(BlkAction *a);
     void (*after)(BlkAction *a);
+    bool groups; /* knows about groups of jobs */
 } BlkActionOps;
 
 struct BlkAction {
+    Vm *vm;
     BlockGraph *g;
+    JobGroup *group; /* for the job that it starts, or NULL */
     TransactionAction *arg;
     const BlkActionOps *ops;
     /* What the kinds of actions keep. */
@@ -33,6 +36,6 @@ struct BlkAction {
 
 extern const BlkActionOps backup_ops, bitmap_add_ops, bitmap_remove_ops,
     bitmap_clear_ops, bitmap_enable_ops, bitmap_disable_ops, bitmap_merge_ops,
-    snapshot_ops, snapshot_sync_ops;
+    drive_backup_ops, internal_snapshot_ops, snapshot_ops, snapshot_sync_ops;
 
 #endif
