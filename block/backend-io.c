@@ -9,6 +9,7 @@
 #include "block/block-backend.h"
 #include "block/block-graph.h"
 #include "block/block-int.h"
+#include "block/throttle.h"
 #include "util/error.h"
 #include "util/loop.h"
 #include "util/trace.h"
@@ -74,6 +75,9 @@ static int coroutine_fn req_run(const Req *r)
     }
     if (!blk_write_cache(blk)) {
         flags |= BLK_REQ_FUA;
+    }
+    if (unlikely(blk->throttle)) {
+        throttle_wait(blk->throttle, r->kind != REQ_READ, r->bytes);
     }
     switch (r->kind) {
     case REQ_READ:

@@ -7,6 +7,7 @@
 #include "block/block-graph.h"
 #include "block/block-int.h"
 #include "block/drive.h"
+#include "block/throttle.h"
 #include "util/error.h"
 
 /* Life ------------------------------------------------------------------------
@@ -49,6 +50,7 @@ void blk_unref(BlockBackend *blk)
     blk->refs = 1; /* draining may take and drop references */
     blk_remove_node(blk);
     assert(!blk->dev && !blk->drains);
+    throttle_member_free(blk->throttle);
     g_ptr_array_remove(blk->graph->blks, blk);
     loop_task_cancel(&blk->resized);
     co_gate_destroy(&blk->gate);
@@ -284,8 +286,11 @@ void blk_drained_begin(BlockBackend *blk)
 {
     assert(loop_is_current(blk->graph->loop));
     co_gate_shut(&blk->gate);
-    if (!blk->drains++ && blk->ops && blk->ops->drained_begin) {
-        blk->ops->drained_begin(blk->ops_opaque);
+    if (!blk->drains++) {
+        blk->undrain = throttle_drain(blk);
+        if (blk->ops && blk->ops->drained_begin) {
+            blk->ops->drained_begin(blk->ops_opaque);
+        }
     }
     while (co_gate_inside(&blk->gate)) {
         loop_run_io(blk->graph->loop, true);
@@ -295,8 +300,11 @@ void blk_drained_begin(BlockBackend *blk)
 void blk_drained_end(BlockBackend *blk)
 {
     assert(blk->drains);
-    if (!--blk->drains && blk->ops && blk->ops->drained_end) {
-        blk->ops->drained_end(blk->ops_opaque);
+    if (!--blk->drains) {
+        throttle_undrain(g_steal_pointer(&blk->undrain));
+        if (blk->ops && blk->ops->drained_end) {
+            blk->ops->drained_end(blk->ops_opaque);
+        }
     }
     co_gate_open(&blk->gate);
 }

@@ -41,6 +41,10 @@ struct BlockBackend {
     BlkAcctSlot acct[CO_GATE_SLOTS];
     LoopTask resized;
     struct DriveInfo *drive; /* -drive's options for the device, or NULL */
+
+    /* block_set_io_throttle: changes while drained; or NULL */
+    struct ThrottleMember *throttle;
+    GPtrArray *undrain; /* for throttle_undrain() when the drain ends */
 };
 
 /* Open @n, and what is defined in it, anew: for reading only, or not. */

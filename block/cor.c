@@ -8,28 +8,17 @@
 #include "util/osdep.h"
 
 #include "block/drivers.h"
+#include "block/filter.h"
 #include "qapi/qapi-types-block-core.h"
 #include "util/error.h"
 
 /* At most this much is copied at once. */
 #define COPY_MAX ((int64_t)(1 * MiB))
 
-
 static bool coroutine_fn cor_open(BlockNode *n, const BlockdevOptions *opts,
                                   Error **errp)
 {
-    const BlockdevOptionsCor *o = &opts->u.copy_on_read;
-
-    n->file = node_open_child(n, "file", o->file,
-                              BLOCK_ROLE_FILTERED | BLOCK_ROLE_PRIMARY, errp);
-    if (!n->file) {
-        return false;
-    }
-    n->length = node_length(n->file->node);
-    n->zero_flags = n->file->node->zero_flags;
-    g_free(n->filename);
-    n->filename = g_strdup(n->file->node->filename);
-    return true;
+    return filter_open(n, opts->u.copy_on_read.file, errp);
 }
 
 static void cor_child_perm(BlockNode *n, const BlockEdge *e, uint64_t perm,
@@ -118,69 +107,12 @@ static int coroutine_fn cor_preadv(BlockNode *n, int64_t offset, int64_t bytes,
     return ret;
 }
 
-static void cor_refresh_limits(BlockNode *n)
-{
-    const BlockLimits *l = &n->file->node->limits;
-
-    n->limits.discard_alignment = l->discard_alignment;
-    n->limits.write_zeroes_alignment = l->write_zeroes_alignment;
-}
-
-/* The rest
- * ----------------------------------------------------------------------- */
-
-static int coroutine_fn cor_pwritev(BlockNode *n, int64_t offset, int64_t bytes,
-                                    const IoVec *iov, size_t iov_offset,
-                                    unsigned flags)
-{
-    return node_pwritev(n->file->node, offset, bytes, iov, iov_offset, flags);
-}
-
-static int coroutine_fn cor_pwrite_zeroes(BlockNode *n, int64_t offset,
-                                          int64_t bytes, unsigned flags)
-{
-    return node_pwrite_zeroes(n->file->node, offset, bytes, flags);
-}
-
-static int coroutine_fn cor_pdiscard(BlockNode *n, int64_t offset,
-                                     int64_t bytes)
-{
-    return node_pdiscard(n->file->node, offset, bytes);
-}
-
-static int coroutine_fn cor_block_status(BlockNode *n, bool want_zero,
-                                         int64_t offset, int64_t bytes,
-                                         int64_t *pnum, int64_t *map,
-                                         BlockNode **file)
-{
-    *pnum = bytes;
-    *map = offset;
-    *file = n->file->node;
-    return BLK_STATUS_OFFSET | BLK_STATUS_RECURSE;
-}
-
-static int64_t coroutine_fn cor_getlength(BlockNode *n)
-{
-    return node_length(n->file->node);
-}
-
-static bool coroutine_fn cor_truncate(BlockNode *n, int64_t size, bool exact,
-                                      Error **errp)
-{
-    return node_truncate(n->file->node, size, exact, errp);
-}
-
 static const BlockIoOps cor_io_ops = {
     .preadv = cor_preadv,
-    .pwritev = cor_pwritev,
-    .pwrite_zeroes = cor_pwrite_zeroes,
-    .pdiscard = cor_pdiscard,
-    .block_status = cor_block_status,
-};
-
-static const BlockSizeOps cor_size_ops = {
-    .getlength = cor_getlength,
-    .truncate = cor_truncate,
+    .pwritev = filter_pwritev,
+    .pwrite_zeroes = filter_pwrite_zeroes,
+    .pdiscard = filter_pdiscard,
+    .block_status = filter_block_status,
 };
 
 static const BlockPermOps cor_perm_ops = {
@@ -192,8 +124,8 @@ const BlockDriver block_driver_copy_on_read = {
     .driver = BLOCKDEV_DRIVER_COPY_ON_READ,
     .filter = true,
     .open = cor_open,
-    .refresh_limits = cor_refresh_limits,
+    .refresh_limits = filter_refresh_limits,
     .io = &cor_io_ops,
-    .size = &cor_size_ops,
+    .size = &filter_size_ops,
     .perm = &cor_perm_ops,
 };

@@ -4,6 +4,7 @@
 #define BLOCK_DRIVE_INT_H
 
 #include "block/drive.h"
+#include "block/throttle.h"
 
 /* The last value of @key, taken out; to be freed. NULL: absent. */
 char *drive_take(QDict *d, const char *key);
@@ -12,6 +13,10 @@ char *drive_take(QDict *d, const char *key);
 bool drive_choose_place(BlockGraph *g, QDict *d, DriveInfo *info, Error **errp);
 /* id=, or a name made of the place; the drive's place is known. */
 bool drive_choose_id(BlockGraph *g, QDict *d, DriveInfo *info, Error **errp);
+
+/* throttle-blk.c: limits, taken out of @d; *group is to be freed. */
+bool drive_take_throttling(QDict *d, ThrottleConfig *cfg, char **group,
+                           Error **errp);
 
 /* drive-snapshot.c: nodes that -drive puts above the image. */
 typedef struct DriveLayers {

@@ -229,6 +229,8 @@ static bool drive_configure(BlockGraph *g, DriveInfo *info, QDict *d,
                             Error **errp)
 {
     g_autofree char *file = drive_take(d, "file");
+    g_autofree char *group = NULL;
+    ThrottleConfig limits;
     DriveLayers layers;
     BlkErrorPolicy rerror = BLK_ON_ERROR_REPORT, werror = BLK_ON_ERROR_ENOSPC;
     bool writeback;
@@ -240,12 +242,16 @@ static bool drive_configure(BlockGraph *g, DriveInfo *info, QDict *d,
         !drive_choose_id(g, d, info, errp) ||
         !take_on_error(d, "rerror", &rerror, true, errp) ||
         !take_on_error(d, "werror", &werror, false, errp) ||
+        !drive_take_throttling(d, &limits, &group, errp) ||
         !translate_image(d, info, g->snapshot, &writeback, &layers, errp)) {
         return false;
     }
     blk_set_on_error(info->blk, rerror, werror);
     blk_set_write_cache(info->blk, writeback);
     info->blk->want_read_only = info->read_only;
+    if (!blk_set_throttle(info->blk, &limits, group, errp)) {
+        return false;
+    }
     if (file || qdict_has(d, "driver") || qdict_has(d, "file.driver") ||
         qdict_has(d, "file.filename")) {
         return open_image(g, info, d, file, &layers, errp);

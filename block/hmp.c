@@ -51,6 +51,22 @@ static void print_image(Hmp *hmp, const ImageInfo *i)
     }
 }
 
+static void print_throttling(Hmp *hmp, const BlockDeviceInfo *d)
+{
+    if (!d->group) {
+        return;
+    }
+    hmp_printf(hmp,
+               "    I/O throttling:   bps=%" PRId64 " bps_rd=%" PRId64
+               " bps_wr=%" PRId64 " bps_max=%" PRId64 " bps_rd_max=%" PRId64
+               " bps_wr_max=%" PRId64 " iops=%" PRId64 " iops_rd=%" PRId64
+               " iops_wr=%" PRId64 " iops_max=%" PRId64 " iops_rd_max=%" PRId64
+               " iops_wr_max=%" PRId64 " iops_size=%" PRId64 " group=%s\n",
+               d->bps, d->bps_rd, d->bps_wr, d->bps_max, d->bps_rd_max,
+               d->bps_wr_max, d->iops, d->iops_rd, d->iops_wr, d->iops_max,
+               d->iops_rd_max, d->iops_wr_max, d->iops_size, d->group);
+}
+
 static void print_inserted(Hmp *hmp, const BlockDeviceInfo *d, bool verbose)
 {
     hmp_printf(hmp, "    Cache mode:       %s%s%s\n",
@@ -66,6 +82,7 @@ static void print_inserted(Hmp *hmp, const BlockDeviceInfo *d, bool verbose)
                    qapi_enum_name(&qapi_type_BlockdevDetectZeroesOptions,
                                   d->detect_zeroes));
     }
+    print_throttling(hmp, d);
     if (verbose) {
         hmp_printf(hmp, "\nImages:\n");
         for (const ImageInfo *i = d->image; i; i = i->backing_image) {

@@ -6,6 +6,7 @@
 #include "block/block-options.h"
 #include "block/dirty-bitmap.h"
 #include "block/drivers.h"
+#include "block/throttle.h"
 #include "qapi/qapi-commands-block-core.h"
 #include "softmmu/vm.h"
 #include "util/error.h"
@@ -21,6 +22,46 @@ static int64_t backing_depth(const BlockNode *n)
         depth++;
     }
     return depth;
+}
+
+static void burst_info(const ThrottleLimit *l, bool *has_max, int64_t *max,
+                       bool *has_length, int64_t *length)
+{
+    *has_max = *has_length = l->max;
+    *max = l->max;
+    *length = l->length;
+}
+
+static void throttle_info(BlockDeviceInfo *i, const BlockBackend *blk)
+{
+    ThrottleConfig cfg;
+    const ThrottleLimit *l = cfg.limit;
+    const char *group;
+
+    if (!blk_throttle_info(blk, &cfg, &group)) {
+        return;
+    }
+    i->group = g_strdup(group);
+    i->bps = l[THROTTLE_BPS_TOTAL].avg;
+    i->bps_rd = l[THROTTLE_BPS_READ].avg;
+    i->bps_wr = l[THROTTLE_BPS_WRITE].avg;
+    i->iops = l[THROTTLE_IOPS_TOTAL].avg;
+    i->iops_rd = l[THROTTLE_IOPS_READ].avg;
+    i->iops_wr = l[THROTTLE_IOPS_WRITE].avg;
+    burst_info(&l[THROTTLE_BPS_TOTAL], &i->has_bps_max, &i->bps_max,
+               &i->has_bps_max_length, &i->bps_max_length);
+    burst_info(&l[THROTTLE_BPS_READ], &i->has_bps_rd_max, &i->bps_rd_max,
+               &i->has_bps_rd_max_length, &i->bps_rd_max_length);
+    burst_info(&l[THROTTLE_BPS_WRITE], &i->has_bps_wr_max, &i->bps_wr_max,
+               &i->has_bps_wr_max_length, &i->bps_wr_max_length);
+    burst_info(&l[THROTTLE_IOPS_TOTAL], &i->has_iops_max, &i->iops_max,
+               &i->has_iops_max_length, &i->iops_max_length);
+    burst_info(&l[THROTTLE_IOPS_READ], &i->has_iops_rd_max, &i->iops_rd_max,
+               &i->has_iops_rd_max_length, &i->iops_rd_max_length);
+    burst_info(&l[THROTTLE_IOPS_WRITE], &i->has_iops_wr_max, &i->iops_wr_max,
+               &i->has_iops_wr_max_length, &i->iops_wr_max_length);
+    i->has_iops_size = cfg.iops_size;
+    i->iops_size = cfg.iops_size;
 }
 
 static BlockDeviceInfo *device_info(BlockNode *n, const BlockBackend *blk,
@@ -44,6 +85,9 @@ static BlockDeviceInfo *device_info(BlockNode *n, const BlockBackend *blk,
     info->cache->direct = n->flags.direct;
     info->cache->no_flush = n->flags.no_flush;
     info->write_threshold = n->write_threshold;
+    if (blk) {
+        throttle_info(info, blk);
+    }
     info->has_dirty_bitmaps = n->bitmaps;
     info->dirty_bitmaps = dirty_bitmaps_info(n);
     return info;

@@ -40,6 +40,40 @@ static QapiEventSink *events(void *opaque)
     return b->vm->events;
 }
 
+/* Under qtest, what waits on purpose waits by the VM's clock. */
+
+static int64_t clock_now(void *opaque)
+{
+    VmBlock *b = opaque;
+
+    return vm_clock_ns(b->vm, VM_CLOCK_VIRTUAL);
+}
+
+static void *clock_alarm(void *opaque, int64_t deadline, LoopFn *fn, void *arg)
+{
+    VmBlock *b = opaque;
+    VmTimer *t = g_new0(VmTimer, 1);
+
+    vm_timer_init(t, b->vm, VM_CLOCK_VIRTUAL, fn, arg);
+    vm_timer_set(t, deadline);
+    return t;
+}
+
+static void clock_alarm_free(void *alarm)
+{
+    vm_timer_cancel(alarm);
+    g_free(alarm);
+}
+
+static const BlockClock *block_vm_clock(void *opaque)
+{
+    static const BlockClock clock = { clock_now, clock_alarm,
+                                      clock_alarm_free };
+    VmBlock *b = opaque;
+
+    return vm_clock_is_manual(b->vm) ? &clock : NULL;
+}
+
 /* A stopped VM's images hold all that its guest has written. */
 static void vm_state_changed(void *opaque, bool running, RunState state)
 {
@@ -83,6 +117,7 @@ BlockGraph *block_vm_graph(Vm *vm)
     vm->block->hooks = (BlockHooks){ .stop_vm = stop_vm,
                                      .open_fdset = open_fdset,
                                      .events = events,
+                                     .clock = block_vm_clock,
                                      .opaque = b };
     vm_state_listener_add(vm, &b->state);
     vm_exit_listener_add(vm, &b->exit);

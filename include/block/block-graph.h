@@ -9,6 +9,15 @@
 #include "block/block-node.h"
 #include "util/loop.h"
 
+/* A clock that requests wait by, in place of the host's: qtest's. */
+typedef struct BlockClock {
+    int64_t (*now)(void *opaque); /* ns; any thread */
+    /* On the graph's loop: call @fn(@arg) at @deadline, once. Freed by
+     * alarm_free(), after or instead of that. */
+    void *(*alarm)(void *opaque, int64_t deadline, LoopFn *fn, void *arg);
+    void (*alarm_free)(void *alarm);
+} BlockClock;
+
 typedef struct BlockHooks {
     /* Stop the VM because of a disk error; any thread. */
     void (*stop_vm)(void *opaque);
@@ -16,6 +25,8 @@ typedef struct BlockHooks {
     int (*open_fdset)(void *opaque, const char *path, int flags);
     /* Where events go; may be NULL, may return NULL. */
     QapiEventSink *(*events)(void *opaque);
+    /* Any thread; may be NULL, may return NULL for the host's. */
+    const BlockClock *(*clock)(void *opaque);
     void *opaque;
 } BlockHooks;
 
@@ -27,6 +38,7 @@ struct BlockGraph {
     GPtrArray *blks;   /* BlockBackend *, in order of creation */
     struct BlockExports *exports; /* or NULL before the first */
     GPtrArray *jobs;              /* Job *, in order of creation, or NULL */
+    GPtrArray *throttle_groups;   /* ThrottleGroup *, or NULL */
     BlockHooks hooks;
     unsigned next_name;
     unsigned opening; /* nested block_open() */
@@ -46,6 +58,11 @@ void block_graph_free(BlockGraph *g);
 static inline QapiEventSink *block_events(const BlockGraph *g)
 {
     return g->hooks.events ? g->hooks.events(g->hooks.opaque) : NULL;
+}
+
+static inline const BlockClock *block_clock(const BlockGraph *g)
+{
+    return g->hooks.clock ? g->hooks.clock(g->hooks.opaque) : NULL;
 }
 
 /* Open nodes

@@ -186,6 +186,7 @@ extern const struct VmFieldKind vmk_timer;
 
 /* qtest: the virtual clock moves only by these. */
 void vm_clock_set_manual(Vm *vm);
+bool vm_clock_is_manual(const Vm *vm); /* any thread */
 int64_t vm_clock_step(Vm *vm, int64_t target_ns);
 /* Deadline of the first virtual timer, or -1. */
 int64_t vm_clock_next_deadline(const Vm *vm);

@@ -258,6 +258,17 @@ void vm_clock_set_manual(Vm *vm)
     mutex_unlock(&c->lock);
 }
 
+bool vm_clock_is_manual(const Vm *vm)
+{
+    VmClocks *c = vm->core->clocks;
+    bool manual;
+
+    mutex_lock(&c->lock);
+    manual = c->manual;
+    mutex_unlock(&c->lock);
+    return manual;
+}
+
 int64_t vm_clock_step(Vm *vm, int64_t target_ns)
 {
     VmClocks *c = vm->core->clocks;

@@ -47,7 +47,13 @@ class Qmp:
     def cmd(self, name, /, **args):
         """The value returned, or the error's class."""
         args = {k.replace('_', '-'): v for k, v in args.items()}
-        json.dump({'execute': name, 'arguments': args}, self.proc.stdin)
+        return self.raw({'execute': name, 'arguments': args})
+
+    def hmp(self, line):
+        return self.cmd('human-monitor-command', command_line=line)
+
+    def raw(self, command):
+        json.dump(command, self.proc.stdin)
         self.proc.stdin.write('\n')
         self.proc.stdin.flush()
         while True:
