@@ -11,9 +11,11 @@ import shutil
 import struct
 import subprocess
 import tempfile
+import time
 import unittest
 
-from blocklib import BUILD, MATRIX, OUR_IO, ORACLE_IMG, ORACLE_IO, run
+from blocklib import BUILD, MATRIX, OUR_IO, ORACLE_IMG, ORACLE_IO, content, \
+    run
 
 OUR_IMG = os.path.join(BUILD, 'qemu-img')
 OUR_DAEMON = os.path.join(BUILD, 'qemu-storage-daemon')
@@ -544,7 +546,8 @@ class Differential(Image):
         self.assertEqual(replies[0], replies[1])
 
     def test_each_reads_what_the_other_wrote(self):
-        for options in MATRIX[0], MATRIX[3], MATRIX[5], MATRIX[6]:
+        more = {'extended_l2': 'on'}, {'data_file': self.path('data')}
+        for options in MATRIX[3], MATRIX[5], MATRIX[6], *more:
             with self.subTest(**options):
                 self.cross(options)
 
@@ -574,6 +577,56 @@ class Differential(Image):
                                  info(self.img, ORACLE_IMG)['format-specific'])
                 self.clean()
             self.assertEqual(hashes[0], hashes[1])
+
+    def backup(self, program, mode, target):
+        """A backup by a bitmap; what it said, and what the bitmap is then."""
+        with Daemon(program) as d:
+            said = [d.open(self.img), d.open(target, node='t'), d(
+                'blockdev-backup', job_id='j', device='n', target='t',
+                sync='bitmap', bitmap='a', bitmap_mode=mode,
+                auto_dismiss=False)]
+            for _ in range(6000):
+                jobs = d('query-jobs')
+                if jobs[0]['status'] == 'concluded':
+                    break
+                time.sleep(0.01)
+            said += [jobs[0].get('error'), d('job-dismiss', id='j'),
+                     d.bitmaps(), d.sha256('a')]
+        self.clean()
+        return said + [stored(self.img), content(target)]
+
+    def test_backup(self):
+        for mode in 'on-success', 'never', 'always':
+            seen = []
+            for i, program in enumerate((OUR_DAEMON, ORACLE_DAEMON)):
+                self.img = self.path(f'{mode}{i}')
+                target = self.path(f'{mode}{i}-target')
+                self.make()
+                self.make(path=target)
+                run(OUR_IO, '-c', 'write -q -P 1 0 4M', self.img)
+                self.add('a')
+                run(ORACLE_IO, '-c', 'write -q -P 2 1M 64k', '-c',
+                    'write -q -P 3 5M 1', self.img)
+                seen.append(self.backup(program, mode, target))
+            self.assertEqual(*seen)
+
+    def test_commit_marks_what_it_writes(self):
+        seen = []
+        for tool in OUR_IMG, ORACLE_IMG:
+            self.img, top = self.path('base'), self.path('top')
+            self.make()
+            self.add('a')
+            run(OUR_IMG, 'create', '-q', '-f', 'qcow2', '-b', self.img, '-F',
+                'qcow2', top)
+            run(OUR_IO, '-c', 'write -q -P 1 1M 1M', '-c', 'write -q 9M 64k',
+                top)
+            run(tool, 'commit', '-q', top)
+            self.clean()
+            with Daemon(OUR_DAEMON) as d:
+                d.open(self.img)
+                seen.append([d.bitmaps(), d.sha256('a')])
+            os.remove(self.img)
+        self.assertEqual(*seen)
 
     def test_killed(self):
         for program in OUR_DAEMON, ORACLE_DAEMON:

@@ -15,6 +15,7 @@ import tempfile
 import unittest
 
 import blocklib as b
+from test_bitmaps import Daemon, OUR_DAEMON
 
 OUR_IMG = os.path.join(b.BUILD, 'qemu-img')
 SIZE = 1 << 20
@@ -155,6 +156,77 @@ class PowerCutTest(unittest.TestCase):
 
     def test_default_clusters(self):
         self.one(3, {})
+
+
+class BitmapTest(unittest.TestCase):
+    """Bitmaps that the image does not call stale say what was written."""
+
+    def setUp(self):
+        self.tmp = tempfile.TemporaryDirectory(prefix='nemu-block-')
+        self.addCleanup(self.tmp.cleanup)
+        self.image = os.path.join(self.tmp.name, 'image')
+        self.log = os.path.join(self.tmp.name, 'log')
+        self.out = os.path.join(self.tmp.name, 'out')
+
+    def look(self):
+        """The guest's bytes, and bitmaps that are as they should be."""
+        b.run(OUR_IMG, 'convert', '-O', 'raw', self.image, self.out)
+        with Daemon(OUR_DAEMON) as d:
+            d.open(self.image, read_only=True)
+            sound = [(i['name'], d.sha256(i['name'])) for i in d.bitmaps()
+                     if 'inconsistent' not in i]
+        return b.digest(self.out), sound
+
+    def judge(self, image, states, what):
+        with open(self.image, 'wb') as f:
+            f.write(image)
+        done = b.run(OUR_IMG, 'check', '-q', '-r', 'leaks', self.image,
+                     check=False)
+        self.assertEqual(done.returncode, 0, f'{what}: {done.stdout}')
+        data, bitmaps = self.look()
+        if bitmaps:
+            self.assertIn((data, bitmaps), states, what)
+        return bool(bitmaps)
+
+    def one(self, seed, options):
+        rng = b.rng_for(seed)
+        open(self.log, 'w').close()
+        b.create(self.image, SIZE, options)
+        for name, more in ('a', ['-g', '512']), ('d', ['--disable']):
+            b.run(OUR_IMG, 'bitmap', '--add', *more, self.image, name)
+        b.run(b.OUR_IO, '-c', 'write -q 100k 200k', self.image)
+        states = [self.look()]
+        with open(self.image, 'rb') as f:
+            image = bytearray(f.read())
+        b.run(b.OUR_IO, '-c', 'write -q -P 3 70k 5k', '-c', 'discard -q 0 400k',
+              '--image-opts',
+              'driver=qcow2,discard=unmap,file.driver=blklogwrites,'
+              f'file.file.driver=file,file.file.filename={self.image},'
+              f'file.log.driver=file,file.log.filename={self.log}')
+        states.append(self.look())
+        durable, loose, sound = bytearray(image), [], []
+        entries = Log(self.log).entries
+        for i, entry in enumerate(entries):
+            apply(image, entry)
+            loose.append(entry)
+            if entry[3] & LOG_FLUSH:
+                sound.append(self.judge(image, states, f'{i + 1} writes'))
+                durable, loose = bytearray(image), []
+            elif len(loose) % 3 == 2:
+                part = bytearray(durable)
+                for e in loose:
+                    if rng.randrange(2):
+                        apply(part, e)
+                self.judge(part, states, f'some of {i + 1} writes')
+        self.judge(image, states, 'all')
+        self.assertIn(False, sound)
+        self.assertTrue(sound[-1])
+
+    def test_small_clusters(self):
+        self.one(4, {'cluster_size': '512'})
+
+    def test_default_clusters(self):
+        self.one(5, {})
 
 
 def options(image, log, more=''):

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * qcow2 images from anywhere: open, read, write, zero, discard, flush, resize,
- * check, repair, snapshots, close. The first bytes of the input choose what is
- * done, the rest is the image, which lives in memory, as does its data file.
+ * check, repair, snapshots, bitmaps, close. The first bytes of the input choose
+ * what is done, the rest is the image, which lives in memory, as does its data
+ * file.
  */
 #include "util/osdep.h"
 
 #include <sys/mman.h>
 
+#include "block/bitmap-user.h"
 #include "block/block-backend.h"
 #include "block/block-graph.h"
 #include "block/block-int.h"
@@ -153,12 +155,40 @@ static void coroutine_fn snapshot(void *opaque)
     qapi_free_SnapshotInfoList(qc_snapshot_list(n->state));
 }
 
+/* Add a bitmap, change one, take one away: by @s. */
+static void change_bitmaps(BlockNode *n, const uint8_t *s)
+{
+    autoerr Error *err = NULL;
+    BitmapUserNew o = {
+        .name = s[1] & 8 ? "f" : "other name",
+        .has_granularity = true,
+        .granularity = 512u << (s[1] & 7),
+        .persistent = true,
+    };
+    DirtyBitmap *b = n->bitmaps ? n->bitmaps->pdata[0] : NULL;
+
+    if (s[1] & 128) {
+        bitmap_user_add(n, &o, &err);
+    } else if (b && dirty_bitmap_check(b, DIRTY_BITMAP_ANY, &err)) {
+        dirty_bitmap_set(b, (int64_t)s[1] << 16, (int64_t)s[2] << 16);
+    }
+    error_free(err);
+    err = NULL;
+    if ((s[1] & 64) && b &&
+        dirty_bitmap_check(b, DIRTY_BITMAP_READONLY, &err) &&
+        bitmap_user_remove_stored(n, b, &err)) {
+        dirty_bitmap_free(n, b);
+    }
+}
+
 /* Growing and shrinking; or, for one place, looking after the image. */
 static void maintain(BlockBackend *blk, const uint8_t *s, int64_t length)
 {
     autoerr Error *err = NULL;
 
-    if (s[2] & 128) {
+    if (s[2] & 128 && s[2] & 32) {
+        change_bitmaps(blk_node(blk), s);
+    } else if (s[2] & 128) {
         block_run(s[2] & 64 ? snapshot : check, blk_node(blk));
     } else {
         blk_truncate(blk,

@@ -154,7 +154,27 @@ def qcow2():
                       incompat=4, autoclear=raw) for raw in (0, 2)),
               image(3, [lambda at: 1 << 63, lambda at: 0xfff0000000ff],
                     incompat=20, bits=14)]
+    # Add a bitmap, write, change it, shrink, take it away, check.
+    steps.append(b'\0\7\x88\xa0\2\0\0\7\1\xa8\7\4\0\7\x40\xa0\7\0\x80')
+    images += [bitmaps(flags, table) for flags in (0, 1, 2, 6)
+               for table in (0, 1, 2560)]
     return [s + i for s in steps for i in images]
+
+
+def bitmaps(flags, entry):
+    """The directory is cluster 3, its bitmap's table 4, the bitmap 5."""
+    cluster = 512
+    header = be('4sIQIIQIIQQIIQ', b'QFI\xfb', 3, 0, 0, 9, 64 * cluster, 0,
+                1, 6 * cluster, cluster, 1, 0, 0)
+    header += be('QQQII', 0, 0, 1, 4, 104)
+    extra = b'extra...' if flags & 4 else b''
+    directory = b''.join(
+        be('QIIBBHI', 4 * cluster, 1, flags, 1, 9, 4, len(extra)) + extra +
+        name.ljust(8, b'\0') for name in (b'abcd', b'efgh'))
+    header += be('IIIIQQ', 0x23852875, 24, 2, 0, len(directory), 3 * cluster)
+    parts = (header, be('Q', 2 * cluster), be('H', 1) * 7, directory,
+             be('Q', entry), b'\xf0\x0f')
+    return b''.join(p.ljust(cluster, b'\0') for p in parts) + bytes(cluster)
 
 
 def nbd_server():
