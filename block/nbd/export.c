@@ -40,7 +40,8 @@ BlockExport *nbd_export_find(BlockExports *all, const char *name)
     for (guint i = 0; i < all->list->len; i++) {
         BlockExport *exp = all->list->pdata[i];
 
-        if (!exp->shutting_down && !strcmp(exp->name, name)) {
+        if (exp->type == BLOCK_EXPORT_TYPE_NBD && !exp->shutting_down &&
+            !strcmp(exp->name, name)) {
             return exp;
         }
     }
@@ -52,7 +53,9 @@ BlockExport *nbd_export_find(BlockExports *all, const char *name)
 
 static void export_free(BlockExport *exp)
 {
-    nbd_export_drop_bitmaps(exp);
+    if (exp->ops->free) {
+        exp->ops->free(exp);
+    }
     blk_unref(exp->blk);
     if (exp->thread.release) {
         exp->thread.release(exp->thread.opaque);
@@ -94,25 +97,17 @@ void nbd_export_shutdown(BlockExport *exp)
     }
     exp->shutting_down = true;
     nbd_export_get(exp);
-    nbd_server_kick(&exp->all->nbd, exp);
+    exp->ops->shutdown(exp);
     nbd_export_put(exp);
 }
 
-/* Making ---------------------------------------------------------------------
+/* NBD ------------------------------------------------------------------------
  */
 
-static bool export_check(BlockGraph *g, const BlockExportOptions *o,
-                         const char *name, Error **errp)
+static bool nbd_check(BlockExport *exp, const char *name, const char *text,
+                      Error **errp)
 {
-    const char *text = o->u.nbd.description;
-
-    if (!block_name_ok(o->id)) {
-        return error_set(errp, "Invalid block export id");
-    }
-    if (export_by_id(g, o->id)) {
-        return error_set(errp, "Block export id '%s' is already in use", o->id);
-    }
-    if (!nbd_server_running(g)) {
+    if (!nbd_server_running(exp->all->graph)) {
         return error_set(errp, "NBD server not running");
     }
     if (strlen(name) > NBD_MAX_STRING) {
@@ -121,14 +116,14 @@ static bool export_check(BlockGraph *g, const BlockExportOptions *o,
     if (text && strlen(text) > NBD_MAX_STRING) {
         return error_set(errp, "description '%s' too long", text);
     }
-    if (nbd_export_find(g->exports, name)) {
+    if (nbd_export_find(exp->all, name)) {
         return error_set(errp, "NBD server already has export named '%s'",
                          name);
     }
     return true;
 }
 
-static void export_describe(BlockExport *exp, bool writable)
+static void nbd_describe(BlockExport *exp)
 {
     const BlockLimits *l = blk_limits(exp->blk);
 
@@ -145,7 +140,7 @@ static void export_describe(BlockExport *exp, bool writable)
     if (exp->all->nbd.max_conns != 1) {
         exp->flags |= NBD_FLAG_CAN_MULTI_CONN;
     }
-    if (writable) {
+    if (exp->writable) {
         exp->flags |= NBD_FLAG_SEND_TRIM | NBD_FLAG_SEND_WRITE_ZEROES |
                       NBD_FLAG_SEND_FAST_ZERO;
     } else {
@@ -153,50 +148,114 @@ static void export_describe(BlockExport *exp, bool writable)
     }
 }
 
-bool block_export_add(BlockGraph *g, const BlockExportOptions *o,
-                      const BlockExportThread *thread, Error **errp)
+static bool nbd_start(BlockExport *exp, const BlockExportOptions *opts,
+                      Error **errp)
 {
-    const char *name = o->u.nbd.name ? o->u.nbd.name : o->node_name;
-    bool writable = o->has_writable && o->writable;
-    uint64_t perm = BLK_PERM_READ | (writable ? BLK_PERM_WRITE : 0);
-    BlockBackend *blk;
-    BlockExport *exp;
-    BlockNode *n;
+    const BlockExportOptionsNbd *o = &opts->u.nbd;
+    const char *name = o->name ? o->name : opts->node_name;
 
-    if (!export_check(g, o, name, errp)) {
+    if (!nbd_check(exp, name, o->description, errp)) {
         return false;
     }
-    n = node_lookup(g, NULL, o->node_name, errp);
-    if (!n) {
+    if (!nbd_export_take_bitmaps(exp, blk_node(exp->blk), o->bitmaps,
+                                 exp->writable, errp)) {
         return false;
+    }
+    exp->name = g_strdup(name);
+    exp->description = g_strdup(o->description);
+    exp->allocation_depth = o->has_allocation_depth && o->allocation_depth;
+    nbd_describe(exp);
+    return true;
+}
+
+static void nbd_shutdown(BlockExport *exp)
+{
+    nbd_server_kick(&exp->all->nbd, exp);
+}
+
+static void nbd_free(BlockExport *exp)
+{
+    if (exp->bitmaps) {
+        nbd_export_drop_bitmaps(exp);
+    }
+}
+
+const BlockExportOps export_ops_nbd = {
+    .start = nbd_start,
+    .shutdown = nbd_shutdown,
+    .free = nbd_free,
+    .clients_keep = true,
+};
+
+/* Making ---------------------------------------------------------------------
+ */
+
+static const BlockExportOps *const export_ops[] = {
+    [BLOCK_EXPORT_TYPE_NBD] = &export_ops_nbd,
+    [BLOCK_EXPORT_TYPE_VHOST_USER_BLK] = &export_ops_vhost_user_blk,
+};
+
+/* A backend for the export; NULL with an error. */
+static BlockBackend *export_backend(BlockGraph *g, const BlockExportOptions *o,
+                                    Error **errp)
+{
+    bool writable = o->has_writable && o->writable;
+    uint64_t perm = BLK_PERM_READ | (writable ? BLK_PERM_WRITE : 0);
+    BlockNode *n = node_lookup(g, NULL, o->node_name, errp);
+    BlockBackend *blk;
+
+    if (!n) {
+        return NULL;
+    }
+    if (writable && n->read_only && !n->flags.auto_read_only) {
+        error_set(errp, "Cannot export read-only node as writable");
+        return NULL;
     }
     /* Its size must stay. */
     blk = blk_new(g, perm, BLK_PERM_ALL & ~BLK_PERM_RESIZE);
-    if (writable && n->read_only && !n->flags.auto_read_only) {
-        error_set(errp, "Cannot export read-only node as writable");
-    } else if (blk_insert_node(blk, n, errp)) {
-        blk_set_write_cache(blk, !(o->has_writethrough && o->writethrough));
-        exp = g_new0(BlockExport, 1);
-        if (!nbd_export_take_bitmaps(exp, n, o->u.nbd.bitmaps, writable,
-                                     errp)) {
-            g_free(exp);
-            blk_unref(blk);
-            return false;
-        }
-        exp->all = g->exports;
-        exp->id = g_strdup(o->id);
-        exp->blk = blk;
-        exp->thread = thread ? *thread : (BlockExportThread){ g->loop };
-        exp->name = g_strdup(name);
-        exp->description = g_strdup(o->u.nbd.description);
-        exp->allocation_depth =
-            o->u.nbd.has_allocation_depth && o->u.nbd.allocation_depth;
-        export_describe(exp, writable);
-        g_ptr_array_add(exp->all->list, exp);
-        return true;
+    if (!blk_insert_node(blk, n, errp)) {
+        blk_unref(blk);
+        return NULL;
     }
-    blk_unref(blk);
-    return false;
+    blk_set_write_cache(blk, !(o->has_writethrough && o->writethrough));
+    return blk;
+}
+
+bool block_export_add(BlockGraph *g, const BlockExportOptions *o,
+                      const BlockExportThread *thread, Error **errp)
+{
+    BlockExports *all = block_exports_get(g);
+    BlockBackend *blk;
+    BlockExport *exp;
+
+    if (!block_name_ok(o->id)) {
+        return error_set(errp, "Invalid block export id");
+    }
+    if (export_by_id(g, o->id)) {
+        return error_set(errp, "Block export id '%s' is already in use", o->id);
+    }
+    blk = export_backend(g, o, errp);
+    if (!blk) {
+        return false;
+    }
+    exp = g_new0(BlockExport, 1);
+    exp->all = all;
+    exp->type = o->type;
+    exp->ops = export_ops[o->type];
+    exp->id = g_strdup(o->id);
+    exp->blk = blk;
+    exp->writable = o->has_writable && o->writable;
+    exp->thread = thread ? *thread : (BlockExportThread){ 0 };
+    if (!exp->thread.loop) {
+        exp->thread.loop = g->loop;
+    }
+    if (!exp->ops->start(exp, o, errp)) {
+        exp->thread.release = NULL; /* it stays the caller's */
+        export_free(exp);
+        return false;
+    }
+    g_ptr_array_add(all->list, exp);
+    return true;
 }
 
 /* Management -----------------------------------------------------------------
@@ -212,7 +271,7 @@ bool block_export_del(BlockGraph *g, const char *id, bool hard, Error **errp)
     if (exp->shutting_down) {
         return error_set(errp, "Export '%s' is already shutting down", id);
     }
-    if (!hard && exp->conns) {
+    if (!hard && exp->conns && exp->ops->clients_keep) {
         error_set(errp, "export '%s' still in use", id);
         error_hint(errp, "Use mode='hard' to force client disconnect\n");
         return false;
@@ -231,7 +290,7 @@ BlockExportInfoList *block_export_infos(BlockGraph *g)
         BlockExportInfo *info = g_new0(BlockExportInfo, 1);
 
         info->id = g_strdup(exp->id);
-        info->type = BLOCK_EXPORT_TYPE_NBD;
+        info->type = exp->type;
         info->node_name = g_strdup(n ? n->name : "");
         info->shutting_down = exp->shutting_down;
         QAPI_LIST_PREPEND(list, info);
@@ -249,6 +308,9 @@ void block_exports_close(BlockGraph *g)
     }
     if (nbd_server_running(g)) {
         nbd_server_stop(g, &err);
+    }
+    for (guint i = all->list->len; i-- > 0;) {
+        nbd_export_shutdown(all->list->pdata[i]);
     }
     while (all->list->len || all->nbd.conns->len) {
         loop_run_once(g->loop, true);

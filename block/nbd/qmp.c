@@ -39,11 +39,11 @@ static void release_thread(void *opaque)
 
 bool qmp_block_export_add(Vm *vm, BlockExportOptions *arg, Error **errp)
 {
-    BlockExportThread thread = { .release = release_thread };
+    BlockExportThread thread = { .fds = vm->fdsets };
     Object *obj;
 
     if (!arg->iothread) {
-        return block_export_add(block_vm_graph(vm), arg, NULL, errp);
+        return block_export_add(block_vm_graph(vm), arg, &thread, errp);
     }
     obj = user_object_find(vm, arg->iothread);
     obj = obj ? object_dynamic_cast(obj, &iothread_type) : NULL;
@@ -51,6 +51,7 @@ bool qmp_block_export_add(Vm *vm, BlockExportOptions *arg, Error **errp)
         return error_set(errp, "iothread \"%s\" not found", arg->iothread);
     }
     thread.loop = iothread_loop(iothread(obj));
+    thread.release = release_thread;
     thread.opaque = object_ref(obj);
     if (!block_export_add(block_vm_graph(vm), arg, &thread, errp)) {
         object_unref(obj);

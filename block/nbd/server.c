@@ -189,7 +189,11 @@ bool nbd_server_stop(BlockGraph *g, Error **errp)
     g_clear_pointer(&s->tls_authz, g_free);
     nbd_server_kick(s, NULL);
     for (guint i = g->exports->list->len; i-- > 0;) {
-        nbd_export_shutdown(g->exports->list->pdata[i]);
+        BlockExport *exp = g->exports->list->pdata[i];
+
+        if (exp->type == BLOCK_EXPORT_TYPE_NBD) {
+            nbd_export_shutdown(exp);
+        }
     }
     return true;
 }

@@ -15,6 +15,8 @@
 /* A client that does not say what it wants is dropped after that. */
 #define NBD_HANDSHAKE_NS INT64_C(10000000000)
 
+typedef struct BlockExport BlockExport;
+
 typedef struct NbdServer {
     struct BlockExports *all;
     int fd; /* listening; -1: not running */
@@ -41,21 +43,40 @@ typedef struct NbdBitmap {
     char *context; /* its name for clients */
 } NbdBitmap;
 
-typedef struct BlockExport {
+/* One kind of export. On the loop of the graph. */
+typedef struct BlockExportOps {
+    /* The export is complete but for what is the kind's own. */
+    bool (*start)(BlockExport *exp, const BlockExportOptions *opts,
+                  Error **errp);
+    /* Drop those who use it, whose references go. */
+    void (*shutdown)(BlockExport *exp);
+    /* Nobody uses it any more, or start() failed; may be NULL. */
+    void (*free)(BlockExport *exp);
+    bool clients_keep; /* those who use it, unless it must go */
+} BlockExportOps;
+
+extern const BlockExportOps export_ops_nbd, export_ops_vhost_user_blk,
+    export_ops_fuse;
+
+struct BlockExport {
+    const BlockExportOps *ops;
+    BlockExportType type;
     BlockExports *all;
     char *id;
     BlockBackend *blk;
     BlockExportThread thread;
     unsigned conns;     /* clients that use it */
     bool shutting_down; /* goes when conns is 0 */
-    /* const */
+    bool writable;      /* const */
+    void *impl;         /* the kind's own */
+    /* NBD only; const */
     char *name, *description; /* NULL: no description */
     bool allocation_depth, bitmaps_busy;
     GPtrArray *bitmaps; /* NbdBitmap * */
     uint64_t size;
     uint16_t flags; /* of the transmission */
     uint32_t min_block, pref_block;
-} BlockExport;
+};
 
 /* Numbers of the metadata contexts on the wire, and bits of NbdConn. */
 enum {
@@ -101,7 +122,7 @@ BlockExport *nbd_export_find(BlockExports *all, const char *name);
 /* A client uses it, or has left: then it may go. */
 void nbd_export_get(BlockExport *exp);
 void nbd_export_put(BlockExport *exp);
-/* Ask it to go now. */
+/* Ask it to go now, of whatever kind. */
 void nbd_export_shutdown(BlockExport *exp);
 
 /* bitmaps.c; control code */

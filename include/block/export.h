@@ -10,9 +10,10 @@
 #include "qapi/qapi-types-block-export.h"
 #include "util/fdset.h"
 
-/* Where an export serves its clients: NULL for the graph's loop. */
+/* Where an export serves its clients. */
 typedef struct BlockExportThread {
-    Loop *loop;
+    Loop *loop;  /* NULL: the graph's */
+    FdSets *fds; /* for addresses of kind fd, or NULL */
     /* Called when the export is gone; may be NULL. */
     void (*release)(void *opaque);
     void *opaque;

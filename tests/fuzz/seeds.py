@@ -231,3 +231,41 @@ def nbd_client():
             + be('QH', 262144, 1) + plain[0] + bytes(4096),
             b'\0' + b'NBDMAGIC' + be('QQI', 0x420281861253, 262144, 1)
             + bytes(124)]
+
+
+def vhost_user():
+    def desc(addr, length, flags, link=0):
+        return le('QIHH', addr, length, flags, link)
+
+    def memory(descs, heads):
+        ring = b''.join(descs).ljust(256, b'\0')
+        ring += le('HH', 0, len(heads)) + b''.join(le('H', h) for h in heads)
+        return ring.ljust(1024, b'\0')
+
+    def record(request, payload=b'', fd=0, flags=1):
+        text = le('III', request, flags, len(payload)) + payload
+        return bytes([fd, len(text)]) + text
+
+    def seed(ring, *records):
+        return le('H', len(ring)) + ring + b''.join(records)
+
+    kick = bytes([0x80, 0])
+    rings = []
+    for kind in 0, 1, 4, 8, 11, 13:
+        data_flags = 3 if kind in (0, 8) else 1
+        ring = memory([desc(1024, 16, 1, 1), desc(4096, 16, data_flags, 2),
+                       desc(2048, 1, 2)], [0])
+        rings.append(ring + le('IIQ', kind, 0, 1))
+    table = memory([desc(768, 48, 4)], [0])[:768] + desc(1024, 16, 1, 1) + \
+        desc(4096, 512, 3, 2) + desc(2048, 1, 2)
+    region = le('QQQQ', 1 << 20, 4096, 1 << 32, 0)
+    messages = [
+        record(1), record(15), record(17), record(36), record(3),
+        record(16, le('Q', 0x8a0b)), record(24, le('III', 0, 60, 0) + bytes(60)),
+        record(25, le('III', 32, 1, 0) + b'\0'), record(11, le('II', 0, 0)),
+        record(5, le('II', 1, 0) + region, 1),
+        record(37, le('Q', 0) + region, 1), record(38, le('Q', 0) + region),
+        record(6, le('QQ', 512, 0), 1), record(14, le('Q', 0), 2),
+        record(18, le('II', 0, 0), flags=9)]
+    return [seed(r, kick) for r in rings] + [seed(table, kick),
+                                             seed(b'', *messages)]
