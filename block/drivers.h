@@ -10,10 +10,11 @@
 
 extern const BlockDriver block_driver_blkdebug, block_driver_blklogwrites,
     block_driver_copy_on_read, block_driver_file, block_driver_host_device,
-    block_driver_nbd, block_driver_null_co, block_driver_qcow2,
-    block_driver_raw, block_driver_throttle;
+    block_driver_luks, block_driver_nbd, block_driver_null_co,
+    block_driver_qcow2, block_driver_raw, block_driver_throttle;
 
-extern const struct BlockCreateOps raw_create_ops, qcow2_create_ops;
+extern const struct BlockCreateOps luks_create_ops, raw_create_ops,
+    qcow2_create_ops;
 
 /* @opts' flags over those that the parent hands down. */
 bool block_flags_from_options(const BlockdevOptions *o,

@@ -17,17 +17,12 @@
 #include "util/error.h"
 
 const BlockDriver *const block_drivers[] = {
-    &block_driver_blkdebug,
-    &block_driver_blklogwrites,
-    &block_driver_copy_on_read,
-    &block_driver_file,
-    &block_driver_host_device,
-    &block_driver_nbd,
-    &block_driver_null_co,
-    &block_driver_qcow2,
-    &block_driver_raw,
-    &block_driver_throttle,
-    NULL,
+    &block_driver_blkdebug,     &block_driver_blklogwrites,
+    &block_driver_copy_on_read, &block_driver_file,
+    &block_driver_host_device,  &block_driver_luks,
+    &block_driver_nbd,          &block_driver_null_co,
+    &block_driver_qcow2,        &block_driver_raw,
+    &block_driver_throttle,     NULL,
 };
 
 const BlockDriver *block_driver_find(const char *name)

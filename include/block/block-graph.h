@@ -45,6 +45,7 @@ struct BlockGraph {
     bool probing;     /* the node being opened was probed */
     bool no_backing;  /* open no backing files that images name */
     bool describing;  /* open images to tell of them: no data files */
+    bool no_io;       /* open images only to see what they are: no keys */
     bool checking;    /* open images to check them: as they are, broken too */
     bool snapshot;    /* -snapshot: the default of -drive snapshot= */
 };

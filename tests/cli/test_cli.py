@@ -108,7 +108,8 @@ class BadInput(Case):
                 (['-readconfig', '/nonexist'], '/nonexist'),
                 (['-pidfile', '/nonexist/pid'], '/nonexist/pid'),
                 (['-numa', 'node,memdev=foo'], "'foo' not found"),
-                (['-object', 'secret,id=s,data=x,keyid=k'], 'keyid')):
+                (['-object', 'secret,id=s,data=x,keyid=k'],
+                 "No secret with id 'k'")):
             self.assertIn(text, self.fails(*Q35, *args))
 
     def test_numa_that_does_not_add_up(self):

@@ -9,6 +9,7 @@ from pair import additions, is_oracle, oracle, ours
 MACHINES = ('pc-q35-7.2-machine', 'none-machine')
 OBJECTS = ('memory-backend-ram', 'memory-backend-file', 'memory-backend-memfd',
            'rng-random', 'rng-builtin', 'iothread', 'secret',
+           'secret_keyring',
            'tls-creds-anon', 'tls-creds-psk', 'tls-creds-x509',
            'authz-simple', 'authz-list',
            'max-x86_64-cpu', 'host-x86_64-cpu')

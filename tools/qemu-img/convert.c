@@ -446,10 +446,19 @@ static const BlockNode *find_base(const BlockNode *n, const char *backing)
     return NULL;
 }
 
-/* What a device holds is not known. */
-static bool on_device(const BlockNode *n)
+/* What a device holds is not known; nor what zeroes are once decrypted. */
+static bool unknown_content(const BlockNode *n, const QDict *made)
 {
+    const char *prealloc = qdict_get_str(made, "preallocation");
+
+    if (prealloc && strcmp(prealloc, "off") &&
+        qdict_has(made, "encrypt.key-secret")) {
+        return true;
+    }
     while (n->file) {
+        if (!strcmp(n->drv->name, "luks")) {
+            return true;
+        }
         n = n->file->node;
     }
     return strcmp(n->drv->name, "file") != 0;
@@ -493,6 +502,7 @@ static int convert(ImgTool *t, Args *a, Convert *c)
     }
     a->dst.writable = a->dst.unmap = true;
     a->dst.format = a->out_format;
+    a->dst.made = a->no_create ? NULL : a->opts;
     c->dst = img_open(t, a->to, &a->dst);
     if (!c->dst) {
         return 1;
@@ -511,7 +521,8 @@ static int convert(ImgTool *t, Args *a, Convert *c)
     c->length = MIN(c->length, blk_getlength(c->src));
     c->target_backing = backing;
     c->base = backing ? find_base(node, backing) : NULL;
-    c->target_zero = a->no_create ? a->target_zero : !on_device(blk_node(c->dst));
+    c->target_zero = a->no_create ? a->target_zero
+                                  : !unknown_content(blk_node(c->dst), a->opts);
     c->min_sparse = a->min_sparse;
     c->compressed = a->compressed;
     c->cluster = MAX(512, blk_limits(c->dst)->discard_alignment);

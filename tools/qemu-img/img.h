@@ -23,7 +23,8 @@ typedef struct ImgOpen {
     const char *cache;  /* mode, a known one; NULL: writeback */
     const char *aio;    /* of the file below; NULL: the default */
     bool image_opts;    /* the name is key=value,... */
-    bool writable, force_share, no_backing, unmap;
+    const QDict *made;  /* options it was made with: has the keys; or NULL */
+    bool writable, force_share, no_backing, no_io, unmap;
 } ImgOpen;
 
 /* An open image, or NULL with a message printed. */

@@ -27,13 +27,64 @@ static void print_bitmaps(const Qcow2BitmapInfoList *list)
     }
 }
 
-static void print_specific(const ImageInfoSpecific *info)
+/* @pad: spaces before each line. */
+static void print_slots(const QCryptoBlockInfoLUKSSlotList *slots, int pad)
 {
-    const ImageInfoSpecificQCow2 *q = info->u.qcow2.data;
+    unsigned i = 0;
 
-    printf("Format specific information:\n    compat: %s\n"
-           "    compression type: %s\n",
-           q->compat,
+    printf("%*sslots:\n", pad, "");
+    QAPI_LIST_FOREACH(slots, l) {
+        const QCryptoBlockInfoLUKSSlot *s = l->value;
+
+        printf("%*s[%u]:\n%*sactive: %s\n", pad + 4, "", i++, pad + 8, "",
+               s->active ? "true" : "false");
+        if (s->has_iters) {
+            printf("%*siters: %" PRId64 "\n", pad + 8, "", s->iters);
+        }
+        printf("%*skey offset: %" PRId64 "\n", pad + 8, "", s->key_offset);
+        if (s->has_stripes) {
+            printf("%*sstripes: %" PRId64 "\n", pad + 8, "", s->stripes);
+        }
+    }
+}
+
+static void print_luks(const QCryptoBlockInfoLUKS *l, const char *format,
+                       int pad)
+{
+    printf("%*sivgen alg: %s\n", pad, "",
+           qapi_enum_name(&qapi_type_QCryptoIVGenAlgorithm, l->ivgen_alg));
+    printf("%*shash alg: %s\n%*scipher alg: %s\n%*suuid: %s\n", pad, "",
+           qapi_enum_name(&qapi_type_QCryptoHashAlgorithm, l->hash_alg), pad,
+           "", qapi_enum_name(&qapi_type_QCryptoCipherAlgorithm, l->cipher_alg),
+           pad, "", l->uuid);
+    if (l->has_ivgen_hash_alg) {
+        printf("%*sivgen hash alg: %s\n", pad, "",
+               qapi_enum_name(&qapi_type_QCryptoHashAlgorithm,
+                              l->ivgen_hash_alg));
+    }
+    if (format) {
+        printf("%*sformat: %s\n", pad, "", format);
+    }
+    printf("%*scipher mode: %s\n", pad, "",
+           qapi_enum_name(&qapi_type_QCryptoCipherMode, l->cipher_mode));
+    print_slots(l->slots, pad);
+    printf("%*spayload offset: %" PRId64 "\n%*smaster key iters: %" PRId64 "\n",
+           pad, "", l->payload_offset, pad, "", l->master_key_iters);
+}
+
+static void print_encryption(const ImageInfoSpecificQCow2Encryption *e)
+{
+    printf("    encrypt:\n");
+    if (e->format == BLOCKDEV_QCOW2_ENCRYPTION_FORMAT_LUKS) {
+        print_luks(&e->u.luks, "luks", 8);
+    } else {
+        printf("        format: aes\n");
+    }
+}
+
+static void print_qcow2(const ImageInfoSpecificQCow2 *q)
+{
+    printf("    compat: %s\n    compression type: %s\n", q->compat,
            qapi_enum_name(&qapi_type_Qcow2CompressionType,
                           q->compression_type));
     if (q->has_lazy_refcounts) {
@@ -43,6 +94,9 @@ static void print_specific(const ImageInfoSpecific *info)
         print_bitmaps(q->bitmaps);
     }
     printf("    refcount bits: %" PRId64 "\n", q->refcount_bits);
+    if (q->encrypt) {
+        print_encryption(q->encrypt);
+    }
     if (q->data_file) {
         printf("    data file: %s\n", q->data_file);
     }
@@ -54,6 +108,16 @@ static void print_specific(const ImageInfoSpecific *info)
     }
     if (q->has_extended_l2) {
         printf("    extended l2: %s\n", q->extended_l2 ? "true" : "false");
+    }
+}
+
+static void print_specific(const ImageInfoSpecific *info)
+{
+    printf("Format specific information:\n");
+    if (info->type == IMAGE_INFO_SPECIFIC_KIND_LUKS) {
+        print_luks(info->u.luks.data, NULL, 4);
+    } else {
+        print_qcow2(info->u.qcow2.data);
     }
 }
 
@@ -159,7 +223,7 @@ int img_info(ImgTool *t, int argc, char **argv)
         { "force-share", no_argument, NULL, 'U' },
         { 0 },
     };
-    ImgOpen open = { .no_backing = true };
+    ImgOpen open = { .no_backing = true, .no_io = true };
     bool chain = false, json = false;
     int c;
 

@@ -233,6 +233,24 @@ static bool open_options(QDict *d, const ImgOpen *o, bool *writeback,
     return true;
 }
 
+/* A new image opens with the keys that it was made with. */
+static void add_keys(QDict *d, const QDict *made)
+{
+    const char *format = qdict_get_str(made, "encrypt.format");
+    const char *key = qdict_get_str(made, "encrypt.key-secret");
+
+    if (qdict_has(made, "key-secret")) {
+        qdict_put_str(d, "key-secret", qdict_get_str(made, "key-secret"));
+    }
+    if (key) {
+        QDict *encrypt = qdict_new();
+
+        qdict_put_str(encrypt, "format", format ? format : "aes");
+        qdict_put_str(encrypt, "key-secret", key);
+        qdict_put(d, "encrypt", encrypt);
+    }
+}
+
 BlockBackend *img_open_err(ImgTool *t, const char *filename, const ImgOpen *o,
                            Error **errp)
 {
@@ -246,10 +264,14 @@ BlockBackend *img_open_err(ImgTool *t, const char *filename, const ImgOpen *o,
     if (!opts || !open_options(opts, o, &writeback, errp)) {
         return NULL;
     }
+    if (o->made) {
+        add_keys(opts, o->made);
+    }
     t->graph->no_backing = o->no_backing;
+    t->graph->no_io = o->no_io;
     n = block_open_filename(t->graph, o->image_opts ? NULL : filename,
                             o->format, opts, NULL, errp);
-    t->graph->no_backing = false;
+    t->graph->no_backing = t->graph->no_io = false;
     if (!n) {
         return NULL;
     }
