@@ -32,6 +32,25 @@ typedef struct __attribute__((packed)) RawEntry {
 /* Header extension
  * ------------------------------------------------------------- */
 
+/* Who wrote last did not know of them. */
+static void warn_stale(const QcowState *s)
+{
+    Error *err = NULL;
+
+    if (s->h.version < 3) {
+        error_set(&err, "This qcow2 v2 image contains bitmaps, but they may "
+                        "have been modified by a program without persistent "
+                        "bitmap support; so now they must all be considered "
+                        "inconsistent");
+    } else {
+        error_set(&err, "a program lacking bitmap support modified this file, "
+                        "so all bitmaps are now considered inconsistent");
+    }
+    error_hint(&err, "Some clusters may be leaked, run 'qemu-img check -r' on "
+                     "the image file to fix.\n");
+    warn_report_err(err);
+}
+
 bool qc_bitmaps_take_extension(QcowState *s, const char *data, uint32_t len,
                                Error **errp)
 {
@@ -42,9 +61,7 @@ bool qc_bitmaps_take_extension(QcowState *s, const char *data, uint32_t len,
         return error_set(errp, "bitmaps_ext: Invalid extension length");
     }
     if (s->h.version < 3 || !(s->h.autoclear & QC_AUTOCLEAR_BITMAPS)) {
-        /* Who wrote last did not know of them. */
-        warn_report("a program lacking bitmap support modified this file, so "
-                    "all bitmaps are now considered inconsistent");
+        warn_stale(s);
         return true;
     }
     memcpy(&raw, data, sizeof(raw));
@@ -363,6 +380,19 @@ bool qc_bitmap_can_store(BlockNode *n, const char *name, uint32_t granularity,
     return count < MAX_BITMAPS ||
            error_set(errp, "Maximum number of persistent bitmaps is already "
                            "reached");
+}
+
+bool qc_bitmaps_can_resize(BlockNode *n, Error **errp)
+{
+    for (guint i = 0; n->bitmaps && i < n->bitmaps->len; i++) {
+        const DirtyBitmap *b = n->bitmaps->pdata[i];
+
+        if (dirty_bitmap_persistent(b) &&
+            !dirty_bitmap_check(b, DIRTY_BITMAP_ANY, errp)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* Information

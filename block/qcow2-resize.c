@@ -145,6 +145,9 @@ bool coroutine_fn qc_truncate(BlockNode *n, int64_t size, bool exact,
         !node_truncate(s->data_file->node, size, exact, errp)) {
         return false;
     }
+    if (!qc_bitmaps_can_resize(n, errp)) {
+        return false;
+    }
     if (size < old) {
         ret = shrink(n, old, size);
         if (ret >= 0) {

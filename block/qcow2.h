@@ -455,6 +455,8 @@ bool qc_bitmaps_take_extension(QcowState *s, const char *data, uint32_t len,
 /* Its data; empty: there are no bitmaps. */
 GByteArray *qc_bitmaps_extension(const QcowState *s);
 struct Qcow2BitmapInfoList *qc_bitmaps_info(const QcowState *s);
+/* No request is under way: can all that are stored follow? */
+bool qc_bitmaps_can_resize(BlockNode *n, Error **errp);
 
 /* qcow2-bitmap-data.c; s->lock held, no requests are under way */
 /* Load them; when the image is to be written, mark them as in use. */

@@ -469,7 +469,9 @@ class Tools(Image):
         self.add('b')
         _, (_, _, _, directory) = self.extension()
         self.poke(directory + 12, '>I', 3)
-        self.both([f'convert --bitmaps -O qcow2 {self.img} o',
+        self.both([f'resize {self.img} 20M',
+                   f'resize --shrink {self.img} 5M',
+                   f'convert --bitmaps -O qcow2 {self.img} o',
                    f'convert --bitmaps --skip-broken-bitmaps -O qcow2 '
                    f'{self.img} o', 'info o', f'measure -O qcow2 {self.img}'])
 
@@ -555,7 +557,8 @@ class Differential(Image):
         more = [f'-o{k}={v}' for k, v in options.items()]
         run(ORACLE_IMG, 'create', '-q', '-f', 'qcow2', *more, self.img,
             '33M')
-        tools = [(OUR_DAEMON, OUR_IO), (ORACLE_DAEMON, ORACLE_IO)] * 2
+        tools = [(OUR_DAEMON, OUR_IO), (ORACLE_DAEMON, ORACLE_IO),
+                 (OUR_DAEMON, ORACLE_IO)]
         names = []
         for i, (daemon, io) in enumerate(tools):
             with Daemon(daemon) as d:
