@@ -294,7 +294,8 @@ static int coroutine_fn reply_contexts(const Option *o, BlockExport *exp,
         g_autofree uint8_t *buf = g_malloc(4 + len);
 
         if (name) {
-            be32_put(buf, i);
+            /* A list is no promise to answer for them by number. */
+            be32_put(buf, o->id == NBD_OPT_LIST_META_CONTEXT ? 0 : i);
             memcpy(buf + 4, name, len);
             ret = reply(o, NBD_REP_META_CONTEXT, buf, 4 + len);
         }

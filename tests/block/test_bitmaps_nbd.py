@@ -9,6 +9,8 @@ import time
 import unittest
 
 from blocklib import BUILD, ORACLE_IMG, run
+from nbdlib import F_ONE, OPT_ABORT, OPT_LIST_META, OPT_SET_META, \
+    OPT_STRUCTURED, STATUS, Client, meta_query
 from test_bitmaps import HAVE_ORACLE, Daemon, Image, OUR_DAEMON, OUR_IMG, \
     ORACLE_DAEMON
 
@@ -130,6 +132,43 @@ class Differential(Server):
                 said = self.serve(d)
                 seen.append(said + self.look())
         self.assertEqual(*seen)
+
+    QUERIES = [[], ['qemu:'], ['qemu:dirty-bitmap:'], ['base:'], [''],
+               ['qemu:dirty-bitmap:p'], ['qemu:dirty-bitmap:none'],
+               ['qemu:dirty-bitmap:p:'], ['qemu:dirty-bitmap'], ['x:'],
+               ['base:allocation', 'qemu:dirty-bitmap:v',
+                'qemu:dirty-bitmap:p']]
+
+    def wire(self):
+        """Replies to queries, and to block status by several contexts."""
+        seen = []
+        for option in OPT_LIST_META, OPT_SET_META:
+            for queries in self.QUERIES:
+                with Client(self.sock) as c:
+                    c.ask(OPT_STRUCTURED)
+                    seen.append(c.ask(option, meta_query(b'a', queries)))
+                    c.ask(OPT_ABORT)
+        for flags in 0, F_ONE:
+            for offset, length in (0, 12 << 20), (1000448, 1 << 20), \
+                    (1114111, 1), (4980000, 100000), ((12 << 20) - 512, 512):
+                with Client(self.sock) as c:
+                    c.go(b'a', contexts=self.QUERIES[-1])
+                    c.request(STATUS, offset, length, flags)
+                    last = False
+                    while not last:
+                        last, *chunk = c.chunk()
+                        seen.append(chunk)
+        return seen
+
+    def test_the_same_on_the_wire(self):
+        seen = []
+        for program in OUR_DAEMON, ORACLE_DAEMON:
+            with Daemon(program) as d:
+                self.serve(d)
+                seen.append(self.wire())
+        for ours, theirs in zip(*seen):
+            self.assertEqual(ours, theirs)
+        self.assertEqual(len(seen[0]), len(seen[1]))
 
     def wait_end(self, pid):
         for _ in range(6000):
