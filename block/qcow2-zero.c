@@ -95,8 +95,9 @@ static Change clear_entry(const QcowState *s, QcEntry e, ClearMode mode)
     if (mode == CLEAR_EMPTY) {
         return (Change){ { 0, 0 }, any, false };
     }
-    /* Nothing there, and nothing shines through: keep it so. */
-    if (none && (!s->n->backing || mode == CLEAR_DISCARD)) {
+    /* Nothing there, and nothing shines through: keep it so. But zeroes that
+     * are written must be there, for a backing file may come. */
+    if (none && !s->n->backing && mode == CLEAR_DISCARD) {
         return c;
     }
     if (mode == CLEAR_ZERO_NEW) {
@@ -138,7 +139,7 @@ static int64_t coroutine_fn clear_slice(QcowState *s, int64_t offset,
     }
     /* A range without an L2 table needs none for staying as it is. */
     if (map.type == QC_TYPE_UNALLOCATED && map.bytes >= s->cluster_size &&
-        (mode == CLEAR_DISCARD || mode == CLEAR_EMPTY || !s->n->backing)) {
+        (mode == CLEAR_EMPTY || (mode == CLEAR_DISCARD && !s->n->backing))) {
         return ALIGN_DOWN(map.bytes, s->cluster_size);
     }
     ret = qc_l2_for_write(s, offset, &t, &index);
