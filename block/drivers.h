@@ -13,6 +13,9 @@ extern const BlockDriver block_driver_blkdebug, block_driver_blklogwrites,
     block_driver_luks, block_driver_nbd, block_driver_null_co,
     block_driver_qcow2, block_driver_raw, block_driver_throttle;
 
+extern const BlockDriver block_driver_ftp, block_driver_ftps, block_driver_http,
+    block_driver_https, block_driver_ssh;
+
 extern const struct BlockCreateOps luks_create_ops, raw_create_ops,
     qcow2_create_ops;
 

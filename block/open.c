@@ -12,17 +12,29 @@
 #include "block/block-int.h"
 #include "block/drivers.h"
 #include "block/nbd/client.h"
+#include "block/remote/remote.h"
 #include "qapi/qapi-types-block-core.h"
 #include "qobject/keyval.h"
 #include "util/error.h"
 
 const BlockDriver *const block_drivers[] = {
-    &block_driver_blkdebug,     &block_driver_blklogwrites,
-    &block_driver_copy_on_read, &block_driver_file,
-    &block_driver_host_device,  &block_driver_luks,
-    &block_driver_nbd,          &block_driver_null_co,
-    &block_driver_qcow2,        &block_driver_raw,
-    &block_driver_throttle,     NULL,
+    &block_driver_blkdebug,
+    &block_driver_blklogwrites,
+    &block_driver_copy_on_read,
+    &block_driver_file,
+    &block_driver_ftp,
+    &block_driver_ftps,
+    &block_driver_host_device,
+    &block_driver_http,
+    &block_driver_https,
+    &block_driver_luks,
+    &block_driver_nbd,
+    &block_driver_null_co,
+    &block_driver_qcow2,
+    &block_driver_raw,
+    &block_driver_ssh,
+    &block_driver_throttle,
+    NULL,
 };
 
 const BlockDriver *block_driver_find(const char *name)
@@ -323,6 +335,12 @@ static QDict *protocol_options(const char *filename, Error **errp)
     if (g_str_has_prefix(filename, "nbd:") ||
         g_str_has_prefix(filename, "nbd+")) {
         return nbd_uri_options(filename, errp);
+    }
+    if (is_curl_url(filename)) {
+        return curl_url_options(filename);
+    }
+    if (g_str_has_prefix(filename, "ssh://")) {
+        return ssh_url_options(filename, errp);
     }
     if (g_str_has_prefix(filename, "file:")) {
         path += strlen("file:");
