@@ -122,7 +122,8 @@ static int coroutine_fn write_expanded(Expand *x, uint64_t offset)
     int ret = flush_tables(s);
 
     if (ret >= 0) {
-        ret = qc_check_overlap(s, offset, s->cluster_size);
+        ret =
+            qc_check_overlap(s, QC_OVERLAP_ACTIVE_L2, offset, s->cluster_size);
     }
     if (ret >= 0) {
         ret = node_pwrite(s->n->file->node, offset, s->cluster_size, x->l2, 0);

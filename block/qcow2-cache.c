@@ -278,7 +278,11 @@ static QcTable *next_dirty(QcCache *c)
 
 static int coroutine_fn write_table(QcCache *c, QcTable *t, unsigned flags)
 {
-    int ret = qc_check_overlap(c->s, t->offset, c->entry_size);
+    /* What the table is itself, is no damage. */
+    unsigned own = c == c->s->l2c
+                       ? QC_OVERLAP_ACTIVE_L2 | QC_OVERLAP_INACTIVE_L2
+                       : QC_OVERLAP_REFBLOCKS;
+    int ret = qc_check_overlap(c->s, own, t->offset, c->entry_size);
 
     if (ret >= 0) {
         qc_event(c->s, c->update_event);

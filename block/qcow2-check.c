@@ -103,14 +103,15 @@ static void count_fragments(QcCount *c, uint64_t entry)
     c->next_data = offset + c->s->cluster_size;
 }
 
-/* Does the bitmap of an extended entry fit its descriptor? */
-static void check_subclusters(QcCount *c, QcEntry e, unsigned index)
+/* Does the bitmap of an extended entry fit its descriptor? False: what the
+ * entry leads to is not even counted, as QEMU has it. */
+static bool check_subclusters(QcCount *c, QcEntry e, unsigned index)
 {
     uint64_t data = e.map & QC_ALL_SUBCLUSTERS;
 
     if (e.desc & QC_COMPRESSED) {
         if (!e.map) {
-            return;
+            return true;
         }
         qc_check_say(c,
                      "ERROR compressed cluster %u with non-zero subcluster "
@@ -118,13 +119,13 @@ static void check_subclusters(QcCount *c, QcEntry e, unsigned index)
                      index, e.desc);
     } else if (!qc_has_host(c->s, e.desc)) {
         if (!data) {
-            return;
+            return true;
         }
         qc_check_say(c, "ERROR: Unallocated cluster has non-zero subcluster "
                         "allocation map");
     } else {
         if (!(data & e.map >> 32)) {
-            return;
+            return true;
         }
         qc_check_say(c,
                      "ERROR offset=%" PRIx64 ": Allocated cluster has "
@@ -132,6 +133,7 @@ static void check_subclusters(QcCount *c, QcEntry e, unsigned index)
                      e.desc & QC_OFFSET_MASK);
     }
     c->result->corruptions++;
+    return !(e.desc & QC_COMPRESSED);
 }
 
 static void count_entry(QcCount *c, QcEntry e, unsigned index, bool active)
@@ -144,8 +146,8 @@ static void count_entry(QcCount *c, QcEntry e, unsigned index, bool active)
                      e.desc);
         c->result->corruptions++;
     }
-    if (s->extended) {
-        check_subclusters(c, e, index);
+    if (s->extended && !check_subclusters(c, e, index)) {
+        return;
     }
     if (e.desc & QC_COMPRESSED) {
         count_compressed(c, e.desc);

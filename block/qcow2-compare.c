@@ -218,7 +218,8 @@ static int coroutine_fn check_l1_entry(QcCount *c, uint32_t i, uint64_t *buf)
         ret = node_pread(file, offset, s->cluster_size, buf);
     }
     if (ret >= 0 && check_l2(c, buf) && fix) {
-        ret = qc_check_overlap(s, offset, s->cluster_size);
+        ret =
+            qc_check_overlap(s, QC_OVERLAP_ACTIVE_L2, offset, s->cluster_size);
         if (ret >= 0) {
             ret = node_pwrite(file, offset, s->cluster_size, buf, 0);
         }

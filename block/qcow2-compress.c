@@ -130,7 +130,7 @@ static int coroutine_fn write_stream(QcowState *s, int64_t offset,
         ret = -EFBIG; /* the entry has no bits for it */
     }
     if (ret >= 0) {
-        ret = qc_check_overlap(s, host, len);
+        ret = qc_check_overlap(s, 0, host, len);
     }
     if (ret < 0) {
         co_mutex_unlock(&s->lock);

@@ -145,6 +145,9 @@ bool qc_options_prepare(QcowState *s, const BlockdevOptionsQcow2 *o,
         .discard_request = o->has_pass_discard_request ? o->pass_discard_request
                                                        : flags->unmap,
         .discard_other = o->has_pass_discard_other && o->pass_discard_other,
+        .discard_snapshot =
+            !o->has_pass_discard_snapshot || o->pass_discard_snapshot,
+        .overlap = qc_overlap_checks(o),
         .discard_no_unref = o->has_discard_no_unref && o->discard_no_unref,
     };
     if (opt->discard_no_unref && s->h.version < 3) {
@@ -175,6 +178,8 @@ void qc_options_apply(QcowState *s, QcOptions *opt)
     s->discard_request = opt->discard_request;
     s->discard_other = opt->discard_other;
     s->discard_no_unref = opt->discard_no_unref;
+    s->discard_snapshot = opt->discard_snapshot;
+    s->overlap = opt->overlap;
     s->clean_interval_ns = opt->clean_interval_ns;
     if (!s->clean_timer.loop) {
         loop_timer_init(&s->clean_timer, s->n->graph->loop, clean_caches, s);

@@ -13,6 +13,7 @@
 #include "block/qcow2.h"
 #include "qapi/qapi-types-block-core.h"
 #include "util/error.h"
+#include "util/rcu.h"
 #include "util/trace.h"
 
 TRACE_POINT(qcow2_alloc_clusters);
@@ -76,6 +77,37 @@ static uint64_t refcount_max(const QcowState *s)
                                     : BIT(1u << s->h.refcount_order) - 1;
 }
 
+/* The old table, which a check for overlaps may be reading. */
+typedef struct OldTable {
+    struct rcu_head rcu;
+    uint64_t *table;
+} OldTable;
+
+static void free_old_table(struct rcu_head *rcu)
+{
+    OldTable *old = container_of(rcu, OldTable, rcu);
+
+    g_free(old->table);
+    g_free(old);
+}
+
+void qc_reftable_publish(QcowState *s, uint64_t *table, uint32_t size)
+{
+    OldTable *old = g_new(OldTable, 1);
+    uint32_t used = size;
+
+    while (used && !table[used - 1]) {
+        used--;
+    }
+
+    old->table = s->reftable;
+    rcu_assign_pointer(s->reftable, table);
+    s->reftable_size = size;
+    /* Pairs with the acquire in in_refblocks(): first the longer table. */
+    __atomic_store_n(&s->reftable_used, used, __ATOMIC_RELEASE);
+    call_rcu(&old->rcu, free_old_table);
+}
+
 /* Table
  * ----------------------------------------------------------------------------
  */
@@ -90,6 +122,7 @@ bool coroutine_fn qc_reftable_read(QcowState *s, Error **errp)
         return error_set(errp, "no memory for the reference count table");
     }
     s->reftable_size = bytes / 8;
+    s->reftable_used = 0;
     qc_event(s, BLKDEBUG_EVENT_REFTABLE_LOAD);
     ret =
         node_pread(s->n->file->node, s->h.reftable_offset, bytes, s->reftable);
@@ -99,6 +132,9 @@ bool coroutine_fn qc_reftable_read(QcowState *s, Error **errp)
     for (uint32_t i = 0; i < s->reftable_size; i++) {
         /* The low bits are reserved: whoever set them meant nothing by it. */
         s->reftable[i] = be64toh(s->reftable[i]) & ~UINT64_C(511);
+        if (s->reftable[i]) {
+            s->reftable_used = i + 1;
+        }
     }
     return true;
 }
@@ -235,6 +271,9 @@ static int coroutine_fn refblock_new(QcowState *s, uint64_t index)
     }
     if (ret >= 0 && index < s->reftable_size && !s->reftable[index]) {
         s->reftable[index] = offset;
+        __atomic_store_n(&s->reftable_used,
+                         MAX(s->reftable_used, (uint32_t)index + 1),
+                         __ATOMIC_RELEASE);
         ret = reftable_write_entry(s, index);
         if (ret < 0) {
             s->reftable[index] = 0;
@@ -360,9 +399,7 @@ static int coroutine_fn reftable_grow(QcowState *s, uint64_t index)
         g_free(table);
         return ret;
     }
-    g_free(s->reftable);
-    s->reftable = table;
-    s->reftable_size = size;
+    qc_reftable_publish(s, table, size);
     s->h.reftable_offset = (l.area + l.blocks) << s->cluster_bits;
     s->h.reftable_clusters = l.table_clusters;
     s->free_index = MAX(s->free_index, l.area + l.blocks + l.table_clusters);

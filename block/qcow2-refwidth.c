@@ -223,9 +223,8 @@ static int coroutine_fn switch_over(Recount *r)
                         g_array_index(old, uint64_t, i) << s->cluster_bits,
                         s->cluster_size);
     }
-    g_free(s->reftable);
-    s->reftable = g_steal_pointer(&r->table);
-    s->reftable_size = (r->table_clusters << s->cluster_bits) / 8;
+    qc_reftable_publish(s, g_steal_pointer(&r->table),
+                        (r->table_clusters << s->cluster_bits) / 8);
     s->refblock_bits = r->block_bits;
     s->free_index = 0;
     s->free_byte = 0;

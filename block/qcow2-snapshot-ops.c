@@ -36,7 +36,7 @@ static int coroutine_fn end_run(Tree *t)
 
     if (t->run_bytes) {
         ret = qc_refcount_change(t->s, t->run, t->run_bytes, t->delta > 0,
-                                 t->s->discard_other);
+                                 t->s->discard_snapshot);
     }
     t->run_bytes = 0;
     return ret;
@@ -114,7 +114,8 @@ static int coroutine_fn flag_l2(Tree *t, bool *changed)
 static int coroutine_fn write_l2(Tree *t, uint64_t offset)
 {
     QcowState *s = t->s;
-    int ret = qc_check_overlap(s, offset, s->cluster_size);
+    int ret = qc_check_overlap(s, QC_OVERLAP_ACTIVE_L2 | QC_OVERLAP_INACTIVE_L2,
+                               offset, s->cluster_size);
 
     if (ret >= 0) {
         ret = node_pwrite(s->n->file->node, offset, s->cluster_size, t->l2, 0);
@@ -477,7 +478,8 @@ static int coroutine_fn remove_locked(QcowState *s, GPtrArray *list,
     }
     if (ret >= 0) {
         ret = walk(&t);
-        qc_free(s, sn->l1_offset, (uint64_t)sn->l1_size * 8, s->discard_other);
+        qc_free(s, sn->l1_offset, (uint64_t)sn->l1_size * 8,
+                s->discard_snapshot);
         if (ret >= 0) {
             ret = walk_active(s, 0);
         }

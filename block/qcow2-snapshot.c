@@ -218,7 +218,9 @@ int coroutine_fn qc_snapshots_write(QcowState *s, const GPtrArray *list)
     }
     s->h.nb_snapshots = list->len;
     s->h.snapshots_offset = offset;
-    qc_free(s, old, old_bytes, s->discard_other);
+    qc_overlap_set_snapshots(s, list);
+    s->snapshots_bytes = table->len;
+    qc_free(s, old, old_bytes, s->discard_snapshot);
     return 0;
 }
 

@@ -91,6 +91,10 @@ static BlockEdge *coroutine_fn open_named_data_file(BlockNode *n, Error **errp)
     };
     BlockdevRef ref = { .type = QTYPE_QDICT, .u.definition = opts };
 
+    if (!s->data_name[0]) {
+        error_set(errp, "The 'file' block driver requires a file name");
+        return NULL;
+    }
     return node_open_child(n, "data-file", &ref, BLOCK_ROLE_DATA, errp);
 }
 
@@ -129,6 +133,14 @@ static bool coroutine_fn prepare_for_writing(QcowState *s, Error **errp)
     if (s->n->read_only) {
         return true;
     }
+    if (s->h.nb_snapshots) {
+        autoerr Error *err = NULL;
+        g_autoptr(GPtrArray) list = qc_snapshots_read(s, &err);
+
+        if (list) {
+            qc_overlap_set_snapshots(s, list);
+        }
+    }
     if (s->h.autoclear & ~kept) {
         s->h.autoclear &= kept;
         ret = qc_header_write(s);
@@ -164,6 +176,9 @@ static void free_state(QcowState *s)
     g_free(s->backing_name);
     g_free(s->backing_format);
     g_free(s->data_name);
+    if (s->inactive) {
+        g_array_unref(s->inactive);
+    }
     g_free(s->l1);
     g_free(s->reftable);
 }
@@ -373,11 +388,11 @@ static void coroutine_fn qcow2_reopen_abort(BlockReopen *r)
 
 static const BlockReopenOps qcow2_reopen_ops = {
     .options =
-        (const char *const[]){ "lazy-refcounts", "pass-discard-request",
-                               "pass-discard-other", "discard-no-unref",
-                               "cache-size", "l2-cache-size",
-                               "l2-cache-entry-size", "refcount-cache-size",
-                               "cache-clean-interval", NULL },
+        (const char *const[]){
+            "lazy-refcounts", "pass-discard-request", "pass-discard-other",
+            "discard-no-unref", "pass-discard-snapshot", "overlap-check",
+            "cache-size", "l2-cache-size", "l2-cache-entry-size",
+            "refcount-cache-size", "cache-clean-interval", NULL },
     .prepare = qcow2_reopen_prepare,
     .commit = qcow2_reopen_commit,
     .abort = qcow2_reopen_abort,

@@ -151,6 +151,12 @@ typedef struct QcBitmaps {
     bool keep;       /* we may change them, and store them in the end; lock */
 } QcBitmaps;
 
+/* A snapshot's L1 table. */
+typedef struct QcInactive {
+    uint64_t l1_offset;
+    uint32_t l1_size;
+} QcInactive;
+
 struct QcowState {
     BlockNode *n;
     QcHeader h;             /* as on disk, host byte order; s->lock */
@@ -180,7 +186,11 @@ struct QcowState {
         *l1; /* host byte order; entries written under lock, read any time */
     uint64_t *reftable; /* host byte order; lock */
     uint32_t reftable_size;
+    uint32_t reftable_used; /* no entry from there on; lock, read any time */
     QcCache *l2c, *rbc;
+    unsigned overlap;         /* QC_OVERLAP_* to look for */
+    GArray *inactive;         /* QcInactive; NULL: no snapshots */
+    uint64_t snapshots_bytes; /* of the table of snapshots */
     uint64_t free_index; /* no free cluster below; lock */
     int64_t free_byte;   /* where compressed streams go on, or 0; lock */
     CoEpoch epoch;
@@ -191,7 +201,7 @@ struct QcowState {
     bool lazy;         /* refcounts may lag behind, the dirty bit says so */
     bool corrupt;      /* atomic: refuse to write */
     bool told_corrupt; /* atomic */
-    bool discard_request, discard_other, discard_no_unref;
+    bool discard_request, discard_snapshot, discard_other, discard_no_unref;
     LoopTimer clean_timer;
     int64_t clean_interval_ns;
 };
@@ -215,7 +225,9 @@ static inline BlockNode *qc_data_node(const QcowState *s)
 /* qcow2-options.c: what may change while the image is open. */
 typedef struct BlockdevOptionsQcow2 BlockdevOptionsQcow2;
 typedef struct QcOptions {
-    bool lazy, discard_request, discard_other, discard_no_unref;
+    bool lazy, discard_request, discard_snapshot, discard_other;
+    bool discard_no_unref;
+    unsigned overlap;
     QcCache *l2c, *rbc;
     unsigned slice_bits;
     int64_t clean_interval_ns;
@@ -342,6 +354,9 @@ static inline void qc_l2_store(const QcowState *s, QcTable *t, unsigned index,
 
 /* qcow2-refcount.c; s->lock held */
 bool coroutine_fn qc_reftable_read(QcowState *s, Error **errp);
+/* @table takes the old one's place. It is no shorter, or no requests are under
+ * way. */
+void qc_reftable_publish(QcowState *s, uint64_t *table, uint32_t size);
 /* The block at table entry @index, referenced; NULL when there is none. */
 int coroutine_fn qc_refblock_get(QcowState *s, uint64_t index, QcTable **t);
 int coroutine_fn qc_refcount_get(QcowState *s, uint64_t cluster,
@@ -364,20 +379,36 @@ uint64_t qc_refcount_peek(const void *block, unsigned order, uint64_t index);
 void qc_refcount_poke(void *block, unsigned order, uint64_t index,
                       uint64_t value);
 
-/* qcow2-overlap.c */
-/* Would writing there damage the header, the L1 or the refcount table? Signals
+/* qcow2-overlap.c: writes that would damage metadata; the bits as "names"
+ * there has them */
+enum {
+    QC_OVERLAP_HEADER = BIT(0),
+    QC_OVERLAP_ACTIVE_L1 = BIT(1),
+    QC_OVERLAP_REFTABLE = BIT(2),
+    QC_OVERLAP_SNAPSHOTS = BIT(3),
+    QC_OVERLAP_BITMAPS = BIT(4),
+    QC_OVERLAP_ACTIVE_L2 = BIT(5),
+    QC_OVERLAP_REFBLOCKS = BIT(6),
+    QC_OVERLAP_INACTIVE_L1 = BIT(7),
+    QC_OVERLAP_INACTIVE_L2 = BIT(8), /* reads from the image */
+    QC_OVERLAP_CONSTANT = BIT(5) - 1,
+    QC_OVERLAP_CACHED = BIT(8) - 1,
+};
+unsigned qc_overlap_checks(const BlockdevOptionsQcow2 *o);
+/* Would writing there damage what s->overlap guards, besides @ignore? Signals
  * corruption and gives -EIO. */
-int coroutine_fn qc_check_overlap(QcowState *s, uint64_t offset,
-                                  uint64_t bytes);
+int coroutine_fn qc_check_overlap(QcowState *s, unsigned ignore,
+                                  uint64_t offset, uint64_t bytes);
 /* The same for the guest's data. */
 static inline int coroutine_fn qc_check_data(QcowState *s, uint64_t offset,
                                              uint64_t bytes)
 {
-    return s->external ? 0 : qc_check_overlap(s, offset, bytes);
+    return s->external ? 0 : qc_check_overlap(s, 0, offset, bytes);
 }
-/* s->lock held: the same for clusters that are being allocated; also looks at
- * L2 tables and refcount blocks. */
+/* s->lock held: the same for clusters that are being allocated. */
 int coroutine_fn qc_check_alloc(QcowState *s, uint64_t offset, uint64_t bytes);
+/* No requests are under way: these are the image's snapshots (QcSnapshot *). */
+void qc_overlap_set_snapshots(QcowState *s, const GPtrArray *list);
 /* A broken image: tell, and refuse writes from now on when @fatal. -EIO. */
 int coroutine_fn qc_corrupt(QcowState *s, bool fatal, int64_t offset,
                             const char *fmt, ...) PRINTF_LIKE(4, 5);
