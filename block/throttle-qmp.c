@@ -7,7 +7,7 @@
 #include "block/qmp-find.h"
 #include "block/throttle.h"
 #include "qapi/hmp.h"
-#include "qapi/qapi-commands-block-core.h"
+#include "qapi/qapi-commands-block.h"
 #include "softmmu/vm.h"
 #include "util/error.h"
 
