@@ -406,7 +406,9 @@ bool coroutine_fn qc_bitmap_remove(BlockNode *n, const char *name, Error **errp)
 
         b = strcmp(have->name, name) ? NULL : have;
     }
-    if (b) {
+    if (b && s->corrupt) {
+        ret = -EIO;
+    } else if (b) {
         /* Those in use stay so. */
         g_ptr_array_steal_index(list, --at);
         ret = qc_bitmaps_write(s, list);

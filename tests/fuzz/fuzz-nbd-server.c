@@ -4,6 +4,7 @@
 
 #include <sys/socket.h>
 
+#include "block/bitmap-user.h"
 #include "block/block-graph.h"
 #include "block/nbd/server.h"
 #include "util/error.h"
@@ -23,6 +24,12 @@ static BlockGraph *make_server(void)
                    .has_allocation_depth = true,
                    .allocation_depth = true },
     };
+    BitmapUserNew bitmap = { .name = "m" };
+    BlockDirtyBitmapOrStr name = {
+        .type = QTYPE_QSTRING,
+        .u.local = (char *)"m",
+    };
+    BlockDirtyBitmapOrStrList names = { .value = &name };
     NbdServerConfig config = { 0 };
     BlockGraph *g;
     BlockNode *n;
@@ -38,9 +45,12 @@ static BlockGraph *make_server(void)
     bind(fd, &(struct sockaddr){ .sa_family = AF_UNIX }, sizeof(sa_family_t));
     listen(fd, 1);
     nbd_server_start_fd(g, fd, &config, error_abort);
+    bitmap_user_add(n, &bitmap, error_abort);
     o.id = (char *)"a";
     o.node_name = n->name;
+    o.u.nbd.bitmaps = &names;
     block_export_add(g, &o, NULL, error_abort);
+    o.u.nbd.bitmaps = NULL;
     o.id = o.u.nbd.name = (char *)"b";
     o.writable = false;
     o.u.nbd.description = (char *)"text";

@@ -195,7 +195,14 @@ def nbd_server():
     end = request(0, 2, 0, 0)
     info = be('IH', 0, 2) + be('HH', 1, 3)
     hello = be('I', 3) + option(8)
-    return [b'\1' + b''.join(requests) + end,
+
+    def contexts(*names):
+        return be('III', 0, len(names), len(names[0])) + \
+            be('I', len(names[-1])).join(names)
+    bitmap = contexts(b'base:allocation', b'qemu:dirty-bitmap:m')
+    return [b'\0' + hello + option(9, contexts(b'qemu:')) + option(10, bitmap)
+            + option(7, info) + requests[-1] + requests[1] + requests[-1] + end,
+            b'\1' + b''.join(requests) + end,
             *(b'\1' + r + end for r in requests),
             b'\0' + hello + option(3) + option(6, be('I', 1) + b'b' + be('H', 0))
             + option(7, info) + requests[0] + end,
