@@ -436,15 +436,36 @@ static void convert_sizes(QDict *d)
     }
 }
 
+/* "encrypt.key-secret" alone: in whatever format the image says. */
+static bool imply_encryption(QDict *d)
+{
+    QDict *encrypt = qdict_get_dict(d, "encrypt");
+
+    if (!encrypt || qdict_has(encrypt, "format") ||
+        g_strcmp0(qdict_get_str(d, "driver"), "qcow2")) {
+        return false;
+    }
+    qdict_put_str(encrypt, "format", "luks");
+    return true;
+}
+
 static BlockNode *open_dict(BlockGraph *g, QDict *d,
                             const BlockOpenFlags *inherit, Error **errp)
 {
     g_autoptr(BlockdevOptions) opts = NULL;
+    bool any = imply_encryption(d);
+    BlockNode *n;
 
     convert_sizes(d);
     opts = qapi_from_qobject(&qapi_type_BlockdevOptions, QOBJECT(d),
                              QAPI_KEYVAL, errp);
-    return opts ? block_open(g, opts, inherit, errp) : NULL;
+    if (!opts) {
+        return NULL;
+    }
+    g->any_encryption = g->any_encryption || any;
+    n = block_open(g, opts, inherit, errp);
+    g->any_encryption = g->any_encryption && !any;
+    return n;
 }
 
 /* The flags that a format node with the options @top would have. */

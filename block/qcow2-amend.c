@@ -16,7 +16,7 @@
 typedef struct Wish {
     uint32_t version;
     unsigned refcount_order;
-    bool lazy, data_raw;
+    bool lazy, data_raw, crypto;
     const char *data_name; /* of the data file; NULL: as it is */
     uint64_t size;         /* 0: as it is */
 } Wish;
@@ -336,10 +336,11 @@ static bool parse(const QcowState *s, const QDict *opts, Wish *w, Error **errp)
         return false;
     }
     for (size_t i = 0; i < ARRAY_SIZE(crypto); i++) {
-        if (qdict_has(opts, crypto[i])) {
-            return error_set(errp, "Can't amend encryption options - "
-                                   "encryption not present");
-        }
+        w->crypto = w->crypto || qdict_has(opts, crypto[i]);
+    }
+    if (w->crypto && !s->h.crypt_method) {
+        return error_set(errp, "Can't amend encryption options - encryption "
+                               "not present");
     }
     w->data_name = qdict_get_str(opts, "data_file");
     if (w->data_name && !s->data_file) {
@@ -451,6 +452,9 @@ bool coroutine_fn qc_amend(BlockNode *n, const BlockAmend *a, Error **errp)
     bool ok;
 
     if (!parse(s, a->opts, &w, errp)) {
+        return false;
+    }
+    if (w.crypto && !qc_crypt_amend(s, a->opts, a->force, errp)) {
         return false;
     }
     co_mutex_lock(&s->lock);

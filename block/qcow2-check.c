@@ -428,6 +428,7 @@ static int coroutine_fn count_all(QcCount *c)
     int ret;
 
     count_range(c, 0, s->cluster_size);
+    count_range(c, s->crypt.offset, s->crypt.length);
     ret = count_l1(c, s->h.l1_offset, s->l1, s->h.l1_size, true);
     if (ret >= 0 && s->h.nb_snapshots) {
         ret = count_snapshots(c);

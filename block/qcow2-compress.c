@@ -166,7 +166,7 @@ int coroutine_fn qc_pwrite_compressed(BlockNode *n, int64_t offset,
     if (__atomic_load_n(&s->corrupt, __ATOMIC_RELAXED)) {
         return -EIO;
     }
-    if (s->external) {
+    if (s->external || s->h.crypt_method) {
         return -ENOTSUP;
     }
     if (qc_into_cluster(s, offset) || bytes > s->cluster_size ||

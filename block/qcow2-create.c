@@ -10,6 +10,7 @@
 #include "block/block-create.h"
 #include "block/block-graph.h"
 #include "block/drivers.h"
+#include "block/luks.h"
 #include "block/qcow2.h"
 #include "qapi/qapi-types-block-core.h"
 #include "util/error.h"
@@ -19,6 +20,7 @@ typedef struct Plan {
     const char *backing, *backing_format;
     const char *data_file; /* path; NULL: none */
     BlockPrealloc prealloc;
+    QcCryptPlan crypt;
 } Plan;
 
 /* Options
@@ -243,7 +245,8 @@ static void coroutine_fn grow(void *opaque)
     Fill *f = opaque;
     int ret = 0;
 
-    f->ok = node_truncate(f->n, f->p->h.size, true, f->errp);
+    f->ok = qc_crypt_create(f->n->state, &f->p->crypt, f->errp) &&
+            node_truncate(f->n, f->p->h.size, true, f->errp);
     if (f->ok && f->p->prealloc != BLOCK_PREALLOC_OFF) {
         ret = qc_preallocate(f->n, 0, f->p->h.size);
         f->ok = ret >= 0 ||
@@ -376,17 +379,14 @@ uint64_t qc_image_size(const QcHeader *h, uint64_t data_clusters)
 /* The format
  * ----------------------------------------------------------------------- */
 
-static bool qcow2_create(BlockGraph *g, const char *filename, const QDict *opts,
-                         Error **errp)
+static bool create_planned(BlockGraph *g, const char *filename,
+                           const Plan *plan, Error **errp)
 {
+    Plan p = *plan;
     bool existed = !access(filename, F_OK);
     BlockPrealloc mode, data_mode = BLOCK_PREALLOC_OFF;
-    Plan p = { 0 };
     int64_t bytes = 0, data_bytes = 0;
 
-    if (!plan(opts, &p, errp)) {
-        return false;
-    }
     mode = p.prealloc == BLOCK_PREALLOC_METADATA ? BLOCK_PREALLOC_OFF
                                                  : p.prealloc;
     if (p.data_file) {
@@ -396,7 +396,8 @@ static bool qcow2_create(BlockGraph *g, const char *filename, const QDict *opts,
     }
     if (mode != BLOCK_PREALLOC_OFF) {
         bytes =
-            qc_image_size(&p.h, DIV_ROUND_UP(p.h.size, BIT(p.h.cluster_bits)));
+            qc_image_size(&p.h, DIV_ROUND_UP(p.h.size, BIT(p.h.cluster_bits))) +
+            qc_crypt_plan_bytes(&p.crypt, BIT(p.h.cluster_bits));
     }
     if (!block_create_file(filename, bytes, mode, errp)) {
         return false;
@@ -420,20 +421,42 @@ static bool qcow2_create(BlockGraph *g, const char *filename, const QDict *opts,
     return true;
 }
 
+static bool qcow2_create(BlockGraph *g, const char *filename, const QDict *opts,
+                         Error **errp)
+{
+    Plan p = { 0 };
+    bool ok = plan(opts, &p, errp) && qc_crypt_plan(g, opts, &p.crypt, errp) &&
+              create_planned(g, filename, &p, errp);
+
+    qc_crypt_plan_free(&p.crypt);
+    return ok;
+}
+
 static bool qcow2_measure(const QDict *opts, uint64_t *full, uint64_t *unit,
                           Error **errp)
 {
     Plan p = { 0 };
+    bool ok = plan(opts, &p, errp) && qc_crypt_plan(NULL, opts, &p.crypt, errp);
 
-    if (!plan(opts, &p, errp)) {
-        return false;
+    if (ok) {
+        *unit = BIT(p.h.cluster_bits);
+        *full = qc_image_size(&p.h, DIV_ROUND_UP(p.h.size, *unit)) +
+                qc_crypt_plan_bytes(&p.crypt, *unit);
     }
-    *unit = BIT(p.h.cluster_bits);
-    *full = qc_image_size(&p.h, DIV_ROUND_UP(p.h.size, *unit));
-    return true;
+    qc_crypt_plan_free(&p.crypt);
+    return ok;
 }
 
 static const BlockCreateOption qcow2_options[] = {
+    { "encryption", BLOCK_OPTION_BOOL,
+      "Encrypt the image with format 'aes'. (Deprecated in favor of "
+      "encrypt.format=aes)",
+      NULL },
+    { "encrypt.format", BLOCK_OPTION_STR,
+      "Encrypt the image, format choices: 'aes', 'luks'", NULL },
+    { "encrypt.key-secret", BLOCK_OPTION_STR,
+      "ID of secret providing qcow AES key or LUKS passphrase", NULL },
+    LUKS_CREATE_OPTIONS("encrypt."),
     { "cluster_size", BLOCK_OPTION_SIZE, "qcow2 cluster size", "65536" },
     { "extended_l2", BLOCK_OPTION_BOOL, "Extended L2 tables", "off" },
     { "preallocation", BLOCK_OPTION_STR,

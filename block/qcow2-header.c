@@ -131,10 +131,8 @@ static bool check_codec(const QcHeader *h, Error **errp)
 
 static bool check_features(const QcHeader *h, Error **errp)
 {
-    if (h->crypt_method) {
-        return error_set(errp,
-                         "encrypted qcow2 images (method %u) are not "
-                         "supported",
+    if (h->crypt_method > QC_CRYPT_LUKS) {
+        return error_set(errp, "Unsupported encryption method %" PRIu32,
                          h->crypt_method);
     }
     if ((h->incompat & QC_INCOMPAT_EXTL2) &&
@@ -259,10 +257,7 @@ static bool take_extension(QcowState *s, uint32_t type, const char *data,
         s->data_name = g_strndup(data, len);
         return true;
     case QC_EXT_CRYPTO:
-        return error_set(errp,
-                         "qcow2 header extension 0x%08x without its "
-                         "feature bit",
-                         type);
+        return qc_crypt_take_extension(s, data, len, errp);
     default:
         g_byte_array_append(s->extensions, (guint8 *)raw, 8);
         g_byte_array_append(s->extensions, (const guint8 *)data, len);
@@ -454,6 +449,7 @@ int qc_header_build(QcowState *s, char *cluster)
     g_autoptr(GByteArray) out = g_byte_array_new();
     g_autoptr(GByteArray) bitmaps = qc_bitmaps_extension(s);
     uint32_t raw_length = s->h.version == 2 ? V2_LENGTH : sizeof(RawHeader);
+    uint8_t crypto[16];
     RawHeader raw;
 
     s->h.header_length = MAX(s->h.header_length, raw_length);
@@ -464,6 +460,9 @@ int qc_header_build(QcowState *s, char *cluster)
     if (s->data_name) {
         append_extension(out, QC_EXT_DATA_FILE, s->data_name,
                          strlen(s->data_name));
+    }
+    if (qc_crypt_extension(s, crypto)) {
+        append_extension(out, QC_EXT_CRYPTO, crypto, sizeof(crypto));
     }
     if (s->h.version >= 3 && s->cluster_size > 4096) {
         append_feature_names(out);

@@ -95,8 +95,7 @@ static int coroutine_fn read_mapped(BlockNode *n, const QcMap *map,
     switch (map->type) {
     case QC_TYPE_NORMAL:
         qc_event(s, BLKDEBUG_EVENT_READ_AIO);
-        return node_preadv(qc_data_node(s), map->host, map->bytes, iov,
-                           iov_offset, 0);
+        return qc_data_read(s, map->host, offset, map->bytes, iov, iov_offset);
     case QC_TYPE_COMPRESSED:
         return read_part_compressed(s, map->host, qc_into_cluster(s, offset),
                                     map->bytes, iov, iov_offset);
@@ -210,7 +209,12 @@ int coroutine_fn qc_block_status(BlockNode *n, bool want_zero, int64_t offset,
     }
     *pnum = map.bytes;
     ret = status_of(n, &map, host, file);
-    if (want_zero && map.type == QC_TYPE_NORMAL && worth_asking_file(s)) {
+    if (s->h.crypt_method) {
+        /* What lies there is not what is read from there. */
+        *file = NULL;
+        ret &= ~BLK_STATUS_OFFSET;
+    } else if (want_zero && map.type == QC_TYPE_NORMAL &&
+               worth_asking_file(s)) {
         ret |= BLK_STATUS_RECURSE;
     }
     return ret;

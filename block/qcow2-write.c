@@ -288,7 +288,8 @@ static int coroutine_fn alloc_clusters(AllocWrite *w)
         w->tail = CLAMP((int64_t)s->h.size - w->offset - w->bytes, 0, w->tail);
     }
     end = ALIGN_UP(w->offset + w->bytes, s->cluster_size);
-    w->fresh = !w->reuse && w->host >= node_length(qc_data_node(s));
+    w->fresh = !w->reuse && !s->h.crypt_method &&
+               w->host >= node_length(qc_data_node(s));
     qc_alloc_begin(s, &w->alloc, start, end - start);
     return 1;
 }
@@ -314,11 +315,10 @@ static int coroutine_fn read_around(AllocWrite *w, int64_t from, int64_t to,
 static int coroutine_fn write_with_copies(AllocWrite *w, int64_t head,
                                           int64_t tail)
 {
-    BlockNode *file = qc_data_node(w->s);
     int64_t end = w->offset + w->bytes;
     int mid = iov_slice_count(w->iov, w->iov_offset, w->bytes), niov = 0;
     struct iovec *iov = g_new(struct iovec, mid + 2);
-    char *buf = node_alloc(file, head + tail);
+    char *buf = node_alloc(qc_data_node(w->s), head + tail);
     IoVec slice, all;
     int ret = -ENOMEM;
 
@@ -340,8 +340,8 @@ static int coroutine_fn write_with_copies(AllocWrite *w, int64_t head,
         all = (IoVec){ iov, niov, head + w->bytes + tail };
         qc_event(w->s, BLKDEBUG_EVENT_COW_WRITE);
         qc_event(w->s, BLKDEBUG_EVENT_WRITE_AIO);
-        ret = node_pwritev(file, w->host + (w->offset - w->alloc.guest) - head,
-                           all.size, &all, 0, w->flags);
+        ret = qc_data_write(w->s, w->host + (w->offset - w->alloc.guest) - head,
+                            w->offset - head, all.size, &all, 0, w->flags);
     }
     free(buf);
     g_free(iov);
@@ -355,9 +355,8 @@ static int coroutine_fn write_data(AllocWrite *w)
         return write_with_copies(w, w->head, w->tail);
     }
     qc_event(w->s, BLKDEBUG_EVENT_WRITE_AIO);
-    return node_pwritev(qc_data_node(w->s),
-                        w->host + (w->offset - w->alloc.guest), w->bytes,
-                        w->iov, w->iov_offset, w->flags);
+    return qc_data_write(w->s, w->host + (w->offset - w->alloc.guest),
+                         w->offset, w->bytes, w->iov, w->iov_offset, w->flags);
 }
 
 /* Linking
@@ -526,8 +525,8 @@ static int64_t coroutine_fn write_in_place(QcowState *s, int64_t offset,
     }
     if (ret >= 0 && map.bytes && !(flags & BLK_REQ_UNCHANGED)) {
         qc_event(s, BLKDEBUG_EVENT_WRITE_AIO);
-        ret = node_pwritev(qc_data_node(s), map.host, map.bytes, iov,
-                           iov_offset, flags);
+        ret = qc_data_write(s, map.host, offset, map.bytes, iov, iov_offset,
+                            flags);
     }
     co_epoch_leave(&s->epoch, epoch);
     return ret < 0 ? ret : map.bytes;

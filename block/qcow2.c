@@ -173,6 +173,7 @@ static void free_state(QcowState *s)
     if (s->bitmaps.list) {
         g_ptr_array_unref(s->bitmaps.list);
     }
+    qc_crypt_close(s);
     g_free(s->backing_name);
     g_free(s->backing_format);
     g_free(s->data_name);
@@ -200,7 +201,8 @@ static bool coroutine_fn open_image(BlockNode *n, const BlockdevOptionsQcow2 *o,
     }
     n->length = s->h.size;
     n->zero_flags = s->h.version >= 3 ? BLK_REQ_FUA | BLK_REQ_MAY_UNMAP : 0;
-    if (!open_data_file(n, o, errp) || !open_backing(n, o, errp)) {
+    if (!qc_crypt_open(s, o->encrypt, errp) || !open_data_file(n, o, errp) ||
+        !open_backing(n, o, errp)) {
         return false;
     }
     co_mutex_lock(&s->lock);
@@ -301,6 +303,9 @@ static void qcow2_refresh_limits(BlockNode *n)
     n->limits.write_zeroes_alignment = s->sub_size;
     n->limits.discard_alignment = s->cluster_size;
     n->limits.max_iov = 0;
+    if (s->h.crypt_method) {
+        n->limits.request_alignment = MAX(n->limits.request_alignment, 512);
+    }
 }
 
 static int64_t coroutine_fn qcow2_getlength(BlockNode *n)
@@ -411,6 +416,7 @@ static ImageInfoSpecific *specific_info(QcowState *s)
     q->compat = g_strdup(s->h.version < 3 ? "0.10" : "1.1");
     q->refcount_bits = 1 << s->h.refcount_order;
     q->compression_type = s->h.compression;
+    q->encrypt = qc_crypt_info(s);
     q->bitmaps = qc_bitmaps_info(s);
     q->has_bitmaps = q->bitmaps;
     if (s->h.version >= 3) {
@@ -429,6 +435,7 @@ static void qcow2_image_info(BlockNode *n, ImageInfo *info)
 {
     QcowState *s = n->state;
 
+    info->has_encrypted = info->encrypted = s->h.crypt_method;
     info->has_cluster_size = true;
     info->cluster_size = s->cluster_size;
     info->has_dirty_flag = true;

@@ -63,13 +63,19 @@ enum {
 #define QC_MAX_SNAPSHOTS      65536u
 #define QC_MAX_HOST_OFFSET    (UINT64_C(1) << 56)
 
+enum {
+    QC_CRYPT_NONE = 0,
+    QC_CRYPT_AES = 1,
+    QC_CRYPT_LUKS = 2,
+};
+
 typedef struct QcHeader {
     uint32_t version;
     uint64_t backing_offset;
     uint32_t backing_size;
     uint32_t cluster_bits;
     uint64_t size;
-    uint32_t crypt_method;
+    uint32_t crypt_method; /* QC_CRYPT_* */
     uint32_t l1_size;
     uint64_t l1_offset;
     uint64_t reftable_offset;
@@ -157,6 +163,13 @@ typedef struct QcInactive {
     uint32_t l1_size;
 } QcInactive;
 
+/* qcow2-crypt.c: encrypted images. */
+typedef struct QcCrypt {
+    struct CryptoSectors *data; /* NULL: not encrypted, or not unlocked */
+    struct Luks *luks;          /* NULL: none */
+    uint64_t offset, length;    /* of its header in the file */
+} QcCrypt;
+
 struct QcowState {
     BlockNode *n;
     QcHeader h;             /* as on disk, host byte order; s->lock */
@@ -164,6 +177,7 @@ struct QcowState {
     QcBitmaps bitmaps;
     char *backing_name, *backing_format; /* NULL: none */
     char *data_name;                     /* of the data file; NULL: not told */
+    QcCrypt crypt;                       /* const after open */
     /* From the header; const after open. */
     bool extended;        /* L2 entries with subclusters */
     bool external;        /* the guest's data lies in a file of its own */
@@ -245,6 +259,44 @@ static inline void qc_event(QcowState *s, int event)
 {
     node_event(s->n->file->node, event);
 }
+
+/* qcow2-crypt.c */
+typedef struct BlockdevQcow2Encryption BlockdevQcow2Encryption;
+typedef struct ImageInfoSpecificQCow2Encryption
+    ImageInfoSpecificQCow2Encryption;
+bool qc_crypt_take_extension(QcowState *s, const char *data, uint32_t len,
+                             Error **errp);
+/* Is there a header to point to? */
+bool qc_crypt_extension(const QcowState *s, uint8_t out[16]);
+/* @e: what the user says about it, or NULL. */
+bool coroutine_fn qc_crypt_open(QcowState *s, const BlockdevQcow2Encryption *e,
+                                Error **errp);
+void qc_crypt_close(QcowState *s);
+ImageInfoSpecificQCow2Encryption *qc_crypt_info(const QcowState *s);
+/* The guest's data at @host, which the guest has at @guest. */
+int coroutine_fn qc_data_read(QcowState *s, uint64_t host, int64_t guest,
+                              int64_t bytes, const IoVec *iov,
+                              size_t iov_offset);
+int coroutine_fn qc_data_write(QcowState *s, uint64_t host, int64_t guest,
+                               int64_t bytes, const IoVec *iov,
+                               size_t iov_offset, unsigned flags);
+/* What a new image shall have; to be freed, also after a failure. */
+typedef struct QcCryptPlan {
+    uint32_t method; /* QC_CRYPT_* */
+    struct Luks *luks;
+    char *password;
+    uint64_t iter_ms;
+} QcCryptPlan;
+/* @g NULL: only to measure. */
+bool qc_crypt_plan(BlockGraph *g, const QDict *opts, QcCryptPlan *p,
+                   Error **errp);
+void qc_crypt_plan_free(QcCryptPlan *p);
+uint64_t qc_crypt_plan_bytes(const QcCryptPlan *p, uint64_t cluster);
+/* An image without data becomes one that is encrypted. */
+bool coroutine_fn qc_crypt_create(QcowState *s, const QcCryptPlan *p,
+                                  Error **errp);
+bool coroutine_fn qc_crypt_amend(QcowState *s, const QDict *opts, bool force,
+                                 Error **errp);
 
 /* qcow2-header.c */
 bool coroutine_fn qc_header_read(QcowState *s, Error **errp);

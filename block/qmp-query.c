@@ -80,6 +80,7 @@ static BlockDeviceInfo *device_info(BlockNode *n, const BlockBackend *blk,
         info->backing_file_depth = flat ? 0 : backing_depth(n);
     }
     info->image = block_image_info(n, !flat);
+    info->encrypted = info->image->encrypted;
     info->cache = g_new0(BlockdevCacheInfo, 1);
     info->cache->writeback = !blk || blk_write_cache(blk);
     info->cache->direct = n->flags.direct;

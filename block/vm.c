@@ -114,6 +114,7 @@ BlockGraph *block_vm_graph(Vm *vm)
     b->exit = (VmExitListener){ .fn = close_all, .opaque = b };
     vm->block = block_graph_new(vm->loop);
     vm->block->root = vm->root;
+    vm->block->emulator = vm->target;
     vm->block->hooks = (BlockHooks){ .stop_vm = stop_vm,
                                      .open_fdset = open_fdset,
                                      .events = events,

@@ -2,6 +2,7 @@
 /* Loads ciphers and hashes when they are first wanted. */
 #include "util/osdep.h"
 
+#include "crypto/cipher.h"
 #include "crypto/ops.h"
 #include "util/module.h"
 
@@ -19,4 +20,9 @@ const CryptoOps *crypto_ops(Error **errp)
         __atomic_store_n(&loaded, ops, __ATOMIC_RELEASE);
     }
     return ops;
+}
+
+bool crypto_load(Error **errp)
+{
+    return crypto_ops(errp);
 }

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 
 #include "block/compress.h"
+#include "crypto/cipher.h"
 #include "qapi/qapi.h"
 #include "softmmu/launch.h"
 #include "softmmu/vm.h"
@@ -196,11 +197,14 @@ bool process_ready(Launch *l, Error **errp)
     }
     if (root) {
         /* Compressed images may come later; modules are not in the new root. */
+        autoerr Error *no_crypto = NULL;
         Error *err = NULL;
 
         if (!compress_ops(&err)) {
             warn_report_err(err);
         }
+        /* Nor encrypted ones, where there is such a module at all. */
+        crypto_load(&no_crypto);
     }
     if (root && (chroot(root) < 0 || chdir("/") < 0)) {
         return error_errno(errp, errno, "-chroot %s", root);

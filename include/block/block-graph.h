@@ -44,8 +44,10 @@ struct BlockGraph {
     unsigned opening; /* nested block_open() */
     bool probing;     /* the node being opened was probed */
     bool no_backing;  /* open no backing files that images name */
-    bool describing;  /* open images to tell of them: no data files */
-    bool no_io;       /* open images only to see what they are: no keys */
+    bool describing;  /* open images to tell of them: no data files,
+                       * no keys */
+    bool any_encryption; /* nobody said how the images are encrypted */
+    bool emulator;       /* of a system: refuses what only tools shall read */
     bool checking;    /* open images to check them: as they are, broken too */
     bool snapshot;    /* -snapshot: the default of -drive snapshot= */
 };

@@ -51,6 +51,9 @@ void crypto_sectors_encrypt(const CryptoSectors *s, uint64_t sector,
 void crypto_sectors_decrypt(const CryptoSectors *s, uint64_t sector,
                             uint8_t *buf, size_t len);
 
+/* Load what ciphers and hashes need now: before chroot(). */
+bool crypto_load(Error **errp);
+
 /* Free what held a key or a password; NULL is fine. */
 void crypto_wipe_free(void *p, size_t len);
 

@@ -207,6 +207,204 @@ class LuksTest(Case):
         self.assertEqual(ours, extent.sub('', theirs))
 
 
+def qcow2_opts(name, fmt='luks', secret='s'):
+    return (f'driver=qcow2,file.filename={name},encrypt.format={fmt},'
+            f'encrypt.key-secret={secret}')
+
+
+class Qcow2Test(Case):
+    """The same inside of qcow2, and its old format aes."""
+
+    def make(self, name, fmt='luks', options='', size=MiB, tool=OURS):
+        text = f'encrypt.format={fmt},encrypt.key-secret=s'
+        if fmt == 'luks' and 'iter-time' not in options:
+            text += ',encrypt.iter-time=1'
+        self.ok(tool, 'create', '-q', '-f', 'qcow2', *SECRET, '-o',
+                text + (',' + options if options else ''), name, str(size))
+
+    def check(self, name, fmt):
+        for tool in OURS, b.ORACLE_IMG:
+            self.assertIn('No errors', self.ok(
+                tool, 'check', *SECRET, '--image-opts', qcow2_opts(name, fmt)))
+
+    def test_random_writes(self):
+        """Both sides write, with snapshots of the internal kind between."""
+        rng = b.random.Random(815)
+        for fmt, options in (('luks', ''), ('aes', ''),
+                             ('luks', 'cluster_size=4k'),
+                             ('luks', 'cluster_size=512,compat=0.10'),
+                             ('luks', 'extended_l2=on,cluster_size=16k'),
+                             ('aes', 'extended_l2=on,cluster_size=32k'),
+                             ('luks', 'data_file=data'),
+                             ('luks', 'encrypt.cipher-mode=cbc,'
+                              'encrypt.ivgen-alg=essiv')):
+            with self.subTest(fmt=fmt, options=options):
+                self.make('q', fmt, options)
+                opts = qcow2_opts('q', fmt)
+                model = b.Model(MiB, rng)
+                for step, tool in enumerate((b.OUR_IO, b.ORACLE_IO) * 2):
+                    io = b.Io(opts)
+                    for _ in range(8):
+                        rng.choice([model.write, model.write, model.zero,
+                                    model.batch])(io)
+                    self.io(tool, opts, *io.lines)
+                    for img in OURS, b.ORACLE_IMG:
+                        self.assertEqual(self.content(img, opts),
+                                         bytes(model.data), (step, img))
+                    if step == 1 and 'data_file' not in options:
+                        self.ok(OURS, 'snapshot', *SECRET, '--image-opts',
+                                '-c', 's1', opts)
+                self.check('q', fmt)
+
+    def test_backing_and_resize(self):
+        self.ok(OURS, 'create', '-q', '-f', 'qcow2', 'base', '1M')
+        b.run(b.OUR_IO, '-c', 'write -q -P 5 0 1M', self.path('base'))
+        for fmt in 'luks', 'aes':
+            self.make('q', fmt, 'backing_file=base,backing_fmt=qcow2')
+            opts = qcow2_opts('q', fmt)
+            self.io(b.OUR_IO, opts, 'write -q -P 6 100k 3k', 'read -P 5 0 100k',
+                    'read -P 5 103k 900k')
+            self.io(b.ORACLE_IO, opts, 'read -P 6 100k 3k', 'read -P 5 0 100k',
+                    'read -P 5 103k 900k')
+            self.ok(OURS, 'resize', '-q', *SECRET, '--image-opts', opts, '3M')
+            self.io(b.ORACLE_IO, opts, 'read -P 0 1M 2M', 'write -P 1 2M 64k')
+            self.ok(OURS, 'resize', '-q', '--shrink', *SECRET, '--image-opts',
+                    opts, '512k')
+            self.io(b.ORACLE_IO, opts, 'read -P 6 100k 3k')
+            self.check('q', fmt)
+
+    def test_convert(self):
+        with open(self.path('src'), 'wb') as f:
+            f.write(os.urandom(2 * MiB) + bytes(MiB))
+            f.seek(0)
+        for options in ('encrypt.format=luks,encrypt.key-secret=s,'
+                        'encrypt.iter-time=1',
+                        'encrypt.format=luks,encrypt.key-secret=s,'
+                        'encrypt.iter-time=1,preallocation=metadata',
+                        'encrypt.format=aes,encrypt.key-secret=s'):
+            self.ok(OURS, 'convert', *SECRET, '-f', 'raw', '-O', 'qcow2', '-o',
+                    options, 'src', 'q')
+            fmt = 'aes' if 'aes' in options else 'luks'
+            with open(self.path('src'), 'rb') as f:
+                want = f.read()
+            for tool in OURS, b.ORACLE_IMG:
+                self.assertEqual(self.content(tool, qcow2_opts('q', fmt)), want)
+            self.check('q', fmt)
+
+    def test_information(self):
+        for fmt in 'luks', 'aes':
+            self.make('q', fmt)
+            self.same('info', 'q')
+            a, o = (json.loads(self.ok(t, 'info', '--output=json', 'q'))
+                    for t in (OURS, b.ORACLE_IMG))
+            self.assertEqual(a, o)
+            self.same('map', *SECRET, '--image-opts', '--output=json',
+                      qcow2_opts('q', fmt))
+
+    def test_messages(self):
+        for options in ('encrypt.format=luks', 'encrypt.format=aes',
+                        'encrypt.format=foo', 'encrypt.key-secret=s',
+                        'encryption=on', 'encrypt.cipher-alg=aes-128',
+                        'encryption=on,encrypt.format=luks',
+                        'encrypt.format=luks,encrypt.key-secret=x',
+                        'encrypt.format=luks,encrypt.key-secret=s,'
+                        'encrypt.hash-alg=foo',
+                        'encrypt.format=aes,encrypt.key-secret=s,'
+                        'encrypt.iter-time=200'):
+            with self.subTest(options):
+                self.same('create', '-q', '-f', 'qcow2', *SECRET, '-o',
+                          options, 'x', '1M')
+        self.make('l')
+        self.make('a', 'aes')
+        self.ok(OURS, 'create', '-q', '-f', 'qcow2', 'p', '1M')
+        for secret, opts in ((SECRET, qcow2_opts('l', 'aes')),
+                             (SECRET, qcow2_opts('a', 'luks')),
+                             (SECRET, qcow2_opts('p', 'luks')),
+                             (SECRET, qcow2_opts('l', 'luks', 'x')),
+                             (SECRET, 'driver=qcow2,file.filename=l'),
+                             (SECRET, 'driver=qcow2,file.filename=a'),
+                             (('--object', 'secret,id=s,data=no'),
+                              qcow2_opts('l'))):
+            self.same('convert', *secret, '--image-opts', '-O', 'raw', opts,
+                      'out')
+        for name in 'al':
+            self.ok(OURS, 'convert', *SECRET, '--image-opts', '-O', 'raw',
+                    f'driver=qcow2,file.filename={name},encrypt.key-secret=s',
+                    'out')
+        self.same('convert', '-c', *SECRET, '-O', 'qcow2', '-o',
+                  'encrypt.format=luks,encrypt.key-secret=s', 'p', 'out')
+        with open(self.path('p'), 'r+b') as f:
+            f.seek(32)
+            f.write(struct.pack('>I', 3))
+        self.same('convert', '-O', 'raw', 'p', 'out')
+
+    def test_measure(self):
+        for options in ('encrypt.format=luks,encrypt.key-secret=s',
+                        'encrypt.format=luks',
+                        'encrypt.format=luks,encrypt.key-secret=s,'
+                        'encrypt.cipher-alg=aes-128,cluster_size=4k'):
+            self.same('measure', '-O', 'qcow2', *SECRET, '-o', options,
+                      '--size', '5M')
+
+    def test_key_slots(self):
+        objects = SECRET + ('--object', 'secret,id=n,data=new')
+        self.make('q')
+        self.io(b.OUR_IO, qcow2_opts('q'), 'write -q -P 9 0 64k')
+        self.ok(OURS, 'amend', *objects, '--image-opts', '-o',
+                'encrypt.state=active,encrypt.new-secret=n,'
+                'encrypt.iter-time=1', qcow2_opts('q'))
+        self.ok(OURS, 'amend', *objects, '--image-opts', '-o',
+                'encrypt.state=inactive,encrypt.old-secret=s',
+                qcow2_opts('q', secret='n'))
+        self.io(b.ORACLE_IO, qcow2_opts('q', secret='n'), 'read -P 9 0 64k',
+                secret=objects)
+        self.assertEqual(self.img(OURS, 'check', *SECRET, '--image-opts',
+                                  qcow2_opts('q'))[0], 1)
+        self.make('a', 'aes')
+        for name, fmt, options in (
+                ('a', 'aes', 'encrypt.state=inactive,encrypt.keyslot=1'),
+                ('q', 'luks', 'encrypt.state=inactive')):
+            self.same('amend', *objects, '--image-opts', '-o', options,
+                      qcow2_opts(name, fmt, 's' if name == 'a' else 'n'))
+
+
+class EmulatorTest(Case):
+    """A guest's disks: nodes of LUKS, and no AES."""
+
+    def emulator(self, *args):
+        tool = os.path.join(b.BUILD, 'qemu-system-x86_64')
+        if not os.path.exists(tool):
+            self.skipTest('no emulator in this build')
+        return subprocess.run(
+            [tool, '-M', 'none', '-display', 'none', '-nodefaults', '-monitor',
+             'stdio', *args], input='info block\nquit\n',
+            cwd=self.dir, text=True, timeout=60, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE)
+
+    def test_nodes(self):
+        self.make('i')
+        p = self.emulator('-object', SECRET[1], '-drive',
+                          'if=none,id=d,driver=luks,key-secret=s,'
+                          'file.filename=i')
+        self.assertEqual((p.returncode, p.stderr), (0, ''))
+        self.assertRegex(p.stdout, r'd \(.*\): i \(luks, encrypted\)')
+        p = self.emulator('-blockdev', 'luks,node-name=n,file.driver=file,'
+                          'file.filename=i')
+        self.assertEqual(p.returncode, 1)
+        self.assertIn("Parameter 'key-secret' is required for cipher",
+                      p.stderr)
+
+    def test_aes_is_refused(self):
+        self.ok(OURS, 'create', '-q', '-f', 'qcow2', *SECRET, '-o',
+                'encrypt.format=aes,encrypt.key-secret=s', 'a', '1M')
+        p = self.emulator('-object', SECRET[1], '-blockdev',
+                          'qcow2,node-name=n,file.driver=file,file.filename=a,'
+                          'encrypt.format=aes,encrypt.key-secret=s')
+        self.assertEqual(p.returncode, 1)
+        self.assertIn('Use of AES-CBC encrypted qcow2 images is no longer '
+                      'supported in system emulators', p.stderr)
+
+
 class KeySlotTest(Case):
     """qemu-img amend: the same words and the same slots as in 7.2."""
 

@@ -276,3 +276,25 @@ def vhost_user():
         record(18, le('II', 0, 0), flags=9)]
     return [seed(r, kick) for r in rings] + [seed(table, kick),
                                              seed(b'', *messages)]
+
+
+def luks():
+    """Headers; with the toys of the target any password opens most of them."""
+    def header(cipher=b'aes', mode=b'xts-plain64', hashed=b'sha256', key=64,
+               payload=4040, active=1, iterations=1000):
+        step = (key * 4000 // 512 + 8) // 8 * 8
+        slots = b''.join(
+            be('II32xII', 0xac71f3 if i < active else 0xdead,
+               iterations if i < active else 0, 8 + i * step, 4000)
+            for i in range(8))
+        return (b'LUKS\xba\xbe' + be('H32s32s32sII', 1, cipher, mode, hashed,
+                                     payload, key)
+                + bytes(52) + be('I40s', 1000, b'uuid') + slots)
+
+    return [header(), header(active=8), header(key=32, payload=2056),
+            header(mode=b'cbc-essiv:sha256', key=32, payload=2056),
+            header(mode=b'ctr-plain', key=16, payload=1032, hashed=b'sha1'),
+            header(cipher=b'cast5', mode=b'ecb-plain', key=16, payload=1032),
+            header(iterations=0xffffffff), header(active=0),
+            header() + bytes(100) + b'\xff',
+            header(key=16, payload=1032, mode=b'cbc-plain64') + b'\xfe']

@@ -476,6 +476,12 @@ static bool check_compression(const Args *a)
         error_report("Compression not supported for this file format");
         return false;
     }
+    if (qdict_has(a->opts, "encrypt.format") ||
+        block_option_bool(a->opts, "encryption", false)) {
+        error_report("Compression and encryption not supported at the same "
+                     "time");
+        return false;
+    }
     if (prealloc && strcmp(prealloc, "off")) {
         error_report("Compression and preallocation not supported at the same "
                      "time");

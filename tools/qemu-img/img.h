@@ -24,7 +24,7 @@ typedef struct ImgOpen {
     const char *aio;    /* of the file below; NULL: the default */
     bool image_opts;    /* the name is key=value,... */
     const QDict *made;  /* options it was made with: has the keys; or NULL */
-    bool writable, force_share, no_backing, no_io, unmap;
+    bool writable, force_share, no_backing, unmap;
 } ImgOpen;
 
 /* An open image, or NULL with a message printed. */

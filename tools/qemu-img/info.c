@@ -223,7 +223,7 @@ int img_info(ImgTool *t, int argc, char **argv)
         { "force-share", no_argument, NULL, 'U' },
         { 0 },
     };
-    ImgOpen open = { .no_backing = true, .no_io = true };
+    ImgOpen open = { .no_backing = true };
     bool chain = false, json = false;
     int c;
 

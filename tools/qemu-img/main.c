@@ -268,10 +268,9 @@ BlockBackend *img_open_err(ImgTool *t, const char *filename, const ImgOpen *o,
         add_keys(opts, o->made);
     }
     t->graph->no_backing = o->no_backing;
-    t->graph->no_io = o->no_io;
     n = block_open_filename(t->graph, o->image_opts ? NULL : filename,
                             o->format, opts, NULL, errp);
-    t->graph->no_backing = t->graph->no_io = false;
+    t->graph->no_backing = false;
     if (!n) {
         return NULL;
     }
