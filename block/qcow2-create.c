@@ -234,8 +234,14 @@ typedef struct Fill {
 static void coroutine_fn write_empty(void *opaque)
 {
     Fill *f = opaque;
-    int ret = node_pwrite(f->n, 0, f->bytes, f->image, 0);
+    int64_t cluster = BIT(f->p->h.cluster_bits);
+    int ret =
+        node_pwrite(f->n, cluster, f->bytes - cluster, f->image + cluster, 0);
 
+    /* Who is killed before the header is there leaves no image. */
+    if (ret >= 0) {
+        ret = node_pwrite(f->n, 0, cluster, f->image, 0);
+    }
     f->ok = ret >= 0 ||
             error_errno(f->errp, -ret, "Could not write qcow2 header");
 }

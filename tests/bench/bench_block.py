@@ -18,6 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import bench_jobs
+
 RUNS = 5
 MIB = 1 << 20
 GIB = 1 << 30
@@ -272,6 +274,10 @@ def nbd_figures(ours, theirs, work):
         image.unlink()
 
 
+def job_figures(ours, theirs, work):
+    return bench_jobs.job_figures(ours, theirs, work, alternate, half_full)
+
+
 def daemon_memory(ours, theirs, work):
     image = work / 'huge'
     subprocess.run([theirs.path('qemu-img'), 'create', '-q', '-f', 'qcow2',
@@ -294,7 +300,8 @@ def measure(ours, theirs):
     work = Path(tempfile.mkdtemp(prefix='nemu-bench-'))
     try:
         for part in (start_figures, convert_figures, metadata_figures,
-                     allocating_writes, nbd_figures, daemon_memory):
+                     allocating_writes, nbd_figures, job_figures,
+                     daemon_memory):
             for figure in part(ours, theirs, work):
                 print(f'# {figure}', file=sys.stderr, flush=True)
                 if figure[1] is not None:
