@@ -118,6 +118,11 @@ static int coroutine_fn disk_pwritev(BlockNode *n, int64_t offset,
     return 0;
 }
 
+static int64_t coroutine_fn disk_getlength(BlockNode *n)
+{
+    return node_length(n);
+}
+
 static bool coroutine_fn disk_truncate(BlockNode *n, int64_t size, bool exact,
                                        Error **errp)
 {
@@ -133,6 +138,7 @@ static const BlockIoOps disk_io = {
     .pwritev = disk_pwritev,
 };
 static const BlockSizeOps disk_size = {
+    .getlength = disk_getlength,
     .truncate = disk_truncate,
 };
 static const BlockDriver disk_driver = {
