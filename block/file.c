@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
+#include "block/block-create.h"
 #include "block/block-graph.h"
 #include "block/block-int.h"
 #include "block/drivers.h"
@@ -191,7 +192,7 @@ static bool coroutine_fn file_open(BlockNode *n, const BlockdevOptions *opts,
     s->path = g_strdup(o->filename);
     s->max_batch = o->has_aio_max_batch ? o->aio_max_batch : 0;
     s->drop_cache = !o->has_drop_cache || o->drop_cache;
-    s->can_discard = s->can_zero_range = s->can_punch = true;
+    s->can_discard = s->can_zero_range = s->can_punch = s->can_reserve = true;
     if (!file_open_fd(n, errp)) {
         g_free(s->path);
         return false;
@@ -481,7 +482,32 @@ static const BlockInfoOps file_info_ops = {
     .stats = file_stats,
 };
 
+typedef struct FilePrealloc {
+    int fd;
+    int64_t from, to;
+    BlockPrealloc mode;
+} FilePrealloc;
+
+static int preallocate_worker(void *opaque)
+{
+    const FilePrealloc *p = opaque;
+
+    return file_preallocate(p->fd, p->from, p->to, p->mode);
+}
+
+static int coroutine_fn file_node_preallocate(BlockNode *n, int64_t from,
+                                              int64_t to, int mode)
+{
+    FileState *s = n->state;
+    FilePrealloc p = { s->fd, from, to, mode };
+    int ret = thread_pool_run_co(preallocate_worker, &p);
+
+    file_holes_forget(&s->holes);
+    return ret;
+}
+
 static const BlockSizeOps file_size_ops = {
+    .preallocate = file_node_preallocate,
     .getlength = file_getlength,
     .truncate = file_truncate,
     .allocated = file_allocated,

@@ -39,7 +39,7 @@ typedef struct FileState {
     int new_fd; /* between prepare and commit; or -1 */
     int new_flags;
     /* Atomic hints: cleared when the host said that it cannot. */
-    bool can_discard, can_zero_range, can_punch;
+    bool can_discard, can_zero_range, can_punch, can_reserve;
     int64_t written_out; /* atomic; what a growing file has below is with the
                           * disk or on its way */
     uint64_t discards_ok, discards_failed, discarded_bytes; /* atomic */

@@ -551,6 +551,35 @@ int coroutine_fn node_pdiscard(BlockNode *n, int64_t offset, int64_t bytes)
     return ret;
 }
 
+int coroutine_fn node_preallocate(BlockNode *n, int64_t from, int64_t to,
+                                  int mode)
+{
+    return n->drv->size->preallocate
+               ? n->drv->size->preallocate(n, from, to, mode)
+               : -ENOTSUP;
+}
+
+int coroutine_fn node_copy_range(BlockNode *src, int64_t src_offset,
+                                 BlockNode *n, int64_t offset, int64_t bytes)
+{
+    int ret = node_check_range(offset, bytes);
+
+    if (ret < 0) {
+        return ret;
+    }
+    if (n->read_only) {
+        return -EPERM;
+    }
+    if (!n->drv->io->copy_range) {
+        return -ENOTSUP;
+    }
+    ret = n->drv->io->copy_range(src, src_offset, n, offset, bytes);
+    if (ret != -ENOTSUP) {
+        node_changed(n, offset, bytes, 0);
+    }
+    return ret;
+}
+
 /* Flush
  * ------------------------------------------------------------------------- */
 

@@ -362,6 +362,26 @@ int coroutine_fn qc_preallocate(BlockNode *n, int64_t from, int64_t to)
     return ret;
 }
 
+int coroutine_fn qc_preallocate_space(BlockNode *n, int64_t from, int64_t to,
+                                      int mode)
+{
+    QcowState *s = n->state;
+    BlockNode *file = s->external ? s->data_file->node : n->file->node;
+    int64_t before = node_length(file);
+    int ret;
+
+    /* Behind the end of the file: freed clusters are not zero. */
+    co_mutex_lock(&s->lock);
+    s->free_index = MAX(s->free_index, DIV_ROUND_UP((uint64_t)before,
+                                                    (uint64_t)s->cluster_size));
+    co_mutex_unlock(&s->lock);
+    ret = qc_preallocate(n, ALIGN_UP(from, s->cluster_size), to);
+    if (ret >= 0 && mode != BLOCK_PREALLOC_METADATA) {
+        ret = node_preallocate(file, before, node_length(file), mode);
+    }
+    return ret < 0 ? ret : node_flush(n);
+}
+
 uint64_t qc_image_size(const QcHeader *h, uint64_t data_clusters)
 {
     uint64_t size = h->size, cluster = BIT(h->cluster_bits);

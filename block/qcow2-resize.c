@@ -138,7 +138,7 @@ bool coroutine_fn qc_truncate(BlockNode *n, int64_t size, bool exact,
     if (size & 511) {
         return error_set(errp, "The new size must be a multiple of 512");
     }
-    if (s->h.nb_snapshots && (s->h.version < 3 || size < old)) {
+    if (s->h.nb_snapshots && s->h.version < 3) {
         return error_set(errp, "Cannot resize an image which has snapshots");
     }
     if (s->external && size > old &&

@@ -520,8 +520,53 @@ static bool coroutine_fn snapshot_remove(BlockNode *n, const char *id,
     return ret >= 0 || error_errno(errp, -ret, "Failed to delete snapshot");
 }
 
+/* View
+ * ---------------------------------------------------------------------------
+ */
+
+static bool coroutine_fn snapshot_view(BlockNode *n, const char *id,
+                                       Error **errp)
+{
+    QcowState *s = n->state;
+    g_autoptr(GPtrArray) list = qc_snapshots_read(s, errp);
+    const QcSnapshot *sn;
+    uint64_t size, need;
+    uint64_t *l1;
+    guint index;
+    int ret;
+
+    if (!list) {
+        return false;
+    }
+    sn = find(list, id, &index);
+    if (!sn) {
+        return error_set(errp, "Can't find snapshot");
+    }
+    if (!n->read_only) {
+        return error_set(errp, "the image is open for writing");
+    }
+    size = sn->disk_size ? sn->disk_size : s->h.size;
+    need = DIV_ROUND_UP(size, BIT(s->l2_bits + s->cluster_bits));
+    if (size > (uint64_t)BLK_MAX_LENGTH || need > QC_MAX_L1_BYTES / 8) {
+        return error_set(errp, "The snapshot is too big");
+    }
+    l1 = read_l1(s, sn, need, &ret);
+    if (!l1) {
+        return error_errno(errp, -ret, "Failed to read the snapshot's table");
+    }
+    co_mutex_lock(&s->lock);
+    g_free(s->l1);
+    s->l1 = l1;
+    s->h.l1_size = MAX(need, sn->l1_size);
+    s->h.size = size;
+    co_mutex_unlock(&s->lock);
+    node_set_length(n, size);
+    return true;
+}
+
 const BlockSnapshotOps qc_snapshot_ops = {
     .create = snapshot_create,
     .apply = snapshot_apply,
     .remove = snapshot_remove,
+    .view = snapshot_view,
 };

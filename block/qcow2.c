@@ -519,6 +519,7 @@ static const BlockIoOps qcow2_io_ops = {
 };
 
 static const BlockSizeOps qcow2_size_ops = {
+    .preallocate = qc_preallocate_space,
     .getlength = qcow2_getlength,
     .truncate = qc_truncate,
 };

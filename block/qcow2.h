@@ -503,6 +503,9 @@ bool coroutine_fn qc_wait_allocs(QcowState *s, int64_t offset, int64_t bytes);
 /* qcow2-create.c */
 /* Host clusters for all of [from, to), which has none. */
 int coroutine_fn qc_preallocate(BlockNode *n, int64_t from, int64_t to);
+/* The same for the end of an image that grew; see BlockSizeOps. */
+int coroutine_fn qc_preallocate_space(BlockNode *n, int64_t from, int64_t to,
+                                      int mode);
 /* Bytes of an image as @h says with that many data clusters and all of its L2
  * tables. */
 uint64_t qc_image_size(const QcHeader *h, uint64_t data_clusters);

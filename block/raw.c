@@ -2,6 +2,7 @@
 /* raw: the bytes of a node below, or a window (offset, size) of them. */
 #include "util/osdep.h"
 
+#include "block/block-create.h"
 #include "block/block-graph.h"
 #include "block/drivers.h"
 #include "qapi/qapi-types-block-core.h"
@@ -124,6 +125,7 @@ static int coroutine_fn raw_preadv(BlockNode *n, int64_t offset, int64_t bytes,
 {
     RawState *s = n->state;
 
+    node_event(n->file->node, BLKDEBUG_EVENT_READ_AIO);
     return node_preadv(n->file->node, offset + s->offset, bytes, iov,
                        iov_offset, flags);
 }
@@ -142,6 +144,7 @@ static int coroutine_fn raw_pwritev(BlockNode *n, int64_t offset, int64_t bytes,
         !raw_write_is_safe(n, offset, bytes, iov, iov_offset)) {
         return -EPERM;
     }
+    node_event(n->file->node, BLKDEBUG_EVENT_WRITE_AIO);
     return node_pwritev(n->file->node, offset + s->offset, bytes, iov,
                         iov_offset, flags);
 }
@@ -155,6 +158,18 @@ static int coroutine_fn raw_pwrite_zeroes(BlockNode *n, int64_t offset,
     return ret < 0 ? ret
                    : node_pwrite_zeroes(n->file->node, offset + s->offset,
                                         bytes, flags);
+}
+
+static int coroutine_fn raw_copy_range(BlockNode *src, int64_t src_offset,
+                                       BlockNode *n, int64_t offset,
+                                       int64_t bytes)
+{
+    RawState *s = n->state;
+    int ret = n->probed ? -ENOTSUP : raw_check(n, offset, bytes);
+
+    return ret < 0 ? ret
+                   : node_copy_range(src, src_offset, n->file->node,
+                                     offset + s->offset, bytes);
 }
 
 static int coroutine_fn raw_pdiscard(BlockNode *n, int64_t offset,
@@ -240,10 +255,23 @@ static const BlockIoOps raw_io_ops = {
     .pwritev = raw_pwritev,
     .pwrite_zeroes = raw_pwrite_zeroes,
     .pdiscard = raw_pdiscard,
+    .copy_range = raw_copy_range,
     .block_status = raw_block_status,
 };
 
+static int coroutine_fn raw_preallocate(BlockNode *n, int64_t from, int64_t to,
+                                        int mode)
+{
+    RawState *s = n->state;
+
+    return mode == BLOCK_PREALLOC_METADATA
+               ? -ENOTSUP
+               : node_preallocate(n->file->node, from + s->offset,
+                                  to + s->offset, mode);
+}
+
 static const BlockSizeOps raw_size_ops = {
+    .preallocate = raw_preallocate,
     .getlength = raw_getlength,
     .truncate = raw_truncate,
 };

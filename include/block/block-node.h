@@ -110,6 +110,9 @@ typedef struct BlockIoOps {
      * data yet. NULL: the format has no compression. */
     int coroutine_fn (*pwrite_compressed)(BlockNode *n, int64_t offset,
                                           int64_t bytes, const void *buf);
+    /* Let the host copy from @src, a node of the same driver. Optional. */
+    int coroutine_fn (*copy_range)(BlockNode *src, int64_t src_offset,
+                                   BlockNode *n, int64_t offset, int64_t bytes);
     /* Own caches to the children, then node_flush_children() is up to the
      * caller. NULL: nothing to do. */
     int coroutine_fn (*flush)(BlockNode *n);
@@ -125,6 +128,10 @@ typedef struct BlockSizeOps {
     /* Change the length; @exact: not more than asked for. */
     bool coroutine_fn (*truncate)(BlockNode *n, int64_t size, bool exact,
                                   Error **errp);
+    /* Space for [from, to), which was just added and reads as zeroes; @mode is
+     * a BlockPrealloc. Optional; 0 or -errno. */
+    int coroutine_fn (*preallocate)(BlockNode *n, int64_t from, int64_t to,
+                                    int mode);
     int64_t (*allocated)(BlockNode *n); /* bytes on the host, or -errno */
     bool (*blocksizes)(BlockNode *n, uint32_t *logical, uint32_t *physical);
 } BlockSizeOps;
@@ -203,6 +210,8 @@ typedef struct BlockSnapshotOps {
     /* By id (exactly one has it), at which the list shows it. */
     bool coroutine_fn (*apply)(BlockNode *n, const char *id, Error **errp);
     bool coroutine_fn (*remove)(BlockNode *n, const char *id, Error **errp);
+    /* A node that is only read shows the snapshot from now on. */
+    bool coroutine_fn (*view)(BlockNode *n, const char *id, Error **errp);
 } BlockSnapshotOps;
 
 /* Dirty bitmaps that images keep: loaded by open, stored by close and before
@@ -319,6 +328,10 @@ int coroutine_fn node_pwrite_zeroes(BlockNode *n, int64_t offset, int64_t bytes,
 int coroutine_fn node_pwrite_compressed(BlockNode *n, int64_t offset,
                                         int64_t bytes, const void *buf);
 int coroutine_fn node_pdiscard(BlockNode *n, int64_t offset, int64_t bytes);
+/* Let the host copy; -ENOTSUP when it does not, and others: nothing or a part
+ * is copied. The ranges lie inside of both nodes. */
+int coroutine_fn node_copy_range(BlockNode *src, int64_t src_offset,
+                                 BlockNode *n, int64_t offset, int64_t bytes);
 int coroutine_fn node_flush(BlockNode *n);
 /* From inside a write of the driver, which counts as done only when it
  * returns. */
@@ -328,6 +341,9 @@ int coroutine_fn node_block_status(BlockNode *n, bool want_zero, int64_t offset,
                                    BlockNode **file);
 bool coroutine_fn node_truncate(BlockNode *n, int64_t size, bool exact,
                                 Error **errp);
+/* See BlockSizeOps; -ENOTSUP. */
+int coroutine_fn node_preallocate(BlockNode *n, int64_t from, int64_t to,
+                                  int mode);
 int64_t node_allocated_size(BlockNode *n);
 
 /* A buffer that suits the node's memory alignment; free with free(). NULL

@@ -5,9 +5,11 @@ QEMU 7.2, and so are the images.
 
 Each list is run by both tools, in folders that begin alike."""
 
+import json
 import os
 import re
 import shlex
+import time
 import unittest
 
 import blocklib as b
@@ -22,6 +24,7 @@ def neutral(result):
     out = re.sub(r'(\s*\(\d+\.\d\d/100%\)[\r\n])+', '<progress>', out)
     out = re.sub(r'in \d+\.\d+ sec', 'in <time> sec', out)
     out = re.sub(r'disk size: .*', 'disk size: <size>', out)
+    out = re.sub(r'"actual-size": \d+', '"actual-size": 0', out)
     return code, out, err
 
 
@@ -41,9 +44,12 @@ class OptionCase(Case):
     def compare(self, line):
         args = shlex.split(line)
         with self.subTest(line):
-            self.assertEqual(
-                neutral(run(OURS, *args, cwd=self.path('ours'))),
-                neutral(run(b.ORACLE_IMG, *args, cwd=self.path('theirs'))))
+            a, o = (neutral(run(tool, *args, cwd=self.path(name)))
+                    for tool, name in ((OURS, 'ours'),
+                                       (b.ORACLE_IMG, 'theirs')))
+            if 'output=json' in line and not o[0]:
+                a, o = ((r[0], json.loads(r[1]), r[2]) for r in (a, o))
+            self.assertEqual(a, o)
 
     def compare_all(self, text):
         for line in text.strip().splitlines():
@@ -55,6 +61,55 @@ class OptionCase(Case):
                             ('ours', 'theirs'))
             b.check(ours)
             self.assertEqual(b.content(ours), b.content(theirs), name)
+
+
+class WordsTest(OptionCase):
+    def test_all_commands(self):
+        for name, size, *more in (('a', '1M'), ('ov', '-b', 'a'),
+                                  ('top', '-b', 'ov'), ('b', '2M')):
+            args = [*more, '-F', 'qcow2', name] if more else [name, size]
+            if more:
+                args = [size, *args]
+            self.both_do('create', '-q', '-f', 'qcow2', *args)
+        self.both_do('create', '-q', '-f', 'raw', 'r', '1M')
+        for name, line in (('a', 'write -P 3 100k 100k'),
+                           ('ov', 'write -P 9 300k 100k'),
+                           ('top', 'write -P 8 0 10k')):
+            self.both_do('-c', line, name, tool=b.ORACLE_IO)
+        path = os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                            'img_words.txt')
+        with open(path, encoding='utf-8') as f:
+            for line in f:
+                if line.strip() and line[0] != '#':
+                    self.compare(line.strip())
+
+
+class ResizeTest(OptionCase):
+    def test_what_grows_is_zero(self):
+        """Also where the clusters were freed before, and with snapshots."""
+        for mode in 'metadata', 'falloc', 'full', 'off':
+            self.both_do('create', '-q', '-f', 'qcow2', 'q', '4M')
+            self.both_do('-c', 'write -P 7 0 4M', '-c', 'discard 1M 2M', 'q',
+                         tool=b.ORACLE_IO)
+            self.both_do('snapshot', '-c', 's', 'q')
+            for line in ('--shrink q 3000320', f'--preallocation={mode} q 7M',
+                         'q +64k', f'--preallocation={mode} q 20M'):
+                self.compare(f'resize {line}')
+                self.same_images('q')
+            self.both_do('snapshot', '-a', 's', 'q')
+            self.same_images('q')
+            if mode != 'off':
+                info = json.loads(run(b.ORACLE_IMG, 'info', '--output=json',
+                                      'q', cwd=self.path('ours'))[1])
+                self.assertEqual(info['virtual-size'], 4 * MiB)
+
+    def test_raw_space(self):
+        for mode in 'falloc', 'full':
+            self.both_do('create', '-q', '-f', 'raw', 'r', '1M')
+            self.compare(f'resize -f raw --preallocation={mode} r 3M')
+            blocks = [os.stat(self.path(f'{d}/r')).st_blocks
+                      for d in ('ours', 'theirs')]
+            self.assertGreaterEqual(blocks[0], 4096)
 
 
 class AmendTest(OptionCase):
@@ -267,6 +322,178 @@ class BenchTest(OptionCase):
         code, _, err = self.ours('bench', '-f', 'raw', '-c', '4', 'no')
         self.assertEqual(code, 1)
         self.assertIn('Failed request', err)
+
+
+class ConvertTest(OptionCase):
+    """Behind "##": images that must have equal contents then."""
+
+    def setUp(self):
+        super().setUp()
+        self.both_do('create', '-q', '-f', 'qcow2', 'a', '1M')
+        self.both_do('create', '-q', '-f', 'raw', 'r', '1M')
+        self.both_do('-c', 'write -P 3 100k 100k', 'a', tool=b.ORACLE_IO)
+        self.both_do('snapshot', '-c', 's1', 'a')
+        self.both_do('-c', 'write -P 5 100k 100k', 'a', tool=b.ORACLE_IO)
+        self.both_do('create', '-q', '-f', 'qcow2', '-b', 'a', '-F', 'qcow2',
+                     'ov')
+        self.both_do('-c', 'write -P 9 300k 100k', 'ov', tool=b.ORACLE_IO)
+        for d in 'ours', 'theirs':
+            with open(self.path(f'{d}/odd'), 'wb') as f:
+                f.write(b'0123456789abcde\n' * 18750)
+            with open(self.path(f'{d}/o8'), 'wb') as f:
+                f.write(b'0123456789abcde\n' * 18750)
+                f.truncate(MiB)
+
+    def raw_bytes(self, name):
+        """The guest's bytes in both folders."""
+        for d in 'ours', 'theirs':
+            p = run(b.ORACLE_IMG, 'convert', '-O', 'raw', name, 'bytes',
+                    cwd=self.path(d))
+            self.assertEqual(p[0], 0, p)
+            with open(self.path(f'{d}/bytes'), 'rb') as f:
+                yield f.read()
+
+    def compare_lists(self, text):
+        for line in text.strip().splitlines():
+            line, _, names = line.partition(' ## ')
+            self.compare(line.strip())
+            for name in names.split():
+                with self.subTest(line, name=name):
+                    self.assertEqual(*self.raw_bytes(name))
+
+    def test_options(self):
+        self.compare_lists('''
+            convert -l s1 -O raw a o ## o
+            convert -l nosuch -O raw a o
+            convert -l snapshot.id=1 -O raw a o ## o
+            convert -l snapshot.name=s1 -O raw a o
+            convert -l snapshot.name=s1,snapshot.id=7 -O raw a o
+            convert -l snapshot.foo=s1 -O raw a o
+            convert -l snapshot.id=7 -O raw a o
+            convert -l 1 -O qcow2 a o ## o
+            convert -l s1 -f raw -O raw r o
+            convert -l s1 -O raw a a o
+            convert -C -O raw a o ## o
+            convert -C -f raw -O raw odd o ## o
+            convert -C -f raw -O qcow2 odd o ## o
+            convert -C -S 4k -O raw a o
+            convert -C -c -O qcow2 a o
+            convert -r 100M -O raw a o ## o
+            convert -r x -O raw a o
+            convert --salvage -O raw a o
+            convert --salvage -C -O raw a o
+            convert --target-image-opts -O raw a driver=raw,file.filename=o
+            convert --target-image-opts a driver=raw,file.filename=o
+            convert --target-image-opts -n a driver=raw,file.filename=o ## o
+            convert --target-image-opts -n -O raw a driver=raw,file.filename=o
+            convert --target-is-zero a o
+            convert -n --target-is-zero -O raw a o
+            convert -n -O raw -o size=3 a o
+            convert -n -O raw -B a a o
+            convert -B a a o
+            convert -B a -F qcow2 -O raw a o
+            convert -B a -O qcow2 a o
+            convert -B nofile -O qcow2 -F raw a o
+            convert -B nofile -O qcow2 a o
+            convert -F qcow2 -O qcow2 a o
+            convert -B a -F qcow2 -O qcow2 ov a o2
+            convert -O qcow2 a ov r o3 ## o3
+            info o3
+            convert -O raw -f raw odd r odd o4 ## o4
+            convert -O qcow2 -f raw odd r odd o4 ## o4
+            convert -O qcow2 -c -f raw odd r odd o4 ## o4
+            info o4
+            convert -O qcow2 -f raw r r o3 ## o3
+            convert -O qcow2 -o foo=1 a b
+            convert -O foo a b
+            convert -f foo a b
+            convert -t foo a b
+            convert -T foo a b
+            convert -m 0 a b
+            convert -m 17 a b
+            convert -m x a b
+            convert -W -C a b
+            convert -S 1 a b
+            convert -S x a b
+            convert -S 513 a b
+            convert -S -1 a b
+            convert -S 3G a b
+            convert a
+            convert
+            convert a nodir/b
+            convert -n a nofile
+            convert -O null-co a b
+            convert a a
+            convert -c -O raw a b
+            convert -c -W -O qcow2 a b ## b
+            convert -c -o preallocation=metadata -O qcow2 a b
+            convert -c -o compression_type=zstd,compat=0.10 -O qcow2 a b
+            convert --bitmaps -O raw a b
+            convert --skip-broken-bitmaps -O raw a b
+            convert -U -O raw a b
+            convert -q -p -O raw a b
+            convert -p -O raw a b
+            convert -o size=512k -O qcow2 a b
+            info b
+            convert -o size=2M -O qcow2 a b ## b
+            info b
+            convert -o backing_file=a,backing_fmt=qcow2 -B a -O qcow2 ov b ## b
+            map --output=json b
+            convert -o backing_file=a -O qcow2 ov b
+            convert -o backing_file=a,backing_fmt=qcow2 -O qcow2 ov b ## b
+            map b
+            convert --image-opts -O qcow2 driver=qcow2,file.filename=a b ## b
+            convert --image-opts -f qcow2 -O qcow2 driver=qcow2,file.filename=a b
+            convert -O qcow2 --object secret,id=a,data=x a b
+            convert -O qcow2 --object secret,data=x a b
+            convert nofile b
+            convert -n -B a -O qcow2 a b
+            convert -n -o cluster_size=3 -O qcow2 a b
+            convert -s s1 a b
+            convert --zork a b
+            convert -Z a b
+            convert -O
+            convert -O qcow2 ov b -B a -F qcow2 ## b
+            convert -O qcow2 -S 0 -f raw odd b ## b
+            map b
+            convert -f raw -O raw -n r o8
+            convert -O raw -n --target-is-zero a r ## r
+            measure -O qcow2 -l s1 a
+            measure -O qcow2 -l nosuch a
+        ''')
+
+    def test_salvage(self):
+        """A sector that cannot be read."""
+        source = ('--image-opts -O raw driver=raw,file.driver=blkdebug,'
+                  'file.image.driver=file,file.image.filename=o8,'
+                  'file.inject-error.0.event=read_aio,'
+                  'file.inject-error.0.sector=204,'
+                  'file.inject-error.0.once=off b')
+        self.compare_lists(f'''
+            convert {source}
+            convert --salvage {source} ## b
+            convert --salvage -q {source} ## b
+        ''')
+
+    def test_many_sources(self):
+        """Cut anywhere, compressed too."""
+        names = []
+        for i, size in enumerate((1, 512, 70000, 65536, 300001, 4096)):
+            names.append(f's{i}')
+            for d in 'ours', 'theirs':
+                with open(self.path(f'{d}/s{i}'), 'wb') as f:
+                    f.write(b'%d' % i * size)
+        for options in ('-O raw', '-O qcow2', '-O qcow2 -c', '-O qcow2 -W',
+                        '-O qcow2 -S 0 -o cluster_size=512', '-O raw -C'):
+            self.compare_lists(f"convert -f raw {options} {' '.join(names)} o"
+                               ' ## o')
+
+    def test_rate_limit_holds_back(self):
+        start = time.monotonic()
+        p = run(OURS, 'convert', '-r', '500k', '-O', 'raw', 'a', 'b',
+                cwd=self.path('ours'))
+        self.assertEqual(p, (0, '', ''))
+        self.assertGreater(time.monotonic() - start, 0.2)
 
 
 if __name__ == '__main__':

@@ -247,6 +247,9 @@ int img_check(ImgTool *t, int argc, char **argv)
     if (optind != argc - 1) {
         return img_usage_error("Expecting one image file name");
     }
+    if (!img_check_cache("Invalid source cache option", open.cache)) {
+        return 1;
+    }
     c.filename = argv[optind];
     return run(t, &c, &open);
 }

@@ -136,16 +136,6 @@ static int copy_range(Commit *c, BlockBackend *from, int flags, int64_t at,
     return ret < 0 ? ret : blk_pwrite(c->base, at, bytes, buf, 0);
 }
 
-static void hold_back(const Commit *c, int64_t start_ns, int64_t done)
-{
-    int64_t due = start_ns + (int64_t)((double)done * 1e9 / c->rate);
-    int64_t left = due - loop_now_ns();
-
-    if (left > 0) {
-        g_usleep(left / 1000);
-    }
-}
-
 static int copy(Commit *c)
 {
     int64_t length = blk_getlength(c->above->pdata[0]), num, done = 0;
@@ -167,7 +157,7 @@ static int copy(Commit *c)
                         : 0;
         if (from && c->rate && ret >= 0) {
             done += num;
-            hold_back(c, start, done);
+            img_hold_back(c->rate, start, done);
         }
         img_progress_step(&p, num);
     }
@@ -295,6 +285,9 @@ int img_commit(ImgTool *t, int argc, char **argv)
     }
     if (optind != argc - 1) {
         return img_usage_error("Expecting one image file name");
+    }
+    if (!img_check_cache("Invalid cache option", c.top.cache)) {
+        return 1;
     }
     c.filename = argv[optind];
     c.above = g_ptr_array_new_with_free_func((GDestroyNotify)blk_unref);

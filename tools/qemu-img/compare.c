@@ -65,7 +65,7 @@ static int64_t first_difference(const Side *s, int64_t at, int64_t bytes)
     return -1;
 }
 
-static int compare(Side *s, bool quiet, bool strict)
+static int compare(Side *s, bool quiet, bool strict, ImgProgress *p)
 {
     const int shown = BLK_STATUS_DATA | BLK_STATUS_ZERO | BLK_STATUS_OFFSET |
                       BLK_STATUS_ALLOCATED;
@@ -93,6 +93,7 @@ static int compare(Side *s, bool quiet, bool strict)
             return 1;
         }
         if (s[0].flags & s[1].flags & BLK_STATUS_ZERO) {
+            img_progress_step(p, bytes);
             continue;
         }
         bytes = MIN(bytes, CHUNK);
@@ -107,6 +108,7 @@ static int compare(Side *s, bool quiet, bool strict)
             }
             return 1;
         }
+        img_progress_step(p, bytes);
     }
     if (!quiet) {
         printf("Images are identical.\n");
@@ -114,15 +116,21 @@ static int compare(Side *s, bool quiet, bool strict)
     return 0;
 }
 
-static int run(Side *s, bool quiet, bool strict)
+static int run(Side *s, bool quiet, bool strict, bool shown)
 {
+    ImgProgress p;
+    int status;
+
     if (s[0].length != s[1].length && strict) {
         if (!quiet) {
             printf("Strict mode: Image size mismatch!\n");
         }
         return 1;
     }
-    return compare(s, quiet, strict);
+    img_progress_begin(&p, shown && !quiet, MAX(s[0].length, s[1].length));
+    status = compare(s, quiet, strict, &p);
+    img_progress_end(&p, false); /* the lines above have said how it ended */
+    return status;
 }
 
 int img_compare(ImgTool *t, int argc, char **argv)
@@ -136,7 +144,7 @@ int img_compare(ImgTool *t, int argc, char **argv)
     };
     ImgOpen open[2] = { 0 };
     Side s[2] = { 0 };
-    bool quiet = false, strict = false;
+    bool quiet = false, strict = false, progress = false;
     int c, status = 2;
 
     while ((c = img_getopt(t, argc, argv, ":hf:F:T:pqsU", options)) != -1) {
@@ -149,6 +157,9 @@ int img_compare(ImgTool *t, int argc, char **argv)
             break;
         case 'T':
             open[0].cache = open[1].cache = optarg;
+            break;
+        case 'p':
+            progress = true;
             break;
         case 'q':
             quiet = true;
@@ -169,6 +180,9 @@ int img_compare(ImgTool *t, int argc, char **argv)
     if (optind != argc - 2) {
         return img_usage_error("Expecting two image file names");
     }
+    if (!img_check_cache("Invalid source cache option", open[0].cache)) {
+        return 2;
+    }
     for (int i = 0; i < 2; i++) {
         s[i].name = argv[optind + i];
         s[i].blk = img_open(t, s[i].name, &open[i]);
@@ -179,7 +193,7 @@ int img_compare(ImgTool *t, int argc, char **argv)
         s[i].buf = g_aligned_alloc(1, CHUNK, 4096);
     }
     if (s[0].blk && s[1].blk) {
-        status = run(s, quiet, strict);
+        status = run(s, quiet, strict, progress);
     }
     for (int i = 0; i < 2; i++) {
         blk_unref(s[i].blk);

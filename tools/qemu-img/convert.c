@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * qemu-img convert: workers take the image piece by piece, read in parallel
- * and write in turn (or, with -W, as they come).
+ * qemu-img convert: its options, and the images that take part.
+ * Spec: qemu-img(1) of QEMU 7.2.
  */
 #include "util/osdep.h"
 
 #include "block/block-create.h"
-#include "img.h"
-#include "util/coroutine.h"
+#include "convert.h"
 #include "util/error.h"
 
 enum {
@@ -18,283 +17,127 @@ enum {
     OPT_SKIP_BROKEN
 };
 
-#define PIECE       ((int64_t)(2 * MiB))
-#define MAX_WORKERS 16
+#define SPARSE_MAX ((int64_t)(16 * MiB))
 
-typedef struct Convert {
-    BlockBackend *src, *dst;
-    const BlockNode *base; /* whose data the target has by its own backing */
-    int64_t length, min_sparse;
-    int64_t unit; /* of the target: smaller parts are not skipped */
-    int64_t cluster; /* what is compressed at a time */
-    bool out_of_order, target_zero, target_backing, compressed;
-    ImgProgress progress;
-    int64_t next;          /* offset that no worker has taken */
-    uint64_t taken, turn;  /* numbers of pieces */
-    CoQueue queue;         /* for the turn */
-    Mutex lock;
-    CoMutex taking;
-    unsigned running;
-    int ret;
-} Convert;
-
-typedef enum Kind { KIND_DATA, KIND_ZERO, KIND_BELOW } Kind;
-
-typedef struct Piece {
-    uint64_t number;
-    int64_t offset, bytes;
-    Kind kind;
-} Piece;
-
-/* Pieces
- * ----------------------------------------------------------------------- */
-
-/* Whole units of the target: data takes the zeroes around it along. */
-static void round_piece(const Convert *c, Piece *p)
-{
-    int64_t end = p->offset + p->bytes;
-
-    if (p->kind == KIND_ZERO && end < c->length) {
-        end = ALIGN_DOWN(end, c->unit);
-        if (end <= p->offset) {
-            p->kind = KIND_DATA;
-            end = p->offset + 1;
-        }
-    }
-    if (p->kind == KIND_DATA) {
-        end = MIN(MIN(ALIGN_UP(end, c->unit), c->length), p->offset + PIECE);
-    }
-    p->bytes = end - p->offset;
-}
-
-/* The next piece, or the end: false. c->taking held. */
-static bool coroutine_fn take_piece_locked(Convert *c, Piece *p)
-{
-    int64_t map;
-    BlockNode *file;
-    int depth, ret;
-
-    if (c->ret < 0 || c->next >= c->length) {
-        return false;
-    }
-    p->offset = c->next;
-    p->number = c->taken;
-    ret = img_status(blk_node(c->src), c->base, p->offset,
-                     c->length - p->offset, &p->bytes, &map, &file, &depth);
-    if (ret < 0) {
-        error_report("error while reading block status at offset %" PRId64
-                     ": %s",
-                     p->offset, g_strerror(-ret));
-        c->ret = ret;
-        return false;
-    }
-    p->kind = ret & BLK_STATUS_ZERO   ? KIND_ZERO
-              : ret & BLK_STATUS_DATA ? KIND_DATA
-                                      : KIND_BELOW;
-    if (c->base && !(ret & (BLK_STATUS_ALLOCATED | BLK_STATUS_ZERO))) {
-        p->kind = KIND_BELOW;
-    }
-    round_piece(c, p);
-    c->next = p->offset + p->bytes;
-    c->taken++;
-    return true;
-}
-
-static bool coroutine_fn take_piece(Convert *c, Piece *p)
-{
-    bool got;
-
-    co_mutex_lock(&c->taking);
-    got = take_piece_locked(c, p);
-    co_mutex_unlock(&c->taking);
-    return got;
-}
-
-static void coroutine_fn wait_turn(Convert *c, const Piece *p)
-{
-    if (c->out_of_order) {
-        return;
-    }
-    mutex_lock(&c->lock);
-    while (c->turn != p->number) {
-        co_queue_wait(&c->queue, &c->lock);
-    }
-    mutex_unlock(&c->lock);
-}
-
-static void end_turn(Convert *c)
-{
-    mutex_lock(&c->lock);
-    c->turn++;
-    co_queue_wake_all(&c->queue);
-    mutex_unlock(&c->lock);
-}
-
-/* Writing
- * ---------------------------------------------------------------------- */
-
-static int coroutine_fn write_zeroes(Convert *c, int64_t offset, int64_t bytes)
-{
-    if (c->target_zero && !c->target_backing) {
-        return 0;
-    }
-    return blk_co_pwrite_zeroes(c->dst, offset, bytes,
-                                c->min_sparse ? BLK_REQ_MAY_UNMAP : 0);
-}
-
-/* How many bytes from @buf on are all zero, or all not, in units of the target
- * or what is left. */
-static int64_t alike(const Convert *c, const char *buf, int64_t offset,
-                     int64_t bytes, bool *zero)
-{
-    int64_t n = 0;
-
-    while (n < bytes) {
-        int64_t into = (offset + n) & (c->unit - 1);
-        int64_t step = MIN(c->unit - into, bytes - n);
-        bool z = buffer_is_zero(buf + n, step);
-
-        if (n && z != *zero) {
-            break;
-        }
-        *zero = z;
-        n += step;
-    }
-    return n;
-}
-
-/* Cluster by cluster; other workers compress theirs meanwhile. */
-static int coroutine_fn write_compressed(Convert *c, int64_t offset,
-                                         int64_t bytes, const char *buf)
-{
-    int ret = 0;
-
-    for (int64_t at = 0, n; at < bytes && ret >= 0; at += n) {
-        n = MIN(c->cluster, bytes - at);
-        ret = c->min_sparse && buffer_is_zero(buf + at, n)
-                  ? write_zeroes(c, offset + at, n)
-                  : node_pwrite_compressed(blk_node(c->dst), offset + at, n,
-                                           buf + at);
-    }
-    return ret;
-}
-
-static int coroutine_fn write_data(Convert *c, int64_t offset, int64_t bytes,
-                                   const char *buf)
-{
-    int64_t from = 0, at = 0;
-    int ret = 0;
-
-    /* [from, at) is to be written; short runs of zeroes go with it. */
-    while (at < bytes && ret >= 0) {
-        bool zero = false;
-        int64_t n = alike(c, buf + at, offset + at, bytes - at, &zero);
-
-        if (c->min_sparse && zero && n >= MIN(c->min_sparse, bytes)) {
-            if (at > from) {
-                ret = blk_co_pwrite(c->dst, offset + from, at - from,
-                                    buf + from, 0);
-            }
-            if (ret >= 0) {
-                ret = write_zeroes(c, offset + at, n);
-            }
-            from = at + n;
-        }
-        at += n;
-    }
-    if (ret >= 0 && at > from) {
-        ret = blk_co_pwrite(c->dst, offset + from, at - from, buf + from, 0);
-    }
-    return ret;
-}
-
-static int coroutine_fn write_piece(Convert *c, const Piece *p, char *buf)
-{
-    if (p->kind == KIND_BELOW) {
-        return 0;
-    }
-    if (p->kind == KIND_DATA) {
-        return (c->compressed ? write_compressed : write_data)(c, p->offset,
-                                                               p->bytes, buf);
-    }
-    if (c->min_sparse) {
-        return write_zeroes(c, p->offset, p->bytes);
-    }
-    /* -S 0: everything is written in full. */
-    memset(buf, 0, PIECE);
-    for (int64_t at = 0; at < p->bytes; at += PIECE) {
-        int ret = blk_co_pwrite(c->dst, p->offset + at,
-                                MIN(PIECE, p->bytes - at), buf, 0);
-
-        if (ret < 0) {
-            return ret;
-        }
-    }
-    return 0;
-}
-
-static void coroutine_fn worker(void *opaque)
-{
-    Convert *c = opaque;
-    /* On a page: no bounce buffers, and the host copies to it faster. */
-    char *buf = g_aligned_alloc(1, PIECE, 4096);
-    Piece p;
-
-    while (take_piece(c, &p)) {
-        int ret = 0;
-
-        if (p.kind == KIND_DATA) {
-            ret = blk_co_pread(c->src, p.offset, p.bytes, buf, 0);
-            if (ret < 0) {
-                error_report("error while reading at byte %" PRId64 ": %s",
-                             p.offset, g_strerror(-ret));
-            }
-        }
-        wait_turn(c, &p);
-        if (ret >= 0 && c->ret >= 0) {
-            ret = write_piece(c, &p, buf);
-            if (ret < 0) {
-                error_report("error while writing at byte %" PRId64 ": %s",
-                             p.offset, g_strerror(-ret));
-            }
-        }
-        c->ret = MIN(c->ret, ret);
-        img_progress_step(&c->progress, p.bytes);
-        end_turn(c);
-    }
-    g_aligned_free(buf);
-    c->running--;
-}
-
-static int copy(Convert *c, Loop *loop, unsigned workers)
-{
-    mutex_init(&c->lock);
-    co_mutex_init(&c->taking);
-    co_queue_init(&c->queue);
-    c->running = workers;
-    for (unsigned i = 0; i < workers; i++) {
-        coroutine_enter(coroutine_new(worker, c));
-    }
-    while (c->running) {
-        loop_run_io(loop, true);
-    }
-    co_mutex_destroy(&c->taking);
-    mutex_destroy(&c->lock);
-    return c->ret;
-}
+typedef struct Args {
+    ImgOpen src, dst;
+    const char *out_format; /* NULL: not told */
+    const char *backing, *backing_format, *snapshot;
+    char **from;
+    int n_from;
+    const char *to;
+    int64_t min_sparse, workers, rate;
+    bool no_create, out_of_order, target_zero, compressed, progress, quiet;
+    bool bitmaps, skip_broken, salvage, offload;
+    bool sparse_set, help, given; /* -S; -o help; -o */
+    QDict *opts;
+} Args;
 
 /* Command line
  * --------------------------------------------------------------------- */
 
-typedef struct Args {
-    ImgOpen src, dst;
-    const char *out_format, *backing, *backing_format;
-    const char *from, *to;
-    int64_t min_sparse, workers;
-    bool no_create, out_of_order, target_zero, compressed, progress, quiet;
-    bool bitmaps, skip_broken;
-    QDict *opts;
-} Args;
+static bool parse_sparse(Args *a)
+{
+    a->sparse_set = true;
+    a->min_sparse = img_parse_size("buffer size for sparse output", optarg);
+    if (a->min_sparse > SPARSE_MAX || a->min_sparse % 512 > 0) {
+        error_report("Invalid buffer size for sparse output specified. Valid "
+                     "sizes are multiples of %d up to %" PRId64 ". Select 0 to "
+                     "disable sparse detection (fully allocates output).",
+                     512, SPARSE_MAX);
+        return false;
+    }
+    return a->min_sparse >= 0;
+}
+
+static bool parse_workers(Args *a)
+{
+    char *end;
+
+    a->workers = strtol(optarg, &end, 0);
+    if (*end || a->workers < 1 || a->workers > CONVERT_MAX_WORKERS) {
+        error_report("Invalid number of coroutines. Allowed number of "
+                     "coroutines is between 1 and %d",
+                     CONVERT_MAX_WORKERS);
+        return false;
+    }
+    return true;
+}
+
+/* Options with a value. */
+static bool parse_value(Args *a, int c)
+{
+    switch (c) {
+    case 'f':
+        a->src.format = optarg;
+        return true;
+    case 'O':
+        a->out_format = optarg;
+        return true;
+    case 'B':
+        a->backing = optarg;
+        return true;
+    case 'F':
+        a->backing_format = optarg;
+        return true;
+    case 't':
+        a->dst.cache = optarg;
+        return true;
+    case 'T':
+        a->src.cache = optarg;
+        return true;
+    case 'o':
+        a->given = true;
+        a->help = a->help || img_options_help(optarg);
+        return a->help || img_add_options(a->opts, optarg);
+    case 'l':
+        a->snapshot = optarg;
+        return img_snapshot_param(optarg, NULL, NULL);
+    case 'S':
+        return parse_sparse(a);
+    case 'm':
+        return parse_workers(a);
+    case 'r':
+        a->rate = img_parse_size("rate limit", optarg);
+        return a->rate >= 0;
+    default:
+        return false;
+    }
+}
+
+static bool *flag_of(Args *a, int c)
+{
+    switch (c) {
+    case 'c':
+        return &a->compressed;
+    case 'C':
+        return &a->offload;
+    case 'n':
+        return &a->no_create;
+    case 'p':
+        return &a->progress;
+    case 'q':
+        return &a->quiet;
+    case 'W':
+        return &a->out_of_order;
+    case 'U':
+        return &a->src.force_share;
+    case IMG_OPT_IMAGE_OPTS:
+        return &a->src.image_opts;
+    case OPT_TARGET_OPTS:
+        return &a->dst.image_opts;
+    case OPT_ZERO:
+        return &a->target_zero;
+    case OPT_SALVAGE:
+        return &a->salvage;
+    case OPT_BITMAPS:
+        return &a->bitmaps;
+    case OPT_SKIP_BROKEN:
+        return &a->skip_broken;
+    default:
+        return NULL;
+    }
+}
 
 static bool parse(ImgTool *t, Args *a, int argc, char **argv)
 {
@@ -314,101 +157,105 @@ static bool parse(ImgTool *t, Args *a, int argc, char **argv)
 
     while ((c = img_getopt(t, argc, argv,
                            ":hf:O:B:CcF:o:l:S:pt:T:qnm:WUr:", options)) != -1) {
-        switch (c) {
-        case 'f':
-            a->src.format = optarg;
-            break;
-        case 'O':
-            a->out_format = optarg;
-            break;
-        case 'B':
-            a->backing = optarg;
-            break;
-        case 'F':
-            a->backing_format = optarg;
-            break;
-        case 'o':
-            if (!img_add_options(a->opts, optarg)) {
-                return false;
-            }
-            break;
-        case 'S':
-            a->min_sparse = img_parse_size("buffer size for sparse output",
-                                           optarg);
-            if (a->min_sparse < 0) {
-                return false;
-            }
-            break;
-        case 't':
-            a->dst.cache = optarg;
-            break;
-        case 'T':
-            a->src.cache = optarg;
-            break;
-        case 'q':
-            a->quiet = true;
-            break;
-        case 'p':
-            a->progress = true;
-            break;
-        case 'c':
-            a->compressed = true;
-            break;
-        case 'n':
-            a->no_create = true;
-            break;
-        case 'm':
-            a->workers = strtol(optarg, NULL, 10);
-            if (a->workers < 1 || a->workers > MAX_WORKERS) {
-                error_report("Invalid number of coroutines. Allowed number of "
-                             "coroutines is between 1 and %d",
-                             MAX_WORKERS);
-                return false;
-            }
-            break;
-        case 'W':
-            a->out_of_order = true;
-            break;
-        case 'U':
-            a->src.force_share = true;
-            break;
-        case IMG_OPT_IMAGE_OPTS:
-            a->src.image_opts = true;
-            break;
-        case OPT_ZERO:
-            a->target_zero = true;
-            break;
-        case OPT_BITMAPS:
-            a->bitmaps = true;
-            break;
-        case OPT_SKIP_BROKEN:
-            a->skip_broken = true;
-            break;
-        case '?':
-            return false;
-        default:
-            error_report("option '%s' is not supported", argv[optind - 1]);
+        bool *flag = flag_of(a, c);
+
+        if (flag) {
+            *flag = true;
+        } else if (!parse_value(a, c)) {
             return false;
         }
     }
-    if (a->skip_broken && !a->bitmaps) {
-        error_report("Use of --skip-broken-bitmaps requires --bitmaps");
+    a->from = argv + optind;
+    a->n_from = argc - optind - 1;
+    a->to = optind < argc ? argv[argc - 1] : NULL;
+    return true;
+}
+
+/* What does not go together. */
+static bool check(const Args *a)
+{
+    const char *wrong = NULL;
+
+    if (a->n_from < 1) {
+        wrong = "Must specify image file name";
+    } else if (a->skip_broken && !a->bitmaps) {
+        wrong = "Use of --skip-broken-bitmaps requires --bitmaps";
+    } else if (a->dst.image_opts && !a->no_create) {
+        wrong = "--target-image-opts requires use of -n flag";
+    } else if (a->target_zero && !a->no_create) {
+        wrong = "--target-is-zero requires use of -n flag";
+    } else if (a->no_create && a->given) {
+        wrong = "-o has no effect when skipping image creation";
+    } else if (a->offload && a->compressed) {
+        wrong = "Cannot enable copy offloading when -c is used";
+    } else if (a->offload && a->sparse_set) {
+        wrong = "Cannot enable copy offloading when -S is used";
+    } else if (a->offload && a->salvage) {
+        wrong = "Cannot use copy offloading in salvaging mode";
+    } else if (a->snapshot && a->n_from > 1) {
+        wrong = "No support for concatenating multiple snapshot";
+    } else if (a->dst.image_opts && a->out_format) {
+        wrong = "--image-opts and --format are mutually exclusive";
+    }
+    if (wrong) {
+        error_report("%s", wrong);
+    }
+    return !wrong && img_check_cache("Invalid cache option", a->dst.cache) &&
+           img_check_cache("Invalid source cache option", a->src.cache);
+}
+
+/* Target
+ * ---------------------------------------------------------------------------
+ */
+
+static bool add_backing(Args *a, const BlockCreateOps *ops)
+{
+    if (a->backing && !img_has_option(ops->options, "backing_file")) {
+        error_report("Backing file not supported for file format '%s'",
+                     a->out_format);
         return false;
     }
-    if (a->target_zero && !a->no_create) {
-        error_report("--target-is-zero requires use of -n flag");
+    if (a->backing) {
+        qdict_put_str(a->opts, "backing_file", a->backing);
+    }
+    if (a->backing_format) {
+        qdict_put_str(a->opts, "backing_fmt", a->backing_format);
+    }
+    a->backing = qdict_get_str(a->opts, "backing_file");
+    if (a->backing && a->n_from > 1) {
+        error_report("Having a backing file for the target makes no sense when "
+                     "concatenating multiple input images");
         return false;
     }
-    if (argc - optind != 2) {
-        if (argc - optind > 2) {
-            error_report("several source images are not supported");
-        } else {
-            error_report("Must specify image file name");
-        }
+    if (a->backing && !qdict_has(a->opts, "backing_fmt")) {
+        error_report("Use of backing file requires explicit backing format");
         return false;
     }
-    a->from = argv[optind];
-    a->to = argv[optind + 1];
+    return true;
+}
+
+static bool check_compression(const Args *a, const BlockDriver *drv)
+{
+    const char *prealloc = qdict_get_str(a->opts, "preallocation");
+
+    if (!a->compressed) {
+        return true;
+    }
+    if (!drv->io->pwrite_compressed) {
+        error_report("Compression not supported for this file format");
+        return false;
+    }
+    if (qdict_has(a->opts, "encrypt.format") ||
+        block_option_bool(a->opts, "encryption", false)) {
+        error_report("Compression and encryption not supported at the same "
+                     "time");
+        return false;
+    }
+    if (prealloc && strcmp(prealloc, "off")) {
+        error_report("Compression and preallocation not supported at the same "
+                     "time");
+        return false;
+    }
     return true;
 }
 
@@ -416,22 +263,44 @@ static bool create_target(ImgTool *t, Args *a, int64_t length)
 {
     g_autofree char *size = g_strdup_printf("%" PRId64, length);
     Error *err = NULL;
+    const BlockCreateOps *ops = block_create_ops(a->out_format, &err);
 
-    if (a->backing) {
-        qdict_put_str(a->opts, "backing_file", a->backing);
+    if (!ops || !block_create_check(ops, a->opts, &err)) {
+        error_report_err(err);
+        return false;
     }
-    if (a->backing_format) {
-        qdict_put_str(a->opts, "backing_fmt", a->backing_format);
+    if (!add_backing(a, ops) ||
+        !check_compression(a, block_driver_find(a->out_format))) {
+        return false;
     }
-    if (!qdict_has(a->opts, "size")) {
-        qdict_put_str(a->opts, "size", size);
-    }
+    qdict_put_str(a->opts, "size", size); /* whatever -o says */
     if (!block_create(t->graph, a->out_format, a->to, a->opts, &err)) {
         error_prefix(&err, "%s: error while converting %s", a->to,
                      a->out_format);
         error_report_err(err);
         return false;
     }
+    return true;
+}
+
+static bool open_target(ImgTool *t, Args *a, Convert *c)
+{
+    int64_t have;
+
+    a->dst.writable = a->dst.unmap = true;
+    a->dst.made = a->no_create ? NULL : a->opts;
+    a->dst.format = a->dst.image_opts ? NULL : a->out_format;
+    c->dst = img_open(t, a->to, &a->dst);
+    if (!c->dst || !check_compression(a, blk_node(c->dst)->drv) ||
+        (a->bitmaps && !img_check_bitmap_target(blk_node(c->dst)))) {
+        return false;
+    }
+    have = blk_getlength(c->dst);
+    if (have < c->length && a->no_create) {
+        error_report("output file is smaller than input file");
+        return false;
+    }
+    c->length = MIN(c->length, have);
     return true;
 }
 
@@ -464,82 +333,89 @@ static bool unknown_content(const BlockNode *n, const QDict *made)
     return strcmp(n->drv->name, "file") != 0;
 }
 
-static bool check_compression(const Args *a)
-{
-    const BlockDriver *drv = block_driver_find(a->out_format);
-    const char *prealloc = qdict_get_str(a->opts, "preallocation");
+/* Sources
+ * -------------------------------------------------------------------------- */
 
-    if (!a->compressed) {
+static bool view_snapshot(BlockNode *n, const char *param)
+{
+    Error *err = NULL;
+
+    if (img_view_snapshot(n, param, &err)) {
         return true;
     }
-    if (drv && !drv->io->pwrite_compressed) {
-        error_report("Compression not supported for this file format");
-        return false;
-    }
-    if (qdict_has(a->opts, "encrypt.format") ||
-        block_option_bool(a->opts, "encryption", false)) {
-        error_report("Compression and encryption not supported at the same "
-                     "time");
-        return false;
-    }
-    if (prealloc && strcmp(prealloc, "off")) {
-        error_report("Compression and preallocation not supported at the same "
-                     "time");
-        return false;
+    error_prefix(&err, "Failed to load snapshot");
+    error_report_err(err);
+    return false;
+}
+
+static bool open_sources(ImgTool *t, const Args *a, Convert *c)
+{
+    c->src = g_new0(ConvertSource, a->n_from);
+    for (int i = 0; i < a->n_from; i++) {
+        ConvertSource *s = &c->src[i];
+
+        s->blk = img_open(t, a->from[i], &a->src);
+        if (!s->blk) {
+            return false;
+        }
+        c->n_src++;
+        if (a->snapshot && !view_snapshot(blk_node(s->blk), a->snapshot)) {
+            return false;
+        }
+        s->start = c->length;
+        s->length = ALIGN_UP(blk_getlength(s->blk), 512);
+        if (s->length > BLK_MAX_LENGTH - c->length) {
+            error_report("The images are too large together");
+            return false;
+        }
+        c->length += s->length;
     }
     return true;
 }
 
-static int convert(ImgTool *t, Args *a, Convert *c)
-{
-    const char *backing = a->backing ? a->backing
-                                     : qdict_get_str(a->opts, "backing_file");
-    BlockNode *node = blk_node(c->src);
-    int64_t have;
-    int ret;
+/* Command
+ * -------------------------------------------------------------------------- */
 
-    if (!check_compression(a) ||
-        (a->bitmaps && !img_check_bitmaps(node, a->skip_broken))) {
-        return 1;
-    }
-    c->length = ALIGN_UP(blk_getlength(c->src), 512);
-    if (!a->no_create && !create_target(t, a, c->length)) {
-        return 1;
-    }
-    a->dst.writable = a->dst.unmap = true;
-    a->dst.format = a->out_format;
-    a->dst.made = a->no_create ? NULL : a->opts;
-    c->dst = img_open(t, a->to, &a->dst);
-    if (!c->dst) {
-        return 1;
-    }
-    if (a->bitmaps && !img_check_bitmap_target(blk_node(c->dst))) {
-        return 1;
-    }
-    have = blk_getlength(c->dst);
-    if (have < c->length) {
-        if (a->no_create) {
-            error_report("output file is smaller than input file");
-            return 1;
-        }
-        c->length = have;
-    }
-    c->length = MIN(c->length, blk_getlength(c->src));
-    c->target_backing = backing;
-    c->base = backing ? find_base(node, backing) : NULL;
-    c->target_zero = a->no_create ? a->target_zero
-                                  : !unknown_content(blk_node(c->dst), a->opts);
+static void set_up(const Args *a, Convert *c)
+{
+    const BlockLimits *l = blk_limits(c->dst);
+
+    c->target_backing = a->backing;
+    c->base = a->backing ? find_base(blk_node(c->src->blk), a->backing) : NULL;
+    c->target_zero =
+        a->no_create ? a->target_zero
+                     : !unknown_content(blk_node(c->dst), a->opts);
     c->min_sparse = a->min_sparse;
     c->compressed = a->compressed;
-    c->cluster = MAX(512, blk_limits(c->dst)->discard_alignment);
-    c->unit =
-        MAX(4096, c->compressed ? c->cluster
-                                : blk_limits(c->dst)->write_zeroes_alignment);
+    c->cluster = MAX(512, l->discard_alignment);
+    c->unit = MAX(4096, c->compressed ? c->cluster : l->write_zeroes_alignment);
     /* Streams lie as they come: who waits for his turn compresses nothing. */
     c->out_of_order = a->out_of_order || a->compressed;
+    c->salvage = a->salvage;
+    c->quiet = a->quiet;
+    c->offload = a->offload;
+    c->rate = a->rate;
+}
+
+static int convert(ImgTool *t, Args *a, Convert *c)
+{
+    BlockNode *first;
+    int64_t all;
+    int ret;
+
+    if (!open_sources(t, a, c)) {
+        return 1;
+    }
+    first = blk_node(c->src->blk);
+    all = c->length;
+    if ((a->bitmaps && !img_check_bitmaps(first, a->skip_broken)) ||
+        (!a->no_create && !create_target(t, a, all)) || !open_target(t, a, c)) {
+        return 1;
+    }
+    set_up(a, c);
     img_progress_begin(&c->progress, a->progress && !a->quiet, c->length);
-    ret = copy(c, t->loop, a->workers);
-    if (ret >= 0 && a->bitmaps && !img_copy_bitmaps(node, blk_node(c->dst))) {
+    ret = convert_copy(c, t->loop, a->workers);
+    if (ret >= 0 && a->bitmaps && !img_copy_bitmaps(first, blk_node(c->dst))) {
         ret = -EINVAL;
     }
     if (ret >= 0) {
@@ -554,7 +430,6 @@ int img_convert(ImgTool *t, int argc, char **argv)
     g_autoptr(QDict) opts = qdict_new();
     Args a = {
         .opts = opts,
-        .out_format = "raw",
         .min_sparse = 4096,
         .workers = 8,
         .dst.cache = "unsafe",
@@ -565,12 +440,20 @@ int img_convert(ImgTool *t, int argc, char **argv)
     if (!parse(t, &a, argc, argv)) {
         return 1;
     }
-    c.src = img_open(t, a.from, &a.src);
-    if (!c.src) {
+    if (!a.out_format && !a.dst.image_opts) {
+        a.out_format = "raw";
+    }
+    if (a.help) {
+        return img_create_help(a.out_format, a.to);
+    }
+    if (!check(&a)) {
         return 1;
     }
     status = convert(t, &a, &c);
     blk_unref(c.dst);
-    blk_unref(c.src);
+    for (unsigned i = 0; i < c.n_src; i++) {
+        blk_unref(c.src[i].blk);
+    }
+    g_free(c.src);
     return status;
 }

@@ -16,19 +16,6 @@ typedef struct Create {
 /* Create
  * ----------------------------------------------------------------------- */
 
-static int print_options(const char *format)
-{
-    Error *err = NULL;
-    const BlockCreateOps *ops = block_create_ops(format, &err);
-
-    if (!ops) {
-        error_report_err(err);
-        return 1;
-    }
-    img_print_options("Supported options:", ops->options);
-    return 0;
-}
-
 /* "Formatting ...": all options that are given or have a default. */
 static void announce(const Create *c, const BlockCreateOps *ops)
 {
@@ -57,6 +44,9 @@ static bool check_backing(ImgTool *t, Create *c, Error **errp)
     g_autofree char *path = NULL, *size = NULL;
     BlockNode *n;
 
+    if (backing && c->unsafe && !format) {
+        return error_set(errp, "Backing file specified without backing format");
+    }
     if (!backing || c->unsafe) {
         return true;
     }
@@ -95,6 +85,11 @@ static bool create(ImgTool *t, Create *c, Error **errp)
 
     if (!ops) {
         return false;
+    }
+    if (c->backing && !img_has_option(ops->options, "backing_file")) {
+        return error_set(errp,
+                         "Backing file not supported for file format '%s'",
+                         c->format);
     }
     if (c->backing) {
         qdict_put_str(c->opts, "backing_file", c->backing);
@@ -156,7 +151,8 @@ static bool parse_create(ImgTool *t, Create *c, int argc, char **argv,
         }
     }
     if (show) {
-        *status = print_options(c->format);
+        *status =
+            img_create_help(c->format, optind < argc ? argv[optind] : NULL);
         return false;
     }
     return true;
@@ -206,29 +202,86 @@ int img_create(ImgTool *t, int argc, char **argv)
 
 enum { OPT_SHRINK = IMG_OPT_FIRST, OPT_PREALLOCATION };
 
-static int resize(BlockBackend *blk, int relative, int64_t amount, bool shrink,
-                  bool quiet)
-{
-    int64_t have = blk_getlength(blk);
-    int64_t size = relative ? have + relative * amount : amount;
-    Error *err = NULL;
+typedef struct Resize {
+    int relative; /* 1: grow by, -1: shrink by, 0: to */
+    int64_t amount;
+    BlockPrealloc prealloc;
+    bool shrink, quiet;
+} Resize;
 
-    if (size < 0 || (relative > 0 && amount > BLK_MAX_LENGTH - have)) {
-        error_report("New image size must be positive");
-        return 1;
+typedef struct Space {
+    BlockNode *n;
+    int64_t from, to;
+    BlockPrealloc mode;
+    int ret;
+} Space;
+
+static void coroutine_fn preallocate_entry(void *opaque)
+{
+    Space *s = opaque;
+
+    s->ret = node_preallocate(s->n, s->from, s->to, s->mode);
+}
+
+static bool grow_space(BlockBackend *blk, int64_t from, BlockPrealloc mode)
+{
+    Space s = {
+        .n = blk_node(blk), .from = from, .to = blk_getlength(blk), .mode = mode
+    };
+
+    block_run(preallocate_entry, &s);
+    if (s.ret < 0) {
+        error_report("Could not preallocate: %s", g_strerror(-s.ret));
     }
-    if (size < have && !shrink) {
+    return s.ret >= 0;
+}
+
+static bool check_size(const Resize *r, int64_t have, int64_t size)
+{
+    if (size <= 0) {
+        error_report("New image size must be positive");
+        return false;
+    }
+    if (size <= have && r->prealloc != BLOCK_PREALLOC_OFF) {
+        error_report("Preallocation can only be used for growing images");
+        return false;
+    }
+    if (size < have && !r->shrink) {
         error_report("Use the --shrink option to perform a shrink operation.");
         warn_report("Shrinking an image will delete all data beyond the "
                     "shrunken image's end. Before performing such an "
                     "operation, make sure there is no important data there.");
+        return false;
+    }
+    return true;
+}
+
+static int resize(BlockBackend *blk, const Resize *r)
+{
+    const BlockDriver *drv = blk_node(blk)->drv;
+    int64_t have = blk_getlength(blk);
+    int64_t size = r->relative ? have + r->relative * r->amount : r->amount;
+    Error *err = NULL;
+
+    if (r->relative > 0 && r->amount > BLK_MAX_LENGTH - have) {
+        size = -1;
+    }
+    if (!check_size(r, have, size)) {
         return 1;
     }
-    if (!blk_truncate(blk, ALIGN_UP(size, 512), true, &err)) {
+    if (r->prealloc == BLOCK_PREALLOC_METADATA && !strcmp(drv->name, "raw")) {
+        error_report("Unsupported preallocation mode: metadata");
+        return 1;
+    }
+    if (!blk_truncate(blk, size, true, &err)) {
         error_report_err(err);
         return 1;
     }
-    if (!quiet) {
+    if (r->prealloc != BLOCK_PREALLOC_OFF &&
+        !grow_space(blk, have, r->prealloc)) {
+        return 1;
+    }
+    if (!r->quiet) {
         printf("Image resized.\n");
     }
     return 0;
@@ -265,11 +318,11 @@ int img_resize(ImgTool *t, int argc, char **argv)
         { 0 },
     };
     ImgOpen open = { .writable = true };
-    bool quiet = false, shrink = false;
+    Resize r = { 0 };
     const char *size;
     BlockBackend *blk;
-    int64_t amount;
-    int c, relative, status;
+    Error *err = NULL;
+    int c, status;
 
     /* The size comes last and may look like an option. */
     if (argc < 3) {
@@ -282,13 +335,20 @@ int img_resize(ImgTool *t, int argc, char **argv)
             open.format = optarg;
             break;
         case 'q':
-            quiet = true;
+            r.quiet = true;
             break;
         case IMG_OPT_IMAGE_OPTS:
             open.image_opts = true;
             break;
+        case OPT_PREALLOCATION:
+            if (!block_prealloc_parse(optarg, true, &r.prealloc, &err)) {
+                error_free(err);
+                error_report("Invalid preallocation mode '%s'", optarg);
+                return 1;
+            }
+            break;
         case OPT_SHRINK:
-            shrink = true;
+            r.shrink = true;
             break;
         default:
             return 1;
@@ -297,15 +357,15 @@ int img_resize(ImgTool *t, int argc, char **argv)
     if (optind != argc - 1) {
         return img_usage_error("Expecting image file name and size");
     }
-    relative = *size == '+' ? 1 : *size == '-' ? -1 : 0;
-    if (!parse_amount(size + (relative != 0), &amount)) {
+    r.relative = *size == '+' ? 1 : *size == '-' ? -1 : 0;
+    if (!parse_amount(size + (r.relative != 0), &r.amount)) {
         return 1;
     }
     blk = img_open(t, argv[optind], &open);
     if (!blk) {
         return 1;
     }
-    status = resize(blk, relative, amount, shrink, quiet);
+    status = resize(blk, &r);
     blk_unref(blk);
     return status;
 }

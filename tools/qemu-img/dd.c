@@ -133,6 +133,7 @@ int img_dd(ImgTool *t, int argc, char **argv)
         { 0 },
     };
     Dd d = { .out_format = "raw", .bs = 512 };
+    Error *err = NULL;
     int c;
 
     while ((c = img_getopt(t, argc, argv, ":hf:O:U", options)) != -1) {
@@ -164,6 +165,10 @@ int img_dd(ImgTool *t, int argc, char **argv)
     }
     if (!block_driver_find(d.out_format)) {
         error_report("Unknown file format");
+        return 1;
+    }
+    if (!block_create_ops(d.out_format, &err)) {
+        error_report_err(err);
         return 1;
     }
     return run(t, &d);

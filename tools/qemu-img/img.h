@@ -83,12 +83,22 @@ void img_progress_begin(ImgProgress *p, bool shown, int64_t total);
 void img_progress_step(ImgProgress *p, int64_t done);
 void img_progress_set(ImgProgress *p, int64_t done, int64_t total);
 void img_progress_end(ImgProgress *p, bool ok);
+/* Wait until @done bytes since @start_ns are no more than @rate a second. */
+void img_hold_back(uint64_t rate, int64_t start_ns, int64_t done);
+/* -l: "snapshot.id=ID,snapshot.name=NAME", or one word, which is NULL in *id
+ * and *name then. Free them. False after a message. */
+bool img_snapshot_param(const char *text, char **id, char **name);
+/* Let @n, open for reading, show the snapshot that -l names. */
+bool img_view_snapshot(BlockNode *n, const char *param, Error **errp);
 /* The table of "info" and "snapshot -l". */
 void img_print_snapshots(const SnapshotInfoList *list);
 /* -o options: several join. False after a message. */
 bool img_add_options(QDict *d, const char *text);
 /* Does @text, of -o, ask for help? */
 bool img_options_help(const char *text);
+/* -o help of what makes images; @filename NULL: none is given. */
+int img_create_help(const char *format, const char *filename);
+bool img_has_option(const BlockCreateOption *options, const char *name);
 void img_print_options(const char *title, const BlockCreateOption *options);
 
 /* bitmap.c, for convert: can the bitmaps of @from be copied? False after a

@@ -97,10 +97,9 @@ static int coroutine_fn map(BlockNode *n, int64_t start, int64_t end, bool json)
         last = e;
     }
     if (json) {
-        if (last.length) {
-            print_json(&last, first);
-        }
-        printf("%s]\n", last.length ? "" : "[");
+        last.start = last.length ? last.start : start;
+        print_json(&last, first);
+        printf("]\n");
         return 0;
     }
     return last.length && print_human(&last) < 0 ? 1 : 0;

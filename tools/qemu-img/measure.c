@@ -10,7 +10,7 @@
 enum { OPT_SIZE = IMG_OPT_FIRST };
 
 typedef struct Measure {
-    const char *out_format;
+    const char *out_format, *snapshot;
     QDict *opts;
     int64_t size;
     bool json;
@@ -50,11 +50,16 @@ static bool measure(Measure *m, BlockNode *n)
     g_autofree char *size = g_strdup_printf("%" PRId64, m->size);
     Error *err = NULL;
     const BlockCreateOps *ops = block_create_ops(m->out_format, &err);
+    const char *prealloc = qdict_get_str(m->opts, "preallocation");
     uint64_t unit = 0, data = 0;
 
     qdict_put_str(m->opts, "size", size);
-    if (!ops || !block_create_check(ops, m->opts, &err) ||
-        !ops->measure(m->opts, &m->full, &unit, &err)) {
+    if (ops && !block_create_check(ops, m->opts, &err)) {
+        error_report_err(err);
+        error_report("Invalid options for file format '%s'", m->out_format);
+        return false;
+    }
+    if (!ops || !ops->measure(m->opts, &m->full, &unit, &err)) {
         error_report_err(err);
         return false;
     }
@@ -63,6 +68,11 @@ static bool measure(Measure *m, BlockNode *n)
     }
     if (n && unit && m->bitmaps) {
         m->bitmap_bytes = img_measure_bitmaps(n, unit);
+    }
+    if (prealloc &&
+        (!strcmp(prealloc, "falloc") || !strcmp(prealloc, "full"))) {
+        m->required = m->full;
+        return true;
     }
     m->required =
         unit ? m->full - ALIGN_UP((uint64_t)m->size, unit) + data : m->full;
@@ -96,6 +106,18 @@ static bool can_have_bitmaps(const Measure *m, BlockNode *n)
     return !strcmp(m->out_format, "qcow2") && !v2 && bitmap_user_supported(n);
 }
 
+static bool view_snapshot(BlockNode *n, const char *param)
+{
+    Error *err = NULL;
+
+    if (img_view_snapshot(n, param, &err)) {
+        return true;
+    }
+    error_prefix(&err, "Failed to load snapshot");
+    error_report_err(err);
+    return false;
+}
+
 static int run(ImgTool *t, Measure *m, const char *filename, ImgOpen *open)
 {
     BlockBackend *blk = NULL;
@@ -103,7 +125,9 @@ static int run(ImgTool *t, Measure *m, const char *filename, ImgOpen *open)
 
     if (filename) {
         blk = img_open(t, filename, open);
-        if (!blk) {
+        if (!blk ||
+            (m->snapshot && !view_snapshot(blk_node(blk), m->snapshot))) {
+            blk_unref(blk);
             return 1;
         }
         m->size = blk_getlength(blk);
@@ -137,6 +161,12 @@ int img_measure(ImgTool *t, int argc, char **argv)
         switch (c) {
         case 'f':
             open.format = optarg;
+            break;
+        case 'l':
+            m.snapshot = optarg;
+            if (!img_snapshot_param(optarg, NULL, NULL)) {
+                return 1;
+            }
             break;
         case 'O':
             m.out_format = optarg;
@@ -176,6 +206,10 @@ int img_measure(ImgTool *t, int argc, char **argv)
                          ? "--size N cannot be used together with a filename."
                          : "Either --size N or one filename must be "
                            "specified.");
+        return 1;
+    }
+    if (m.size >= 0 && (open.image_opts || open.format || m.snapshot)) {
+        error_report("--image-opts, -f, and -l require a filename argument.");
         return 1;
     }
     return run(t, &m, optind < argc ? argv[optind] : NULL, &open);

@@ -29,8 +29,37 @@ static bool is_list(const char *text)
     return n && text[0] != ',' && commas % 2 == 0;
 }
 
+/* "flag" means flag=on; commas of values are doubled. */
+static char *add_values(const char *text)
+{
+    GString *out = g_string_new(NULL);
+    bool value = false;
+
+    for (const char *c = text, *start = text; c == text || c[-1]; c++) {
+        bool doubled = *c == ',' && c[1] == ',';
+
+        if ((!*c || (*c == ',' && !doubled)) && !value && c > start &&
+            strncmp(start, "no", 2)) {
+            g_string_append(out, "=on");
+        }
+        if (!*c) {
+            break;
+        }
+        value = value || *c == '=';
+        g_string_append_c(out, *c);
+        if (doubled) {
+            g_string_append_c(out, *++c);
+        } else if (*c == ',') {
+            value = false;
+            start = c + 1;
+        }
+    }
+    return g_string_free(out, FALSE);
+}
+
 bool img_add_options(QDict *d, const char *text)
 {
+    g_autofree char *full = add_values(text);
     g_autoptr(QDict) more = NULL;
     Error *err = NULL;
 
@@ -38,7 +67,7 @@ bool img_add_options(QDict *d, const char *text)
         error_report("Invalid option list: %s", text);
         return false;
     }
-    more = keyval_parse_flat(text, NULL, true, NULL, &err);
+    more = keyval_parse_flat(full, NULL, true, NULL, &err);
     if (!more) {
         error_report_err(err);
         return false;
@@ -53,20 +82,33 @@ bool img_add_options(QDict *d, const char *text)
     return true;
 }
 
+bool img_has_option(const BlockCreateOption *options, const char *name)
+{
+    for (const BlockCreateOption *o = options; o->name; o++) {
+        if (!strcmp(o->name, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int by_name(const void *a, const void *b)
 {
     return strcmp((*(const BlockCreateOption *const *)a)->name,
                   (*(const BlockCreateOption *const *)b)->name);
 }
 
-void img_print_options(const char *title, const BlockCreateOption *options)
+static void print_options(const char *title, const BlockCreateOption *options,
+                          const char *hidden)
 {
     static const char *const kinds[] = { "<str>", "<bool (on/off)>", "<num>",
                                          "<size>" };
     g_autoptr(GPtrArray) all = g_ptr_array_new();
 
     for (const BlockCreateOption *o = options; o->name; o++) {
-        g_ptr_array_add(all, (void *)o);
+        if (g_strcmp0(o->name, hidden)) {
+            g_ptr_array_add(all, (void *)o);
+        }
     }
     g_ptr_array_sort(all, by_name);
     printf("%s\n", title);
@@ -77,4 +119,31 @@ void img_print_options(const char *title, const BlockCreateOption *options)
 
         printf("  %-22s - %s\n", text, o->help);
     }
+}
+
+void img_print_options(const char *title, const BlockCreateOption *options)
+{
+    print_options(title, options, NULL);
+}
+
+int img_create_help(const char *format, const char *filename)
+{
+    Error *err = NULL;
+    const BlockCreateOps *ops = block_create_ops(format, &err);
+    g_autofree char *title = NULL;
+
+    if (!ops) {
+        error_report_err(err);
+        return 1;
+    }
+    title = g_strdup_printf("Supported %s%soptions:", filename ? "" : format,
+                            filename ? "" : " ");
+    /* What raw has from the protocol below shows with a file name. */
+    print_options(title, ops->options,
+                  !filename && !strcmp(format, "raw") ? "preallocation" : NULL);
+    if (!filename) {
+        printf("\nThe protocol level may support further options.\n"
+               "Specify the target filename to include those options.\n");
+    }
+    return 0;
 }

@@ -61,3 +61,13 @@ void img_progress_end(ImgProgress *p, bool ok)
         fflush(stdout);
     }
 }
+
+void img_hold_back(uint64_t rate, int64_t start_ns, int64_t done)
+{
+    int64_t due = start_ns + (int64_t)((double)done * 1e9 / rate);
+    int64_t left = due - loop_now_ns();
+
+    if (left > 0) {
+        g_usleep(left / 1000);
+    }
+}

@@ -17,7 +17,7 @@
 typedef struct Rebase {
     const char *filename, *backing, *format; /* backing "": none */
     ImgOpen top, src;
-    bool unsafe, progress;
+    bool unsafe, progress, quiet;
     BlockBackend *image, *old, *new; /* old, new: NULL for none */
     char *buf[2];
 } Rebase;
@@ -89,7 +89,7 @@ static int copy(Rebase *r)
     ImgProgress p;
     int depth, ret = 0;
 
-    img_progress_begin(&p, r->progress, length);
+    img_progress_begin(&p, r->progress && !r->quiet, length);
     for (int64_t at = 0; at < length && ret >= 0; at += num) {
         ret = img_status_sync(n, at, length - at, &num, &map, &file, &depth);
         if (ret < 0) {
@@ -265,7 +265,8 @@ static bool parse(ImgTool *t, Rebase *r, int argc, char **argv)
             r->src.cache = optarg;
             break;
         case 'q':
-            break; /* there is nothing to be quiet about */
+            r->quiet = true;
+            break;
         case 'U':
             r->src.force_share = true;
             break;
@@ -298,6 +299,10 @@ int img_rebase(ImgTool *t, int argc, char **argv)
     r.filename = argv[optind];
     if (r.format && !block_driver_find(r.format)) {
         error_report("Invalid format name: '%s'", r.format);
+        return 1;
+    }
+    if (!img_check_cache("Invalid cache option", r.top.cache) ||
+        !img_check_cache("Invalid source cache option", r.src.cache)) {
         return 1;
     }
     status = run(t, &r);
