@@ -241,6 +241,9 @@ static bool coroutine_fn check_downgrade(QcowState *s,
                          "features 0x%" PRIx64 " set",
                          s->h.incompat & ~known);
     }
+    if (s->h.crypt_method) {
+        return error_set(errp, "Cannot downgrade an encrypted image");
+    }
     if (s->bitmaps.count) {
         return error_set(errp, "Cannot downgrade an image with bitmaps");
     }

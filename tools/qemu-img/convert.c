@@ -382,9 +382,8 @@ static void set_up(const Args *a, Convert *c)
 
     c->target_backing = a->backing;
     c->base = a->backing ? find_base(blk_node(c->src->blk), a->backing) : NULL;
-    c->target_zero =
-        a->no_create ? a->target_zero
-                     : !unknown_content(blk_node(c->dst), a->opts);
+    c->target_zero = a->no_create ? a->target_zero
+                                  : !unknown_content(blk_node(c->dst), a->opts);
     c->min_sparse = a->min_sparse;
     c->compressed = a->compressed;
     c->cluster = MAX(512, l->discard_alignment);
