@@ -3,6 +3,7 @@
 #include "util/osdep.h"
 
 #include "block/block-backend.h"
+#include "block/blk-stats.h"
 #include "block/block-graph.h"
 #include "block/block-int.h"
 #include "qapi/qapi-events-block-core.h"
@@ -90,8 +91,26 @@ void blk_iostatus_reset(BlockBackend *blk)
 
 void blk_acct_invalid(BlockBackend *blk, BlkAcctType type)
 {
-    __atomic_fetch_add(&blk->acct[thread_slot() % CO_GATE_SLOTS].invalid[type],
-                       1, __ATOMIC_RELAXED);
+    BlkAcctSlot *s = &blk->acct[thread_slot() % CO_GATE_SLOTS];
+
+    __atomic_fetch_add(&s->invalid[type], 1, __ATOMIC_RELAXED);
+    if (!blk->ignore_invalid) {
+        __atomic_store_n(&s->last_ns, blk_stats_now(blk), __ATOMIC_RELAXED);
+    }
+}
+
+void blk_acct_ignore(BlockBackend *blk, bool failed, bool invalid)
+{
+    blk_drained_begin(blk);
+    blk->ignore_failed = failed;
+    blk->ignore_invalid = invalid;
+    blk_drained_end(blk);
+}
+
+void blk_acct_ignored(const BlockBackend *blk, bool *failed, bool *invalid)
+{
+    *failed = blk->ignore_failed;
+    *invalid = blk->ignore_invalid;
 }
 
 void blk_acct_merged(BlockBackend *blk, BlkAcctType type, unsigned n)

@@ -8,6 +8,7 @@
 
 #include "block/block-backend.h"
 #include "block/block-graph.h"
+#include "block/blk-stats.h"
 #include "block/block-int.h"
 #include "block/throttle.h"
 #include "util/error.h"
@@ -44,16 +45,22 @@ static void req_account(const Req *r, int64_t start, int ret)
 {
     BlkAcctSlot *s = &r->blk->acct[thread_slot() % CO_GATE_SLOTS];
     BlkAcctType t = acct_type[r->kind];
-    int64_t now = loop_now_ns();
+    int64_t now = blk_stats_now(r->blk);
 
     if (ret < 0) {
         __atomic_fetch_add(&s->failed[t], 1, __ATOMIC_RELAXED);
+        if (r->blk->ignore_failed) {
+            return;
+        }
     } else {
         __atomic_fetch_add(&s->ops[t], 1, __ATOMIC_RELAXED);
         __atomic_fetch_add(&s->bytes[t], r->bytes, __ATOMIC_RELAXED);
     }
     __atomic_fetch_add(&s->ns[t], now - start, __ATOMIC_RELAXED);
     __atomic_store_n(&s->last_ns, now, __ATOMIC_RELAXED);
+    if (unlikely(r->blk->stats)) {
+        blk_stats_account(r->blk, t, now - start, now);
+    }
 }
 
 static int coroutine_fn req_run(const Req *r)
@@ -93,7 +100,7 @@ static int coroutine_fn req_run(const Req *r)
 
 static int coroutine_fn req_perform(const Req *r)
 {
-    int64_t start = loop_now_ns();
+    int64_t start = blk_stats_now(r->blk);
     int ret = req_run(r);
 
     trace(blk_co_done,

@@ -5,6 +5,7 @@
 
 #include "block/block-backend.h"
 #include "block/block-graph.h"
+#include "block/blk-stats.h"
 #include "block/block-int.h"
 #include "block/drive.h"
 #include "block/throttle.h"
@@ -51,6 +52,7 @@ void blk_unref(BlockBackend *blk)
     blk_remove_node(blk);
     assert(!blk->dev && !blk->drains);
     throttle_member_free(blk->throttle);
+    blk_stats_free(blk);
     g_ptr_array_remove(blk->graph->blks, blk);
     loop_task_cancel(&blk->resized);
     co_gate_destroy(&blk->gate);

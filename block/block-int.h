@@ -39,6 +39,8 @@ struct BlockBackend {
 
     CoGate gate;
     BlkAcctSlot acct[CO_GATE_SLOTS];
+    bool ignore_failed, ignore_invalid; /* in times; change while drained */
+    struct BlkStats *stats;             /* the same; or NULL: see blk-stats.h */
     LoopTask resized;
     struct DriveInfo *drive; /* -drive's options for the device, or NULL */
 

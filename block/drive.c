@@ -7,6 +7,7 @@
 #include "util/osdep.h"
 
 #include "block/block-graph.h"
+#include "block/blk-stats.h"
 #include "block/block-int.h"
 #include "block/drive-int.h"
 #include "qapi/qapi-types-block-core.h"
@@ -83,6 +84,38 @@ static bool take_on_error(QDict *d, const char *key, BlkErrorPolicy *policy,
     } else {
         return error_set(errp, "'%s' invalid %s error action", text,
                          is_read ? "read" : "write");
+    }
+    return true;
+}
+
+static bool take_interval(QDict *d, BlockBackend *blk, unsigned i, bool *last,
+                          Error **errp)
+{
+    g_autofree char *key = g_strdup_printf("stats-intervals.%u", i);
+    g_autofree char *text = drive_take(d, key);
+    int64_t seconds;
+
+    *last = !text;
+    return *last ||
+           (parse_int64(text, &seconds)
+                ? blk_stats_add_interval(blk, seconds, errp)
+                : error_set(errp, "Invalid interval length: '%s'", text));
+}
+
+/* What is counted, and how. */
+static bool take_stats(QDict *d, BlockBackend *blk, Error **errp)
+{
+    bool failed = true, invalid = true, last = false;
+
+    if (!take_bool(d, "stats-account-failed", &failed, errp) ||
+        !take_bool(d, "stats-account-invalid", &invalid, errp)) {
+        return false;
+    }
+    blk_acct_ignore(blk, !failed, !invalid);
+    for (unsigned i = 0; !last; i++) {
+        if (!take_interval(d, blk, i, &last, errp)) {
+            return false;
+        }
     }
     return true;
 }
@@ -242,6 +275,7 @@ static bool drive_configure(BlockGraph *g, DriveInfo *info, QDict *d,
         !drive_choose_id(g, d, info, errp) ||
         !take_on_error(d, "rerror", &rerror, true, errp) ||
         !take_on_error(d, "werror", &werror, false, errp) ||
+        !take_stats(d, info->blk, errp) ||
         !drive_take_throttling(d, &limits, &group, errp) ||
         !translate_image(d, info, g->snapshot, &writeback, &layers, errp)) {
         return false;

@@ -9,7 +9,7 @@
 #include "block/block-graph.h"
 #include "block/block-int.h"
 #include "block/dirty-bitmap.h"
-#include "qapi/qapi-types-block-core.h"
+#include "qapi/qapi-events-block-core.h"
 #include "util/error.h"
 #include "util/trace.h"
 
@@ -171,6 +171,19 @@ void node_raise_length(BlockNode *n, int64_t end)
            !__atomic_compare_exchange_n(&n->length, &old, end, false,
                                         __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
         /* another writer was faster: look again */
+    }
+}
+
+/* A write beyond the threshold makes one event and forgets the threshold. */
+static void check_threshold(BlockNode *n, int64_t end)
+{
+    uint64_t threshold = __atomic_load_n(&n->write_threshold, __ATOMIC_RELAXED);
+
+    if (threshold && (uint64_t)end > threshold &&
+        __atomic_compare_exchange_n(&n->write_threshold, &threshold, 0, false,
+                                    __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+        qapi_event_send_block_write_threshold(block_events(n->graph), n->name,
+                                              end - threshold, threshold);
     }
 }
 
@@ -353,6 +366,9 @@ int coroutine_fn node_pwritev(BlockNode *n, int64_t offset, int64_t bytes,
     if (n->read_only || !n->drv->io->pwritev) {
         return -EPERM;
     }
+    if (unlikely(n->write_threshold)) {
+        check_threshold(n, offset + bytes);
+    }
     if (unlikely(n->detect_zeroes) && iov_is_zero(iov, iov_offset, bytes)) {
         if (n->detect_zeroes == BLOCK_DETECT_ZEROES_UNMAP) {
             flags |= BLK_REQ_MAY_UNMAP;
@@ -478,6 +494,9 @@ int coroutine_fn node_pwrite_zeroes(BlockNode *n, int64_t offset, int64_t bytes,
     if (n->read_only || !n->drv->io->pwritev) {
         return -EPERM;
     }
+    if (unlikely(n->write_threshold)) {
+        check_threshold(n, offset + bytes);
+    }
     if (!n->flags.unmap) {
         flags &= ~BLK_REQ_MAY_UNMAP;
     }
@@ -595,7 +614,8 @@ static int coroutine_fn node_flush_now(BlockNode *n)
         node_event(n->file->node, BLKDEBUG_EVENT_FLUSH_TO_DISK);
     }
 
-    for (BlockEdge *e = n->children; e && ret >= 0; e = e->next) {
+    for (BlockEdge *e = n->children; e && ret >= 0 && !n->drv->io->flush_all;
+         e = e->next) {
         if (e->perm & (BLK_PERM_WRITE | BLK_PERM_WRITE_UNCHANGED)) {
             ret = node_flush(e->node);
         }

@@ -114,3 +114,13 @@ const BlockDriver block_driver_null_co = {
     .io = &null_io_ops,
     .size = &null_size_ops,
 };
+
+const BlockDriver block_driver_null_aio = {
+    .name = "null-aio",
+    .driver = BLOCKDEV_DRIVER_NULL_AIO,
+    .state_size = sizeof(NullState),
+    .protocol = true,
+    .open = null_open,
+    .io = &null_io_ops,
+    .size = &null_size_ops,
+};

@@ -20,6 +20,8 @@
 const BlockDriver *const block_drivers[] = {
     &block_driver_blkdebug,
     &block_driver_blklogwrites,
+    &block_driver_blkverify,
+    &block_driver_cbw,
     &block_driver_copy_on_read,
     &block_driver_file,
     &block_driver_ftp,
@@ -29,9 +31,13 @@ const BlockDriver *const block_drivers[] = {
     &block_driver_https,
     &block_driver_luks,
     &block_driver_nbd,
+    &block_driver_null_aio,
     &block_driver_null_co,
+    &block_driver_preallocate,
     &block_driver_qcow2,
+    &block_driver_quorum,
     &block_driver_raw,
+    &block_driver_snapshot_access,
     &block_driver_ssh,
     &block_driver_throttle,
     NULL,
@@ -308,6 +314,32 @@ static QDict *blkdebug_options(const char *filename, Error **errp)
     return g_steal_pointer(&d);
 }
 
+/* "blkverify:RAW:TEST" */
+static QDict *blkverify_options(const char *filename, Error **errp)
+{
+    const char *raw = filename + strlen("blkverify:");
+    const char *test = strchr(raw, ':');
+    g_autoptr(QDict) d = qdict_new();
+    g_autofree char *raw_name = NULL;
+    QDict *below[2];
+
+    if (!test) {
+        error_set(errp, "blkverify requires raw copy and original image path");
+        return NULL;
+    }
+    raw_name = g_strndup(raw, test - raw);
+    below[0] = protocol_options(raw_name, errp);
+    below[1] = below[0] ? protocol_options(test + 1, errp) : NULL;
+    if (!below[1]) {
+        qobject_unref(below[0]);
+        return NULL;
+    }
+    qdict_put_str(d, "driver", "blkverify");
+    qdict_put(d, "raw", below[0]);
+    qdict_put(d, "test", below[1]);
+    return g_steal_pointer(&d);
+}
+
 /* Options of the node that @filename itself names. */
 static QDict *protocol_options(const char *filename, Error **errp)
 {
@@ -328,8 +360,12 @@ static QDict *protocol_options(const char *filename, Error **errp)
     if (g_str_has_prefix(filename, "blkdebug:")) {
         return blkdebug_options(filename, errp);
     }
-    if (g_str_has_prefix(filename, "null-co://")) {
-        qdict_put_str(d, "driver", "null-co");
+    if (g_str_has_prefix(filename, "blkverify:")) {
+        return blkverify_options(filename, errp);
+    }
+    if (g_str_has_prefix(filename, "null-co://") ||
+        g_str_has_prefix(filename, "null-aio://")) {
+        qdict_put_str(d, "driver", filename[5] == 'c' ? "null-co" : "null-aio");
         return g_steal_pointer(&d);
     }
     if (g_str_has_prefix(filename, "nbd:") ||

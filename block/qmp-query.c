@@ -2,6 +2,7 @@
 /* QMP: what block devices and nodes there are, and their counters. */
 #include "util/osdep.h"
 
+#include "block/blk-stats.h"
 #include "block/block-int.h"
 #include "block/block-options.h"
 #include "block/dirty-bitmap.h"
@@ -85,7 +86,8 @@ static BlockDeviceInfo *device_info(BlockNode *n, const BlockBackend *blk,
     info->cache->writeback = !blk || blk_write_cache(blk);
     info->cache->direct = n->flags.direct;
     info->cache->no_flush = n->flags.no_flush;
-    info->write_threshold = n->write_threshold;
+    info->write_threshold =
+        __atomic_load_n(&n->write_threshold, __ATOMIC_RELAXED);
     if (blk) {
         throttle_info(info, blk);
     }
@@ -203,8 +205,13 @@ static BlockDeviceStats *blk_stats(const BlockBackend *blk)
     s->invalid_flush_operations = a.invalid[BLK_ACCT_FLUSH];
     s->invalid_unmap_operations = a.invalid[BLK_ACCT_UNMAP];
     s->has_idle_time_ns = a.last_ns != 0;
-    s->idle_time_ns = a.last_ns ? loop_now_ns() - a.last_ns : 0;
-    s->account_invalid = s->account_failed = true;
+    s->idle_time_ns = a.last_ns ? blk_stats_now(blk) - a.last_ns : 0;
+    s->account_invalid = !blk->ignore_invalid;
+    s->account_failed = !blk->ignore_failed;
+    s->timed_stats = blk_stats_intervals(blk);
+    s->rd_latency_histogram = blk_stats_histogram(blk, BLK_ACCT_READ);
+    s->wr_latency_histogram = blk_stats_histogram(blk, BLK_ACCT_WRITE);
+    s->flush_latency_histogram = blk_stats_histogram(blk, BLK_ACCT_FLUSH);
     return s;
 }
 

@@ -212,12 +212,22 @@ static bool check_refused(const VirtioBlk *s, Error **errp)
         return error_set(errp, "properties 'lcyls', 'lheads', 'lsecs' are not "
                                "supported");
     }
-    if (s->account_invalid == ON_OFF_AUTO_OFF ||
-        s->account_failed == ON_OFF_AUTO_OFF) {
-        return error_set(errp, "properties 'account-invalid' and "
-                               "'account-failed': 'off' is not supported");
-    }
     return true;
+}
+
+/* "auto" leaves what -drive says. */
+static void set_accounting(const VirtioBlk *s)
+{
+    bool failed, invalid;
+
+    blk_acct_ignored(s->blk, &failed, &invalid);
+    if (s->account_failed != ON_OFF_AUTO_AUTO) {
+        failed = s->account_failed == ON_OFF_AUTO_OFF;
+    }
+    if (s->account_invalid != ON_OFF_AUTO_AUTO) {
+        invalid = s->account_invalid == ON_OFF_AUTO_OFF;
+    }
+    blk_acct_ignore(s->blk, failed, invalid);
 }
 
 static bool check_queues(VirtioBlk *s, Error **errp)
@@ -317,6 +327,7 @@ static bool take_drive(VirtioBlk *s, Error **errp)
         return false;
     }
     blk_set_on_error(s->blk, s->rerror, s->werror);
+    set_accounting(s);
     if (!blk_apply_disk_perm(s->blk, !blk_supports_write_perm(s->blk),
                              s->share_rw, errp)) {
         return false;

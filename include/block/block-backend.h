@@ -201,6 +201,9 @@ typedef enum BlkAcctType {
     BLK_ACCT__MAX,
 } BlkAcctType;
 void blk_acct_invalid(BlockBackend *blk, BlkAcctType type);
+/* Control code. Do requests that fail, or are invalid, not count in times? */
+void blk_acct_ignore(BlockBackend *blk, bool failed, bool invalid);
+void blk_acct_ignored(const BlockBackend *blk, bool *failed, bool *invalid);
 /* @n requests went along with another one; they count as operations too. */
 void blk_acct_merged(BlockBackend *blk, BlkAcctType type, unsigned n);
 

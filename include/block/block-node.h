@@ -116,6 +116,7 @@ typedef struct BlockIoOps {
     /* Own caches to the children, then node_flush_children() is up to the
      * caller. NULL: nothing to do. */
     int coroutine_fn (*flush)(BlockNode *n);
+    bool flush_all; /* flush() has the children flushed too */
     /* BLK_STATUS_* or -errno; 0 < *pnum <= bytes. NULL: all is data. */
     int coroutine_fn (*block_status)(BlockNode *n, bool want_zero,
                                      int64_t offset, int64_t bytes,

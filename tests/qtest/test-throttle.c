@@ -5,7 +5,9 @@
  */
 #include "util/osdep.h"
 
+#include "qapi/qapi-builtin-types.h"
 #include "tests/qtest/virtio-disk.h"
+#include "util/error.h"
 
 #define MS INT64_C(1000000)
 
@@ -256,6 +258,72 @@ static void test_more_is_allowed_later(void)
     pair_close(&p);
 }
 
+static const QDict *stats(const QObject *all)
+{
+    const QDict *dev = qobject_to_dict(qlist_get(qobject_to_list(all), 0));
+
+    return qdict_get_dict(dev, "stats");
+}
+
+static void expect_bins(const QDict *histogram, const int64_t *bins, size_t n)
+{
+    const QList *list = qobject_to_list(qdict_get(histogram, "bins"));
+
+    g_assert_cmpuint(qlist_size(list), ==, n);
+    for (size_t i = 0; i < n; i++) {
+        int64_t v = -1;
+
+        g_assert_true(qapi_read_named(&qapi_type_int, "bin", qlist_get(list, i),
+                                      &v, QAPI_STRICT, error_abort));
+        g_assert_cmpint(v, ==, bins[i]);
+    }
+}
+
+/* The third of four reads waits for 100 ms, the fourth for 200 ms. */
+static void test_latencies_are_counted(void)
+{
+    g_autoptr(QObject) all = NULL;
+    const QDict *interval, *histogram;
+    Pair p;
+
+    pair_open(&p,
+              "-drive if=none,id=n0,file=null-co://,format=raw,"
+              "stats-intervals.0=10,throttling.iops-total=10 "
+              "-blockdev null-co,node-name=n1 ",
+              "");
+    qtest_qmp_ok(p.q, "{'execute': 'block-latency-histogram-set', "
+                      "'arguments': {'id': 'd0/virtio-backend', "
+                      "'boundaries': [1, 50000000, 150000000]}}");
+    submit(&p, 0, 4, VIRTIO_BLK_T_IN, 512);
+    expect_reads(&p, 2);
+    qtest_clock_step(p.q, 100 * MS + 1000);
+    expect_reads(&p, 3);
+    qtest_clock_step(p.q, 100 * MS + 1000);
+    expect_reads(&p, 4);
+
+    all = qtest_qmp_return(p.q, "{'execute': 'query-blockstats'}");
+    histogram = qdict_get_dict(stats(all), "rd_latency_histogram");
+    expect_bins(histogram, (const int64_t[]){ 2, 0, 1, 1 }, 4);
+    interval = qobject_to_dict(
+        qlist_get(qobject_to_list(qdict_get(stats(all), "timed_stats")), 0));
+    g_assert_cmpint(qdict_get_int(interval, "interval_length", 0), ==, 10);
+    g_assert_cmpint(qdict_get_int(interval, "min_rd_latency_ns", -1), ==, 0);
+    g_assert_cmpint(qdict_get_int(interval, "max_rd_latency_ns", 0), >=,
+                    200 * MS);
+    g_assert_cmpint(qdict_get_int(interval, "avg_rd_latency_ns", 0), >=,
+                    75 * MS);
+    g_assert_cmpint(qdict_get_int(interval, "max_wr_latency_ns", -1), ==, 0);
+    qobject_unref(g_steal_pointer(&all));
+
+    /* Two intervals later nothing of it is left. */
+    qtest_clock_step(p.q, 20000 * MS);
+    all = qtest_qmp_return(p.q, "{'execute': 'query-blockstats'}");
+    interval = qobject_to_dict(
+        qlist_get(qobject_to_list(qdict_get(stats(all), "timed_stats")), 0));
+    g_assert_cmpint(qdict_get_int(interval, "max_rd_latency_ns", -1), ==, 0);
+    pair_close(&p);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -277,5 +345,7 @@ int main(int argc, char **argv)
     g_test_add_func("/throttle/limits-of-a-device", test_limits_of_a_device);
     g_test_add_func("/throttle/more-is-allowed-later",
                     test_more_is_allowed_later);
+    g_test_add_func("/throttle/latencies-are-counted",
+                    test_latencies_are_counted);
     return g_test_run();
 }
