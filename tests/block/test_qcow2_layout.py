@@ -3,6 +3,7 @@
 """qcow2: extended L2 entries, external data files, checks for overlaps; each
 beside QEMU 7.2, which opens what we wrote, and we what it wrote."""
 
+import hashlib
 import json
 import os
 import pathlib
@@ -314,6 +315,37 @@ class DiscardTest(Case):
         b.check(self.path)
         b.run(b.ORACLE_IMG, 'snapshot', '-a', 's', self.path)
         self.assertEqual(b.content(self.path), b'\1' * MiB)
+
+
+class IoTest(Case):
+    def test_writes_of_all_kinds(self):
+        source = os.path.join(self.dir, 'source')
+        pathlib.Path(source).write_bytes(bytes(range(7)))
+        lines = ('write -c -P 3 0 64k', 'write -c 64k 128k',
+                 'write -c 0 64k', 'write -c 100 100', 'write -c -f 0 64k',
+                 f'write -s {source} 300k 100', 'write -s /nonexist 0 10',
+                 f'write -s {source} -P 3 0 10', 'write -n 0 1',
+                 'write -u 0 1', 'aio_read -i 0 10', 'aio_write -i 0 10',
+                 'read -v 300k 32', 'map')
+        seen = []
+        for tool in b.OUR_IO, b.ORACLE_IO:
+            b.create(self.path, MiB)
+            out = b.Io(self.path, tool=tool, args=['-f', 'qcow2'])
+            for line in lines:
+                out.add(line)
+            # What goes to stderr comes when it comes; no figures.
+            text = out.run(check=False).stdout.splitlines()
+            seen.append(sorted(t for t in text if ' ops; ' not in t))
+            b.check(self.path)
+            seen[-1].append(hashlib.sha256(b.content(self.path)).hexdigest())
+        self.assertEqual(*seen)
+
+    def test_open_takes_all_options(self):
+        b.create(self.path, MiB)
+        p = b.run(b.OUR_IO, '-c', 'open -o driver=qcow2 -o '
+                  f'overlap-check=maybe {self.path}', check=False)
+        self.assertEqual(p.returncode, 1)
+        self.assertIn('overlap-check', p.stdout)
 
 
 class OverlapTest(Case):

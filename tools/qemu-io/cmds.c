@@ -30,7 +30,9 @@ static int fail(const char *fmt, ...)
 
 /* Options that the transfer commands share. */
 typedef struct Xfer {
-    bool machine, quiet, dump, zero, unmap, fua, no_fallback;
+    bool machine, quiet, dump, zero, unmap, fua, no_fallback, compressed,
+        invalid;
+    const char *source;             /* file to fill the buffer from */
     int pattern;                    /* -1: none given */
     int64_t check_start, check_len; /* -s and -l; len -1: all */
     int64_t offset, len;
@@ -100,7 +102,17 @@ static bool parse_xfer_options(Xfer *x, int argc, char **argv,
                 return false;
             }
             break;
+        case 'c':
+            x->compressed = true;
+            break;
+        case 'i':
+            x->invalid = true;
+            break;
         case 's':
+            if (strchr(letters, 'c')) {
+                x->source = optarg; /* of a write */
+                break;
+            }
             if (!parse_len(optarg, "start", &x->check_start)) {
                 return false;
             }
@@ -178,7 +190,7 @@ static void xfer_free(Xfer *x)
 /* Transfers
  * ------------------------------------------------------------------------- */
 
-typedef enum Kind { KIND_READ, KIND_WRITE, KIND_ZERO } Kind;
+typedef enum Kind { KIND_READ, KIND_WRITE, KIND_ZERO, KIND_COMPRESSED } Kind;
 
 typedef struct Pending {
     IoTool *t;
@@ -211,8 +223,8 @@ static int check_pattern(const Xfer *x)
 
 static int xfer_report(Pending *p)
 {
-    static const char *const verbs[] = { "read", "wrote", "wrote" };
-    static const char *const names[] = { "read", "write", "write" };
+    static const char *const verbs[] = { "read", "wrote", "wrote", "wrote" };
+    static const char *const names[] = { "read", "write", "write", "write" };
     Xfer *x = &p->x;
     IoStats s = { .verb = verbs[p->kind],
                   .offset = x->offset,
@@ -238,6 +250,29 @@ static int xfer_report(Pending *p)
         io_report(&s);
     }
     return ret;
+}
+
+typedef struct Compressed {
+    BlockNode *n;
+    const Xfer *x;
+    int ret;
+} Compressed;
+
+static void coroutine_fn compressed_entry(void *opaque)
+{
+    Compressed *c = opaque;
+    const Xfer *x = c->x;
+    int64_t cluster = MAX(512, c->n->limits.discard_alignment);
+    const char *buf = x->iov.iov[0].iov_base;
+
+    c->ret = c->n->read_only ? -EPERM : 0;
+    for (int64_t done = 0; done < x->len && c->ret >= 0;) {
+        int64_t step = MIN(cluster, x->len - done);
+
+        c->ret =
+            node_pwrite_compressed(c->n, x->offset + done, step, buf + done);
+        done += step;
+    }
 }
 
 static void xfer_done(void *opaque, int ret)
@@ -267,6 +302,13 @@ static void xfer_start(Pending *p)
     case KIND_READ:
         blk_aio_preadv(p->t->blk, x->offset, &x->iov, 0, xfer_done, p);
         break;
+    case KIND_COMPRESSED: {
+        Compressed c = { blk_node(p->t->blk), x, 0 };
+
+        block_run(compressed_entry, &c);
+        xfer_done(p, c.ret);
+        break;
+    }
     case KIND_WRITE:
         blk_aio_pwritev(p->t->blk, x->offset, &x->iov, flags, xfer_done, p);
         break;
@@ -276,28 +318,91 @@ static void xfer_start(Pending *p)
     }
 }
 
+/* The file's bytes, again and again, into the buffer. */
+static bool fill_from_file(Xfer *x)
+{
+    g_autofree char *data = NULL;
+    gsize len;
+    FILE *f = fopen(x->source, "r");
+    uint8_t *p = x->iov.iov[0].iov_base;
+
+    if (f) {
+        fclose(f);
+    }
+    if (!f || !g_file_get_contents(x->source, &data, &len, NULL)) {
+        printf("%s: %s\n", x->source, g_strerror(errno));
+        return false;
+    }
+    if (!len) {
+        printf("%s: file is empty\n", x->source);
+        return false;
+    }
+    for (int64_t i = 0; i < x->len; i++) {
+        p[i] = data[i % len];
+    }
+    return true;
+}
+
+static bool is_sectors(int64_t v, const char *what)
+{
+    if (v & 511) {
+        printf("%" PRId64 " is not a sector-aligned value for '%s'\n", v, what);
+    }
+    return !(v & 511);
+}
+
+/* Do the options of a write agree? */
+static bool check_write(const Xfer *x)
+{
+    if (x->compressed && x->fua) {
+        printf("-f and -b or -c cannot be specified at the same time\n");
+        return false;
+    }
+    if (x->no_fallback && !x->zero) {
+        printf("-n requires -z to be specified\n");
+        return false;
+    }
+    if (x->unmap && !x->zero) {
+        printf("-u requires -z to be specified\n");
+        return false;
+    }
+    if (x->zero + (x->pattern >= 0) + !!x->source > 1) {
+        printf("Only one of -z, -P, and -s can be specified at the same "
+               "time\n");
+        return false;
+    }
+    return true;
+}
+
 static int xfer(IoTool *t, Kind kind, int argc, char **argv,
                 const char *letters, int max_parts, bool async)
 {
     Pending *p = g_new0(Pending, 1);
-    bool ok = parse_xfer_options(&p->x, argc, argv, letters);
+    bool ok = parse_xfer_options(&p->x, argc, argv, letters) &&
+              (kind == KIND_READ || check_write(&p->x));
     int ret = -EINVAL;
 
+    if (ok && p->x.invalid) {
+        printf("injecting invalid %s request\n",
+               kind == KIND_READ ? "read" : "write");
+        blk_acct_invalid(t->blk,
+                         kind == KIND_READ ? BLK_ACCT_READ : BLK_ACCT_WRITE);
+        g_free(p);
+        return 0;
+    }
     if (kind == KIND_WRITE && p->x.zero) {
         kind = KIND_ZERO;
-        if (p->x.pattern >= 0) {
-            printf("-z and -P cannot be specified at the same time\n");
-            ok = false;
-        }
+    } else if (kind == KIND_WRITE && p->x.compressed) {
+        kind = KIND_COMPRESSED;
     }
-    if (p->x.unmap && !p->x.zero) {
-        printf("-u requires -z to be specified\n");
-        ok = false;
-    }
-    if (!ok || !parse_xfer_range(t, &p->x, argc, argv, max_parts,
-                                 kind != KIND_WRITE  ? 0xab
-                                 : p->x.pattern >= 0 ? p->x.pattern
-                                                     : 0xcd)) {
+    if (!ok ||
+        !parse_xfer_range(t, &p->x, argc, argv, max_parts,
+                          kind == KIND_READ   ? 0xab
+                          : p->x.pattern >= 0 ? p->x.pattern
+                                              : 0xcd) ||
+        (p->x.source && !fill_from_file(&p->x)) ||
+        (kind == KIND_COMPRESSED && (!is_sectors(p->x.offset, "offset") ||
+                                     !is_sectors(p->x.len, "count")))) {
         xfer_free(&p->x);
         g_free(p);
         return ret;
@@ -330,7 +435,7 @@ static int cmd_readv(IoTool *t, int argc, char **argv)
 
 static int cmd_write(IoTool *t, int argc, char **argv)
 {
-    return xfer(t, KIND_WRITE, argc, argv, "CfnpP:quz", 1, false);
+    return xfer(t, KIND_WRITE, argc, argv, "cCfnpP:qs:uz", 1, false);
 }
 
 static int cmd_writev(IoTool *t, int argc, char **argv)
@@ -340,12 +445,12 @@ static int cmd_writev(IoTool *t, int argc, char **argv)
 
 static int cmd_aio_read(IoTool *t, int argc, char **argv)
 {
-    return xfer(t, KIND_READ, argc, argv, "CP:qv", IOVEC_MAX, true);
+    return xfer(t, KIND_READ, argc, argv, "CP:iqv", IOVEC_MAX, true);
 }
 
 static int cmd_aio_write(IoTool *t, int argc, char **argv)
 {
-    return xfer(t, KIND_WRITE, argc, argv, "CfP:quz", IOVEC_MAX, true);
+    return xfer(t, KIND_WRITE, argc, argv, "CfP:iquz", IOVEC_MAX, true);
 }
 
 static int cmd_aio_flush(IoTool *t, int argc, char **argv)
@@ -513,6 +618,7 @@ static int cmd_truncate(IoTool *t, int argc, char **argv)
 
 static int cmd_open(IoTool *t, int argc, char **argv)
 {
+    g_autoptr(GString) options = g_string_new(NULL);
     OpenArgs a = { 0 };
     Error *err = NULL;
     int c;
@@ -539,7 +645,10 @@ static int cmd_open(IoTool *t, int argc, char **argv)
             a.discard = optarg;
             break;
         case 'o':
-            a.options = optarg;
+            /* All of them count. */
+            g_string_append_printf(options, "%s%s", options->len ? "," : "",
+                                   optarg);
+            a.options = options->str;
             break;
         default:
             return -EINVAL;
@@ -604,9 +713,9 @@ static const Command commands[] = {
       true, cmd_abort },
     { "aio_flush", NULL, NULL, "completes all outstanding aio requests", 0, 0,
       false, cmd_aio_flush },
-    { "aio_read", NULL, "[-Cqv] [-P pattern] off len [len..]",
+    { "aio_read", NULL, "[-Ciqv] [-P pattern] off len [len..]",
       "asynchronously reads a number of bytes", 2, -1, false, cmd_aio_read },
-    { "aio_write", NULL, "[-Cfquz] [-P pattern] off len [len..]",
+    { "aio_write", NULL, "[-Cfiquz] [-P pattern] off len [len..]",
       "asynchronously writes a number of bytes", 2, -1, false, cmd_aio_write },
     { "alloc", NULL, "offset [count]",
       "checks if offset is allocated in the file", 1, 2, false, cmd_alloc },
@@ -636,7 +745,7 @@ static const Command commands[] = {
       true, cmd_sleep },
     { "truncate", "t", "off", "truncates the current file at the given offset",
       1, 1, false, cmd_truncate },
-    { "write", "w", "[-Cfnquz] [-P pattern] off len",
+    { "write", "w", "[-cCfnquz] [-P pattern | -s source_file] off len",
       "writes a number of bytes at a specified offset", 2, -1, false,
       cmd_write },
     { "writev", NULL, "[-Cfq] [-P pattern] off len [len..]",
