@@ -511,6 +511,10 @@ static void job_exit(void *opaque)
     g_autoptr(GPtrArray) jobs = NULL;
     bool finalize = true;
 
+    if (j->drv->work && !j->cancelled && j->ret >= 0 &&
+        !j->drv->work(j, &j->err)) {
+        j->ret = -EIO;
+    }
     if (j->cancelled || j->ret < 0) {
         job_abort(j);
         return;

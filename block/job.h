@@ -23,7 +23,10 @@ typedef struct JobDriver {
     bool for_blocks; /* has BLOCK_JOB_* events, is in query-block-jobs */
     /* 0, or -errno with the error set or not. */
     int coroutine_fn (*run)(Job *j, Error **errp);
-    /* After a successful run, outside of coroutines: exactly one of commit
+    /* After a successful run, outside of coroutines: more of the work.
+     * Optional. */
+    bool (*work)(Job *j, Error **errp);
+    /* Then: exactly one of commit
      * and abort follows. Optional, as the others. */
     bool (*prepare)(Job *j, Error **errp);
     void (*commit)(Job *j);

@@ -260,16 +260,16 @@ static void coroutine_fn grow(void *opaque)
     }
 }
 
-/* Use the node that @opts open for @fn, with all permissions. */
-static bool with_node(BlockGraph *g, QDict *opts, CoroutineFn *fn, Fill *f)
+/* Run @fn on @n, of which it takes the reference, with all permissions. */
+static bool with_node(BlockNode *n, CoroutineFn *fn, Fill *f)
 {
     BlockBackend *blk;
 
-    f->n = block_open_filename(g, NULL, NULL, opts, NULL, f->errp);
-    if (!f->n) {
+    f->n = n;
+    if (!n) {
         return false;
     }
-    blk = blk_new(g, BLK_PERM_READ | BLK_PERM_WRITE | BLK_PERM_RESIZE,
+    blk = blk_new(n->graph, BLK_PERM_READ | BLK_PERM_WRITE | BLK_PERM_RESIZE,
                   BLK_PERM_READ);
     if (blk_insert_node(blk, f->n, f->errp)) {
         block_run(fn, f);
@@ -281,10 +281,20 @@ static bool with_node(BlockGraph *g, QDict *opts, CoroutineFn *fn, Fill *f)
     return f->ok;
 }
 
-static bool write_image(BlockGraph *g, const char *filename, const Plan *p,
-                        Error **errp)
+static void coroutine_fn write_over(void *opaque)
 {
-    g_autoptr(QDict) file = qdict_new();
+    Fill *f = opaque;
+
+    f->ok = node_truncate(f->n, 0, true, f->errp);
+    if (f->ok) {
+        write_empty(f);
+    }
+}
+
+/* The image in the file that @file opens, or in @node if that is given. */
+static bool write_image(BlockGraph *g, QDict *file, BlockNode *node,
+                        const Plan *p, Error **errp)
+{
     g_autoptr(QDict) top = qdict_new();
     Fill f = { .p = p, .errp = errp };
     bool ok;
@@ -294,15 +304,19 @@ static bool write_image(BlockGraph *g, const char *filename, const Plan *p,
         g_free(f.image);
         return error_set(errp, "Header of the image does not fit a cluster");
     }
-    qdict_put_str(file, "driver", "file");
-    qdict_put_str(file, "filename", filename);
-    ok = with_node(g, file, write_empty, &f);
+    ok = with_node(node ? node_ref(node)
+                        : block_open_filename(g, NULL, NULL, file, NULL, errp),
+                   node ? write_over : write_empty, &f);
     g_free(f.image);
     if (!ok) {
         return false;
     }
     qdict_put_str(top, "driver", "qcow2");
-    qdict_put(top, "file", qobject_ref(file));
+    if (node) {
+        qdict_put_str(top, "file", node->name);
+    } else {
+        qdict_put(top, "file", qobject_ref(file));
+    }
     qdict_put_null(top, "backing");
     if (p->data_file) {
         g_autoptr(QDict) data = qdict_new();
@@ -311,7 +325,8 @@ static bool write_image(BlockGraph *g, const char *filename, const Plan *p,
         qdict_put_str(data, "filename", p->data_file);
         qdict_put(top, "data-file", qobject_ref(data));
     }
-    return with_node(g, top, grow, &f);
+    return with_node(block_open_filename(g, NULL, NULL, top, NULL, errp), grow,
+                     &f);
 }
 
 /* Space
@@ -410,6 +425,7 @@ static bool create_planned(BlockGraph *g, const char *filename,
 {
     Plan p = *plan;
     bool existed = !access(filename, F_OK);
+    g_autoptr(QDict) file = qdict_new();
     BlockPrealloc mode, data_mode = BLOCK_PREALLOC_OFF;
     int64_t bytes = 0, data_bytes = 0;
 
@@ -438,7 +454,9 @@ static bool create_planned(BlockGraph *g, const char *filename,
     if (g_str_has_prefix(filename, "file:")) {
         filename += strlen("file:");
     }
-    if (!write_image(g, filename, &p, errp)) {
+    qdict_put_str(file, "driver", "file");
+    qdict_put_str(file, "filename", filename);
+    if (!write_image(g, file, NULL, &p, errp)) {
         if (!existed) {
             unlink(filename);
         }
@@ -456,6 +474,25 @@ static bool qcow2_create(BlockGraph *g, const char *filename, const QDict *opts,
 
     qc_crypt_plan_free(&p.crypt);
     return ok;
+}
+
+static bool qcow2_create_in(BlockGraph *g, BlockNode *file, const QDict *opts,
+                            Error **errp)
+{
+    Plan p = { 0 };
+
+    if (!plan(opts, &p, errp)) {
+        return false;
+    }
+    if (block_option_size(opts, "size", 0) % 512) {
+        return error_set(errp, "Image size must be a multiple of 512 bytes");
+    }
+    if (p.prealloc == BLOCK_PREALLOC_FALLOC ||
+        p.prealloc == BLOCK_PREALLOC_FULL) {
+        return error_set(errp, "Parameter 'preallocation' must be 'off' or "
+                               "'metadata' here");
+    }
+    return write_image(g, NULL, file, &p, errp);
 }
 
 static bool qcow2_measure(const QDict *opts, uint64_t *full, uint64_t *unit,
@@ -508,5 +545,6 @@ static const BlockCreateOption qcow2_options[] = {
 const BlockCreateOps qcow2_create_ops = {
     .options = qcow2_options,
     .create = qcow2_create,
+    .create_in = qcow2_create_in,
     .measure = qcow2_measure,
 };

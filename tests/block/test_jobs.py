@@ -27,6 +27,7 @@ class Qmp:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL)
         self.events = []
+        self.folder = folder
         self.read()
         self.cmd('qmp_capabilities')
 
@@ -591,6 +592,42 @@ class JobTest(unittest.TestCase):
             return seen
         # QEMU tells of the creation of some that it then refuses.
         self.same(scenario, events=False)
+
+    def test_images_are_made(self):
+        def scenario(q):
+            def make(**opts):
+                """What the job says at its end."""
+                q.events.clear()
+                got = [q.cmd('blockdev-create', job_id='c', options={
+                    k.replace('_', '-'): v for k, v in opts.items()})]
+                if got == [{}]:
+                    q.wait('JOB_STATUS_CHANGE', id='c', status='concluded')
+                    got += [q.cmd('query-jobs')[0].get('error', 'done')[:20],
+                            q.cmd('query-block-jobs'),
+                            q.cmd('job-dismiss', id='c')]
+                seen.append(got)
+
+            seen = []
+            new = {'driver': 'qcow2', 'file': 't1'}
+            make(driver='file', filename='m2', size=MiB)
+            make(driver='file', filename='nope/m2', size=MiB)
+            q.cmd('blockdev-add', **{'driver': 'file', 'node-name': 't1',
+                                     'filename': 't1'})
+            make(size=4 * MiB, cluster_size=3000, **new)
+            make(size=5001, **new)
+            make(size=4 * MiB, version='v2', refcount_bits=8, **new)
+            make(size=4 * MiB, **{**new, 'file': 'nope'})
+            make(driver='nbd')
+            make(size=4 * MiB, cluster_size=4096, refcount_bits=8,
+                 lazy_refcounts=True, **new)
+            make(size=8 * MiB, driver='qcow2', backing_file='mid',
+                 backing_fmt='qcow2', file={'driver': 'file',
+                                            'filename': 't2'})
+            q.cmd('blockdev-del', node_name='t1')
+            os.unlink(os.path.join(q.folder, 'm2'))
+            return seen
+        ours, _ = self.same(scenario)
+        self.assertEqual(ours[1]['t2'], 'mid')
 
     def test_starts_that_are_refused(self):
         def scenario(q):
