@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Reads, writes and flushes of files: by io_uring on the submitting loop, by
- * Linux AIO (file-laio.c), or by worker threads. A short read is the end of
+ * Linux AIO (file-laio.c), or by worker threads; of what the page cache holds,
+ * without them. A short read is the end of
  * the file and gives zeroes; other short transfers are continued.
  */
 #include "util/osdep.h"
@@ -20,6 +21,8 @@ TRACE_POINT(file_co_rw_submit);
 #define STACK_IOV 16
 /* Shorter writes are not worth a system call more. */
 #define RESERVE_MIN (256 * KiB)
+/* A copy of up to so many bytes is cheaper than a thread that does it. */
+#define CACHED_MAX 32768
 
 /* One call's worth of a transfer. */
 typedef struct FileRw {
@@ -30,6 +33,7 @@ typedef struct FileRw {
     int64_t offset;
     IoVec iov;
     unsigned max_batch;
+    bool buffered; /* goes through the page cache */
 } FileRw;
 
 /* Worker threads
@@ -53,6 +57,26 @@ static int rw_worker(void *opaque)
             preadv(rw->fd, rw->iov.iov, rw->iov.niov, rw->offset));
     }
     return ret < 0 ? -errno : ret;
+}
+
+/* What a thread would find in the page cache: bytes, or -EAGAIN. */
+static int cached_read(FileState *s, const FileRw *rw)
+{
+    ssize_t ret;
+
+    if (rw->write || rw->iov.size > CACHED_MAX || !rw->buffered ||
+        __atomic_load_n(&s->no_nowait, __ATOMIC_RELAXED)) {
+        return -EAGAIN;
+    }
+    ret = preadv2(rw->fd, rw->iov.iov, rw->iov.niov, rw->offset, RWF_NOWAIT);
+    if (ret >= 0) {
+        return ret;
+    }
+    if (errno == EOPNOTSUPP) {
+        /* This file system cannot say. */
+        __atomic_store_n(&s->no_nowait, true, __ATOMIC_RELAXED);
+    }
+    return -EAGAIN;
 }
 
 /* io_uring
@@ -127,8 +151,9 @@ static int coroutine_fn uring_rw(const FileRw *rw)
 #endif
 
 /* Any engine: bytes done or -errno. */
-static int coroutine_fn rw_once(FileAio aio, const FileRw *rw)
+static int coroutine_fn rw_once(FileState *s, const FileRw *rw)
 {
+    FileAio aio = s->aio;
     int ret;
 
     trace(file_co_rw_submit, "fd %d %s offset %" PRId64 " bytes %zu aio %d",
@@ -147,7 +172,10 @@ static int coroutine_fn rw_once(FileAio aio, const FileRw *rw)
             break;
 #endif
         default:
-            ret = thread_pool_run_co(rw_worker, (void *)rw);
+            ret = cached_read(s, rw);
+            if (ret == -EAGAIN) {
+                ret = thread_pool_run_co(rw_worker, (void *)rw);
+            }
         }
     } while (ret == -EINTR || ret == -EAGAIN);
     return ret;
@@ -166,7 +194,7 @@ static int coroutine_fn rw_all(FileState *s, FileRw *rw, const IoVec *iov,
         if (!iov_slice(iov, iov_offset, bytes, parts, max_parts, &rw->iov)) {
             return -EINVAL; /* the node's max_iov sees to it */
         }
-        ret = rw_once(s->aio, rw);
+        ret = rw_once(s, rw);
         if (ret < 0) {
             return ret;
         }
@@ -193,10 +221,11 @@ static int coroutine_fn file_rw(BlockNode *n, FileRw *rw, const IoVec *iov,
 
     rw->fd = s->fd;
     rw->max_batch = s->max_batch;
+    rw->buffered = !n->flags.direct;
     /* The usual case: the whole vector at once, as it is. */
     if (!iov_offset && iov->size == (size_t)bytes) {
         rw->iov = *iov;
-        ret = rw_once(s->aio, rw);
+        ret = rw_once(s, rw);
         if (ret < 0 || ret == bytes) {
             return MIN(ret, 0);
         }

@@ -31,6 +31,7 @@ typedef struct FileState {
     bool device; /* host_device: a block device */
     bool use_locks;
     bool drop_cache;
+    bool no_nowait; /* atomic: RWF_NOWAIT does not work */
     unsigned max_batch;
     /* Control code */
     int open_flags;                        /* of fd */

@@ -33,6 +33,13 @@ static int open_fdset(void *opaque, const char *path, int flags)
     return fdsets_open(b->vm->fdsets, path, flags, 0);
 }
 
+static struct FdSets *fdsets(void *opaque)
+{
+    VmBlock *b = opaque;
+
+    return b->vm->fdsets;
+}
+
 static QapiEventSink *events(void *opaque)
 {
     VmBlock *b = opaque;
@@ -118,6 +125,7 @@ BlockGraph *block_vm_graph(Vm *vm)
     vm->block->hooks = (BlockHooks){ .stop_vm = stop_vm,
                                      .open_fdset = open_fdset,
                                      .events = events,
+                                     .fdsets = fdsets,
                                      .clock = block_vm_clock,
                                      .opaque = b };
     vm_state_listener_add(vm, &b->state);

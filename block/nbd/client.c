@@ -127,7 +127,14 @@ bool coroutine_fn nbd_client_adopt(NbdClient *c, int fd, bool first,
 static bool coroutine_fn connect_once(NbdClient *c, bool first, Error **errp)
 {
     Connect job = { .addr = c->addr };
-    int fd = thread_pool_run_co(connect_worker, &job);
+    int fd;
+
+    if (c->addr->type == SOCKET_ADDRESS_TYPE_FD) {
+        /* That number may mean something else by now. */
+        return error_set(errp, "A connection that was passed cannot be made "
+                               "again");
+    }
+    fd = thread_pool_run_co(connect_worker, &job);
 
     if (fd < 0) {
         return error_move(errp, job.err);

@@ -5,6 +5,7 @@
 #include "block/block-graph.h"
 #include "block/drivers.h"
 #include "block/nbd/client.h"
+#include "io/socket.h"
 #include "qapi/qapi-types-block-core.h"
 
 #define NS_PER_S INT64_C(1000000000)
@@ -61,16 +62,34 @@ static bool open_tls(BlockNode *n, const BlockdevOptionsNbd *o, Error **errp)
     return !o->tls_creds || c->tls.creds;
 }
 
+/* A descriptor is there once: there is no second attempt. */
+static bool coroutine_fn open_fd(BlockNode *n, const BlockdevOptionsNbd *o,
+                                 Error **errp)
+{
+    const BlockHooks *h = &n->graph->hooks;
+    int fd = socket_connect(o->server, h->fdsets ? h->fdsets(h->opaque) : NULL,
+                            errp);
+
+    return fd >= 0 && nbd_client_adopt(client(n), fd, true, errp);
+}
+
+static bool coroutine_fn connect_first(BlockNode *n,
+                                       const BlockdevOptionsNbd *o,
+                                       Error **errp)
+{
+    int64_t timeout = o->has_open_timeout ? o->open_timeout : 0;
+
+    return o->server->type == SOCKET_ADDRESS_TYPE_FD
+               ? open_fd(n, o, errp)
+               : nbd_client_open(client(n), timeout * NS_PER_S, errp);
+}
+
 static bool coroutine_fn nbd_open(BlockNode *n, const BlockdevOptions *opts,
                                   Error **errp)
 {
     const BlockdevOptionsNbd *o = &opts->u.nbd;
     NbdClient *c = client(n);
-    int64_t timeout = o->has_open_timeout ? o->open_timeout : 0;
 
-    if (o->server->type == SOCKET_ADDRESS_TYPE_FD) {
-        return error_set(errp, "server.type=fd is not supported");
-    }
     if (o->x_dirty_bitmap && strlen(o->x_dirty_bitmap) > NBD_MAX_STRING) {
         return error_set(errp, "x-dirty-bitmap query too long to send to "
                                "server");
@@ -86,8 +105,7 @@ static bool coroutine_fn nbd_open(BlockNode *n, const BlockdevOptions *opts,
         o->has_reconnect_delay ? o->reconnect_delay * NS_PER_S : 0;
     c->waiting = g_ptr_array_new();
     co_mutex_init(&c->send);
-    if (!open_tls(n, o, errp) ||
-        !nbd_client_open(c, timeout * NS_PER_S, errp)) {
+    if (!open_tls(n, o, errp) || !connect_first(n, o, errp)) {
         client_free(c);
         return false;
     }

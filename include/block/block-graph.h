@@ -27,6 +27,8 @@ typedef struct BlockHooks {
     QapiEventSink *(*events)(void *opaque);
     /* Any thread; may be NULL, may return NULL for the host's. */
     const BlockClock *(*clock)(void *opaque);
+    /* Descriptors that the monitor has; may be NULL, may return NULL. */
+    struct FdSets *(*fdsets)(void *opaque);
     void *opaque;
 } BlockHooks;
 

@@ -7,7 +7,9 @@ that is not there leaves its figure out.
 
 import array
 import json
+import os
 import random
+import re
 import shutil
 import signal
 import statistics
@@ -20,6 +22,7 @@ from pathlib import Path
 
 import bench_jobs
 
+TOP = Path(__file__).resolve().parents[2]
 RUNS = 5
 MIB = 1 << 20
 GIB = 1 << 30
@@ -203,20 +206,28 @@ def allocating_writes(ours, theirs, work):
 # qemu-storage-daemon
 
 class Daemon:
-    """qemu-storage-daemon with one image as an NBD export on a socket."""
+    """qemu-storage-daemon with one image as an NBD export on a socket, or as
+    a vhost-user-blk export; @under runs it (valgrind)."""
 
-    def __init__(self, tools, work, image, fmt, writable=True):
+    def __init__(self, tools, work, image, fmt, writable=True, aio='io_uring',
+                 vhost=False, under=()):
         self.socket = work / 'nbd.sock'
         self.socket.unlink(missing_ok=True)
         on = 'on' if writable else 'off'
+        export = [
+            '--nbd-server', f'addr.type=unix,addr.path={self.socket}',
+            '--export', f'type=nbd,id=e,node-name=n,name=,writable={on}']
+        if vhost:
+            export = ['--export', 'type=vhost-user-blk,id=e,node-name=n,'
+                      f'writable={on},addr.type=unix,addr.path={self.socket}']
         self.proc = subprocess.Popen(
-            [tools.path('qemu-storage-daemon'),
+            [*under, tools.path('qemu-storage-daemon'),
              '--blockdev', f'driver={fmt},node-name=n,file.driver=file,'
-             f'file.filename={image},file.aio=io_uring',
-             '--nbd-server', f'addr.type=unix,addr.path={self.socket}',
-             '--export', f'type=nbd,id=e,node-name=n,name=,writable={on}'],
+             f'file.filename={image},file.aio={aio}', *export],
+            # Valgrind takes io_uring_enter() for a call that does not wait.
+            env=dict(os.environ, NEMU_LOOP='epoll') if under else None,
             stderr=subprocess.PIPE)
-        for _ in range(200):
+        for _ in range(6000 if under else 200):
             if self.socket.exists():
                 return
             if self.proc.poll() is not None:
@@ -278,6 +289,63 @@ def job_figures(ours, theirs, work):
     return bench_jobs.job_figures(ours, theirs, work, alternate, half_full)
 
 
+def vhost_figures(ours, theirs, work):
+    tool, image = work / 'vhost-blk', work / 'vhost.raw'
+    glib = subprocess.run(['pkg-config', '--cflags', 'glib-2.0'], check=True,
+                          stdout=subprocess.PIPE, text=True).stdout.split()
+    subprocess.run(['cc', '-O2', '-D_GNU_SOURCE', '-I', TOP, '-I',
+                    TOP / 'include', '-I', ours.where, *glib, '-o', tool,
+                    TOP / 'tests/bench/vhost-blk.c'], check=True)
+    subprocess.run([theirs.path('qemu-img'), 'create', '-q', '-f', 'raw', '-o',
+                    'preallocation=full', image, '1G'], check=True)
+    for how in ('read', 'write'):
+        for aio in ('io_uring', 'threads'):
+            def run(side, h=how, a=aio):
+                with Daemon(side, work, image, 'raw', aio=a,
+                            vhost=True) as daemon:
+                    time.sleep(0.2)  # it is there before it listens
+                    return float(subprocess.run(
+                        [tool, daemon.socket, h, str(FIO_SECONDS), str(GIB)],
+                        stdout=subprocess.PIPE, check=True).stdout)
+            yield (f'vhost-user-blk, 4 KiB random {how}, aio={aio}',
+                   *alternate(run, ours, theirs, 3), 'IOPS', '1.2 of QEMU')
+    image.unlink()
+
+
+def daemon_instructions(ours, theirs, work):
+    """Of the daemon's own code, for a request over NBD, by callgrind: the
+    difference between many requests and few."""
+    if not shutil.which('valgrind'):
+        print('bench: no valgrind', file=sys.stderr)
+        return
+    image = work / 'instructions.raw'
+    subprocess.run([theirs.path('qemu-img'), 'create', '-q', '-f', 'raw', '-o',
+                    'preallocation=full', image, '256M'], check=True)
+
+    def collected(side, how, requests):
+        daemon = Daemon(side, work, image, 'raw', aio='threads',
+                        under=('valgrind', '--tool=callgrind',
+                               '--callgrind-out-file=/dev/null'))
+        time.sleep(1)
+        subprocess.run(
+            ['fio', '--name=j', '--ioengine=nbd',
+             f'--uri=nbd+unix:///?socket={daemon.socket}', f'--rw=rand{how}',
+             '--bs=4k', '--iodepth=32', f'--number_ios={requests}',
+             '--size=256M', '--thread'],
+            stdout=subprocess.DEVNULL, check=True)
+        daemon.proc.send_signal(signal.SIGTERM)
+        text = daemon.proc.communicate()[1].decode()
+        return int(re.search(r'Collected : (\d+)', text)[1])
+
+    for how in ('read', 'write'):
+        def run(side, h=how):
+            return (collected(side, h, 12000) - collected(side, h, 2000)) / 1e4
+
+        yield (f'instructions for a 4 KiB {how} over NBD',
+               *alternate(run, ours, theirs, 1), 'instructions', '0.6 of QEMU')
+    image.unlink()
+
+
 def daemon_memory(ours, theirs, work):
     image = work / 'huge'
     subprocess.run([theirs.path('qemu-img'), 'create', '-q', '-f', 'qcow2',
@@ -300,8 +368,8 @@ def measure(ours, theirs):
     work = Path(tempfile.mkdtemp(prefix='nemu-bench-'))
     try:
         for part in (start_figures, convert_figures, metadata_figures,
-                     allocating_writes, nbd_figures, job_figures,
-                     daemon_memory):
+                     allocating_writes, nbd_figures, vhost_figures,
+                     daemon_instructions, job_figures, daemon_memory):
             for figure in part(ours, theirs, work):
                 print(f'# {figure}', file=sys.stderr, flush=True)
                 if figure[1] is not None:

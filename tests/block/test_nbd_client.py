@@ -123,6 +123,18 @@ class Interop(Case):
         return ours.stdout
 
     @unittest.skipUnless(HAVE_ORACLE, 'needs qemu-utils')
+    def test_a_connection_that_is_passed(self):
+        with Server(self.dir, '-t', '-f', 'raw', self.img) as s, \
+                socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(s.path)
+            p = run(OUR_IMG, 'info', '--image-opts', 'driver=raw,file.driver='
+                    f'nbd,file.server.type=fd,file.server.str={sock.fileno()}',
+                    pass_fds=[sock.fileno()])
+            self.assertIn(f'({SIZE} bytes)', p.stdout)
+        p = run(OUR_IMG, 'info', '--image-opts', 'driver=raw,file.driver=nbd,'
+                'file.server.type=fd,file.server.str=999', check=False)
+        self.assertTrue(p.returncode)
+
     def test_list_of_exports(self):
         for args in ['-D', 'text', '-x', 'a'], ['-r', '-A']:
             with Server(self.dir, '-t', '-e0', *args, '-f', 'raw',

@@ -410,7 +410,7 @@ class Program(Case):
                 (['-k', 'x', 'f'], 'socket path must be absolute'),
                 (['-L', 'f'], 'incompatible with a file name'),
                 (['--tls-creds=x', 'f'], "No TLS credentials with id 'x'"),
-                (['-c', '/dev/nbd0', 'f'], "'-c' is not supported"),
+                (['-c', '/dev/nbd0', 'f'], "'--connect' is not supported"),
                 (['--image-opts', '-f', 'raw', 'f'], 'mutually exclusive'),
                 ([], 'Invalid number of arguments')):
             p = run(nbd.OUR_NBD, *args, check=False, cwd=self.dir)

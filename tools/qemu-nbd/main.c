@@ -156,6 +156,12 @@ static bool set_cache(NbdArgs *a, const char *mode)
 
 static bool refuse(int c, int index)
 {
+    if (c == 'c' || c == 'd') {
+        error_report("'%s' is not supported: nbd-client(8) connects the "
+                     "kernel to a socket that qemu-nbd serves",
+                     c == 'c' ? "--connect" : "--disconnect");
+        return false;
+    }
     if (index >= 0) {
         error_report("option '--%s' is not supported", options[index].name);
     } else {
