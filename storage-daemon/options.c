@@ -76,6 +76,13 @@ static void help(void)
         "           [,logical-block-size=<size>]\n"
         "                         export the specified block node as a\n"
         "                         vhost-user-blk device\n\n"
+#ifdef CONFIG_FUSE
+        "  --export [type=]fuse,id=<id>,node-name=<node-name>,"
+        "mountpoint=<file>\n"
+        "           [,growable=on|off][,writable=on|off]"
+        "[,allow-other=on|off|auto]\n"
+        "                         export the specified block node over FUSE\n\n"
+#endif
         "  --monitor [chardev=]name[,mode=control][,pretty[=on|off]]\n"
         "                         configure a QMP monitor\n\n"
         "  --nbd-server addr.type=inet,addr.host=<host>,addr.port=<port>\n"

@@ -193,6 +193,9 @@ const BlockExportOps export_ops_nbd = {
 static const BlockExportOps *const export_ops[] = {
     [BLOCK_EXPORT_TYPE_NBD] = &export_ops_nbd,
     [BLOCK_EXPORT_TYPE_VHOST_USER_BLK] = &export_ops_vhost_user_blk,
+#ifdef CONFIG_FUSE
+    [BLOCK_EXPORT_TYPE_FUSE] = &export_ops_fuse,
+#endif
 };
 
 /* A backend for the export; NULL with an error. */

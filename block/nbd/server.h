@@ -122,6 +122,11 @@ BlockExport *nbd_export_find(BlockExports *all, const char *name);
 /* A client uses it, or has left: then it may go. */
 void nbd_export_get(BlockExport *exp);
 void nbd_export_put(BlockExport *exp);
+/* How the bytes at @offset are, through all layers: BLK_STATUS_*, fewer than
+ * asked for in *pnum, and how many layers down in *depth. */
+int coroutine_fn export_block_status(BlockBackend *blk, int64_t offset,
+                                     int64_t bytes, int64_t *pnum,
+                                     unsigned *depth);
 /* Ask it to go now, of whatever kind. */
 void nbd_export_shutdown(BlockExport *exp);
 

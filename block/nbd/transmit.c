@@ -262,9 +262,9 @@ static int coroutine_fn status_chain(BlockNode *n, int64_t offset,
     return ret;
 }
 
-static int coroutine_fn request_status(BlockBackend *blk, int64_t offset,
-                                       int64_t bytes, int64_t *pnum,
-                                       unsigned *depth)
+int coroutine_fn export_block_status(BlockBackend *blk, int64_t offset,
+                                     int64_t bytes, int64_t *pnum,
+                                     unsigned *depth)
 {
     BlockNode *n = blk_co_enter(blk);
     int ret;
@@ -288,7 +288,7 @@ static void coroutine_fn do_read(NbdRequest *r)
         unsigned depth;
         int64_t n;
 
-        ret = request_status(blk, r->offset, r->length, &n, &depth);
+        ret = export_block_status(blk, r->offset, r->length, &n, &depth);
         if (ret >= 0 && (ret & BLK_STATUS_ZERO) && n == r->length) {
             put_chunk(r, NBD_CHUNK_HOLE, 12, true);
             be64_put(r->head + r->head_len, r->offset);
@@ -328,7 +328,7 @@ static int64_t coroutine_fn context_flags(NbdRequest *r, unsigned context,
             exp->bitmaps->pdata[context - NBD_CONTEXT_BITMAPS], offset, bytes,
             num);
     }
-    status = request_status(exp->blk, offset, bytes, num, &depth);
+    status = export_block_status(exp->blk, offset, bytes, num, &depth);
     if (status < 0) {
         return status;
     }

@@ -116,7 +116,6 @@ class Daemon(unittest.TestCase):
                  "Cannot find device='' nor node-name='n'"),
                 (['--blockdev', 'null-co,node-name=n', '--export',
                   'nbd,id=e,node-name=n'], 'NBD server not running'),
-                (['--export', 'fuse,id=e,node-name=n,mountpoint=x'], 'fuse'),
                 (['--monitor', 'none'], '"none" not found'),
                 (['--nbd-server', 'addr.type=unix,addr.path=x,tls-creds=t'],
                  "No TLS credentials with id 't'")):
