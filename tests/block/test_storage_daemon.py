@@ -21,11 +21,22 @@ QMP = ['--chardev', 'stdio,id=c', '--monitor', 'c']
 
 def talk(program, args, commands):
     """The replies to @commands, and the exit status."""
-    lines = ['{"execute": "qmp_capabilities"}'] + [
-        json.dumps({'execute': c, 'arguments': a}) for c, a in commands]
-    p = subprocess.run([program, *args, *QMP], text=True, timeout=60,
-                       input='\n'.join(lines) + '\n', stdout=subprocess.PIPE)
-    replies = [json.loads(line) for line in p.stdout.splitlines()[2:]]
+    # One at a time: what a pipe does not take before "quit" is lost, here as in
+    # QEMU 7.2.
+    with subprocess.Popen([program, *args, *QMP], text=True,
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as p:
+        replies = [json.loads(p.stdout.readline())]  # the greeting
+        for command, arguments in [('qmp_capabilities', {}), *commands]:
+            p.stdin.write(json.dumps({'execute': command,
+                                      'arguments': arguments}) + '\n')
+            p.stdin.flush()
+            while True:
+                replies.append(json.loads(p.stdout.readline()))
+                if 'event' not in replies[-1]:
+                    break
+        replies += [json.loads(line) for line in p.stdout]
+        p.wait(60)
+    replies = replies[2:]
     return [r for r in replies if 'event' not in r], p.returncode
 
 
