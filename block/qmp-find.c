@@ -6,7 +6,7 @@
 #include "block/block-int.h"
 #include "block/block-options.h"
 #include "block/qmp-find.h"
-#include "qapi/qapi-commands-block-core.h"
+#include "qapi/qapi-commands-block.h"
 #include "softmmu/vm.h"
 #include "util/error.h"
 
