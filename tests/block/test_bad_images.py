@@ -26,8 +26,7 @@ HEADERS = {
     'cluster size': ('cluster size: 2^22', '2^22', (20, '>I', 22)),
     'size': ('too big', 'too big', (24, '>Q', 1 << 63)),
     'L1 small': ('L1 table is too small', 'too small', (24, '>Q', 1 << 50)),
-    'AES': ('encrypted', 'encrypt', (32, '>I', 1)),
-    'LUKS': ('encrypted', 'CRYPTO', (32, '>I', 2)),
+    'LUKS': ('CRYPTO header extension is missing', 'CRYPTO', (32, '>I', 2)),
     'L1 huge': ('L1 table is too large', 'L1 table too large',
                 (36, '>I', 0xffffffff)),
     'L1 unaligned': ('L1 table offset', 'L1 table offset', (40, '>Q', 513)),
@@ -85,11 +84,11 @@ class Case(unittest.TestCase):
              'none', *args], stdin=subprocess.DEVNULL, text=True, timeout=60,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
-    def refused(self, words, *args, theirs=None):
+    def refused(self, words, *args, theirs=None, lines=1):
         before = self.digest()
         p = self.start(EMULATOR, *args)
         self.assertEqual(p.returncode, 1, p.stdout)
-        self.assertEqual(p.stdout.count('\n'), 1, p.stdout)
+        self.assertEqual(p.stdout.count('\n'), lines, p.stdout)
         self.assertIn(words, p.stdout)
         self.assertEqual(self.digest(), before)
         if theirs and os.path.exists(ORACLE):
@@ -113,6 +112,15 @@ class ImageTest(Case):
                         f.seek(offset)
                         f.write(struct.pack(form, value))
                 self.refused(words, *self.drive(), theirs=theirs)
+
+    def test_aes_is_for_tools_only(self):
+        b.create(self.path, MiB)
+        with open(self.path, 'r+b') as f:
+            f.seek(32)
+            f.write(struct.pack('>I', 1))
+        words = 'no longer supported in system emulators'
+        # The second line says what to do about it.
+        self.refused(words, *self.drive(), theirs=words, lines=2)
 
     def test_unknown_feature_is_called_by_its_name(self):
         b.create(self.path, MiB)
