@@ -5,6 +5,9 @@ those of QEMU 7.2 do."""
 
 import os
 import re
+import shutil
+import socket
+import subprocess
 import tempfile
 import unittest
 
@@ -84,6 +87,27 @@ class HmpTest(unittest.TestCase):
                     q.hmp('snapshot_blkdev nope s1'),
                     q.hmp('snapshot_blkdev d0 s1'),
                     q.hmp('snapshot_blkdev -n d0 nothere qcow2')]
+        self.same(scenario)
+
+    def test_nbd_server(self):
+        with socket.socket() as s:
+            s.bind(('127.0.0.1', 0))
+            port = s.getsockname()[1]
+
+        def scenario(q):
+            said = [q.hmp(line) for line in (
+                'nbd_server_stop', 'nbd_server_start -w 127.0.0.1:1',
+                f'nbd_server_start -a -w 127.0.0.1:{port}',
+                f'nbd_server_start 127.0.0.1:{port}', 'nbd_server_add d0',
+                'nbd_server_add d0 again', 'nbd_server_add nope',
+                'nbd_server_remove nope')]
+            listed = subprocess.run(
+                [shutil.which('qemu-nbd'), '-L', '-b', '127.0.0.1', '-p', str(port)],
+                text=True, capture_output=True, timeout=60).stdout
+            said += [q.hmp('nbd_server_remove again'),
+                     q.hmp('nbd_server_remove -f d0'),
+                     q.hmp('nbd_server_stop'), q.hmp('nbd_server_stop')]
+            return said + re.findall("export: '(.*)'", listed)
         self.same(scenario)
 
 
