@@ -49,7 +49,13 @@ static int coroutine_fn disk_preadv(BlockNode *n, int64_t offset, int64_t bytes,
                                     const IoVec *iov, size_t iov_offset,
                                     unsigned flags)
 {
-    iov_from_buf(iov, iov_offset, mem_of(n) + offset, bytes);
+    /* A write that found the disk full may have raised the length. */
+    int64_t there = CLAMP(DISK - offset, 0, bytes);
+
+    if (there) {
+        iov_from_buf(iov, iov_offset, mem_of(n) + offset, there);
+    }
+    iov_memset(iov, iov_offset + there, 0, bytes - there);
     return 0;
 }
 
@@ -76,7 +82,7 @@ static bool coroutine_fn disk_truncate(BlockNode *n, int64_t size, bool exact,
         return error_set(errp, "the disk is full");
     }
     if (size < node_length(n)) {
-        memset(mem_of(n) + size, 0, node_length(n) - size);
+        memset(mem_of(n) + size, 0, MIN(node_length(n), DISK) - size);
     }
     node_set_length(n, size);
     return true;
@@ -84,7 +90,9 @@ static bool coroutine_fn disk_truncate(BlockNode *n, int64_t size, bool exact,
 
 static void coroutine_fn disk_close(BlockNode *n)
 {
-    madvise(mem_of(n), MAX(n->highest_write, node_length(n)), MADV_DONTNEED);
+    int64_t used = MAX(n->highest_write, node_length(n));
+
+    madvise(mem_of(n), MIN(used, DISK), MADV_DONTNEED);
 }
 
 static const BlockIoOps disk_io = {
