@@ -37,6 +37,10 @@ class BedError(Exception):
     """L1 did not start, or did not end as it should."""
 
 
+class Wedged(BedError):
+    """L1 answers no more; another boot may well do better."""
+
+
 def l0_argv(boot, share, root, scratch, beat, args):
     """The command line of L0."""
     tty = assets.ARCHES[boot.arch]['tty']
@@ -71,14 +75,19 @@ class Heartbeat:
     TCG now and then forgets that an interrupt is pending while it leaves a
     guest of L1's. Was that L1's one-shot timer, nothing would ever interrupt
     L1 again: the next byte's interrupt brings the lost one back.
+
+    L1 sends the bytes back. When none has come for long, it stands still for
+    good, which TCG brings about as well, seldom.
     """
 
     SECONDS = 0.05
+    STILL = 180
 
     def __init__(self):
         self.mine, self.peer = socket.socketpair()
         self.mine.setblocking(False)
         self.ended = threading.Event()
+        self.heard = None       # when L1 last answered
         self.thread = threading.Thread(target=self.run, daemon=True)
 
     def run(self):
@@ -89,6 +98,16 @@ class Heartbeat:
                 pass                # L1 does not read yet
             except OSError:
                 return              # L0 has ended
+            try:
+                if self.mine.recv(4096):
+                    self.heard = time.monotonic()
+            except BlockingIOError:
+                pass
+            except OSError:
+                return
+
+    def stopped(self):
+        return self.heard and time.monotonic() - self.heard > self.STILL
 
     def __enter__(self):
         self.thread.start()
@@ -119,7 +138,7 @@ def write_job(share, command, env, cwd):
         f'cd {shlex.quote(str(cwd))} || exit 125\n{command}\n')
 
 
-def follow(proc, output, deadline, sink):
+def follow(proc, output, deadline, sink, beat):
     """Copy the job's output as it comes; False when the deadline passed."""
     with open(output, 'rb') as f:
         while True:
@@ -132,6 +151,8 @@ def follow(proc, output, deadline, sink):
                 return True
             if time.monotonic() > deadline:
                 return False
+            if beat.stopped():
+                raise Wedged(f'L1 stood still for {beat.STILL} s')
             if not data:
                 time.sleep(0.05)
 
@@ -147,14 +168,14 @@ def stop(proc):
             proc.wait()
 
 
-def wait(proc, share, args, sink):
+def wait(proc, share, args, sink, beat):
     """Until L0 has ended, by itself or because its time is over."""
     try:
         if args.interactive:
             proc.wait()
         elif not follow(proc, share / 'output',
                         time.monotonic() + args.timeout,
-                        sink or sys.stdout.buffer):
+                        sink or sys.stdout.buffer, beat):
             raise BedError(f'no end after {args.timeout} s')
     finally:
         stop(proc)
@@ -196,7 +217,7 @@ def run_job(command, args, share, env=None, cwd=None, sink=None):
                 proc = subprocess.Popen(
                     argv, stderr=err, pass_fds=[beat.peer.fileno()],
                     stdin=None if args.interactive else subprocess.DEVNULL)
-            wait(proc, share, args, sink)
+            wait(proc, share, args, sink, beat)
         if proc.returncode:
             raise BedError(f'L0 ended with {proc.returncode}: ' +
                            (share / 'l0-stderr').read_text(errors='replace'))

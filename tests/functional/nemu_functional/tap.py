@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A TAP interface of the host, kernel documentation networking/tuntap."""
 
+import errno
 import fcntl
 import os
 import struct
 import subprocess
+import time
 
 TUNSETIFF = 0x400454ca
 TUNSETPERSIST = 0x400454cb
@@ -35,4 +37,12 @@ class Tap:
             os.close(fd)
 
     def close(self):
-        self._set_persistent(0)
+        """The kernel lets go of the interface a moment after its user ended."""
+        end = time.monotonic() + 60
+        while True:
+            try:
+                return self._set_persistent(0)
+            except OSError as err:
+                if err.errno != errno.EBUSY or time.monotonic() > end:
+                    raise
+            time.sleep(0.1)
