@@ -231,6 +231,7 @@ static void timer_fired(void *opaque)
 
 /* With the group's lock, which is free meanwhile; @ns 0: until woken. */
 static void coroutine_fn sleep_ns(ThrottleGroup *tg, Waiter *w, int64_t ns)
+    REQUIRES(tg->lock)
 {
     const BlockClock *clock = ns ? block_clock(tg->graph) : NULL;
     void *alarm = NULL;
@@ -313,7 +314,7 @@ static bool is_drained(const ThrottleMember *m)
 
 /* With the group's lock: until the request may go. */
 static void coroutine_fn wait_in_line(ThrottleGroup *tg, Waiter *w,
-                                      bool is_write)
+                                      bool is_write) REQUIRES(tg->lock)
 {
     Direction *d = &tg->dir[is_write];
 
