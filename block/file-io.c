@@ -59,6 +59,13 @@ static int rw_worker(void *opaque)
     return ret < 0 ? -errno : ret;
 }
 
+/* File systems let one write into the page cache of a file at a time: more
+ * threads would only wait for the inode's lock. What syncs waits without it. */
+static const void *rw_turn(const FileState *s, const FileRw *rw)
+{
+    return rw->write && rw->buffered && !rw->dsync && !s->device ? s : NULL;
+}
+
 /* What a thread would find in the page cache: bytes, or -EAGAIN. */
 static int cached_read(FileState *s, const FileRw *rw)
 {
@@ -174,7 +181,8 @@ static int coroutine_fn rw_once(FileState *s, const FileRw *rw)
         default:
             ret = cached_read(s, rw);
             if (ret == -EAGAIN) {
-                ret = thread_pool_run_co(rw_worker, (void *)rw);
+                ret = thread_pool_run_turn_co(rw_turn(s, rw), rw_worker,
+                                              (void *)rw);
             }
         }
     } while (ret == -EINTR || ret == -EAGAIN);

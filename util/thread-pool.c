@@ -25,6 +25,11 @@ struct PoolItem {
     ThreadPoolDone *done;
     void *done_opaque;
     PoolItem *next;
+    /* Of those that take turns: whose turn it is (queued, or it runs) and what
+     * waits behind it. */
+    const void *turn; /* NULL: none */
+    PoolItem *next_turn;
+    PoolItem *followers, **followers_tail;
     int ret;
     bool allocated;
 };
@@ -42,6 +47,7 @@ typedef struct ThreadPool {
     /* Guarded by lock */
     PoolItem *queue, **queue_tail;
     PoolItem *finished, **finished_tail;
+    PoolItem *turns;   /* one item per turn that is taken */
     PoolWorker *ended; /* to be joined */
     unsigned threads, idle, queued;
     unsigned min, max;
@@ -59,6 +65,54 @@ static PoolItem *pool_next_item(ThreadPool *pool) REQUIRES(pool->lock)
     pool->queued--;
     item->next = NULL;
     return item;
+}
+
+/* Taking turns: items that would only wait for one another in the kernel keep
+ * one worker busy, not all of them.
+ * ------------------------------------------------------------------- */
+
+/* Put @item behind the one whose turn it is; false if there is none. */
+static bool turn_join(ThreadPool *pool, PoolItem *item) REQUIRES(pool->lock)
+{
+    for (PoolItem *i = pool->turns; i; i = i->next_turn) {
+        if (i->turn == item->turn) {
+            *i->followers_tail = item;
+            i->followers_tail = &item->next;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void turn_take(ThreadPool *pool, PoolItem *item) REQUIRES(pool->lock)
+{
+    item->followers_tail = &item->followers;
+    item->next_turn = pool->turns;
+    pool->turns = item;
+}
+
+/* @item has run: the next one of its turn, or NULL. */
+static PoolItem *turn_pass(ThreadPool *pool, PoolItem *item)
+    REQUIRES(pool->lock)
+{
+    PoolItem *next = item->followers, **p = &pool->turns;
+
+    if (!item->turn) {
+        return NULL;
+    }
+    while (*p != item) {
+        p = &(*p)->next_turn;
+    }
+    *p = item->next_turn;
+    if (next) {
+        turn_take(pool, next);
+        if (next->next) {
+            next->followers = next->next;
+            next->followers_tail = item->followers_tail;
+            next->next = NULL;
+        }
+    }
+    return next;
 }
 
 /* Wait for work; false when this worker should end. */
@@ -89,12 +143,18 @@ static void *pool_worker(void *opaque)
     while (pool_wait(pool)) {
         PoolItem *item = pool_next_item(pool);
 
-        mutex_unlock(&pool->lock);
-        item->ret = item->fn(item->opaque);
-        mutex_lock(&pool->lock);
-        *pool->finished_tail = item;
-        pool->finished_tail = &item->next;
-        loop_task_post(&pool->completion);
+        while (item) {
+            PoolItem *next;
+
+            mutex_unlock(&pool->lock);
+            item->ret = item->fn(item->opaque);
+            mutex_lock(&pool->lock);
+            next = turn_pass(pool, item);
+            *pool->finished_tail = item;
+            pool->finished_tail = &item->next;
+            loop_task_post(&pool->completion);
+            item = next;
+        }
     }
     pool->threads--;
     w->next = pool->ended;
@@ -210,10 +270,17 @@ static void pool_submit(ThreadPool *pool, PoolItem *item)
         pool_join_ended(pool);
     }
     mutex_lock(&pool->lock);
+    if (item->turn && turn_join(pool, item)) {
+        mutex_unlock(&pool->lock);
+        return;
+    }
     if (pool->idle <= pool->queued && pool->threads < pool->max) {
         have_worker = pool_spawn(pool) || pool->threads;
     }
     if (have_worker) {
+        if (item->turn) {
+            turn_take(pool, item);
+        }
         *pool->queue_tail = item;
         pool->queue_tail = &item->next;
         pool->queued++;
@@ -249,18 +316,25 @@ static void pool_wake_co(void *opaque, int ret)
     coroutine_enter(opaque);
 }
 
-int coroutine_fn thread_pool_run_co(ThreadPoolFn *fn, void *opaque)
+int coroutine_fn thread_pool_run_turn_co(const void *turn, ThreadPoolFn *fn,
+                                         void *opaque)
 {
     /* On this stack: the item lives as long as we wait. The result is read
      * from it after pool_complete() copied the item out. */
     PoolItem item = { .fn = fn,
                       .opaque = opaque,
                       .done = pool_wake_co,
-                      .done_opaque = coroutine_self() };
+                      .done_opaque = coroutine_self(),
+                      .turn = turn };
 
     pool_submit(pool_of(loop_current()), &item);
     coroutine_yield();
     return item.ret;
+}
+
+int coroutine_fn thread_pool_run_co(ThreadPoolFn *fn, void *opaque)
+{
+    return thread_pool_run_turn_co(NULL, fn, opaque);
 }
 
 void thread_pool_set_limits(Loop *loop, int64_t min, int64_t max)

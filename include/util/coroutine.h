@@ -80,5 +80,9 @@ void coroutine_fn co_rwlock_unlock(CoRwlock *l);
 /* Run @fn on a worker thread of the pool; returns its result. */
 typedef int ThreadPoolFn(void *opaque);
 int coroutine_fn thread_pool_run_co(ThreadPoolFn *fn, void *opaque);
+/* The same; of those that a loop gives the same @turn (not NULL) only one runs
+ * at a time, in order. */
+int coroutine_fn thread_pool_run_turn_co(const void *turn, ThreadPoolFn *fn,
+                                         void *opaque);
 
 #endif

@@ -467,6 +467,59 @@ static void test_pool_returns_results(void)
     }
 }
 
+typedef struct InTurn {
+    const void *turn;
+    int *running; /* of this turn, now */
+    int *order, nr;
+    bool done;
+} InTurn;
+
+static int run_in_turn(void *opaque)
+{
+    InTurn *t = opaque;
+
+    g_assert_cmpint(__atomic_add_fetch(t->running, 1, __ATOMIC_SEQ_CST), ==, 1);
+    g_usleep(50);
+    g_assert_cmpint((*t->order)++, ==, t->nr);
+    __atomic_sub_fetch(t->running, 1, __ATOMIC_SEQ_CST);
+    return t->nr;
+}
+
+static void turn_user(void *opaque)
+{
+    InTurn *t = opaque;
+
+    g_assert_cmpint(thread_pool_run_turn_co(t->turn, run_in_turn, t), ==,
+                    t->nr);
+    t->done = true;
+}
+
+static void test_pool_turns_are_taken_one_by_one(void)
+{
+    int running[3] = { 0 }, order[3] = { 0 };
+    InTurn t[90];
+
+    for (unsigned round = 0; round < 3; round++) {
+        bool left;
+
+        memset(order, 0, sizeof(order));
+        for (int i = 0; i < 90; i++) {
+            t[i] = (InTurn){ .turn = &running[i % 3],
+                             .running = &running[i % 3],
+                             .order = &order[i % 3],
+                             .nr = i / 3 };
+            coroutine_enter(coroutine_new(turn_user, &t[i]));
+        }
+        do {
+            left = false;
+            loop_run_once(loop, true);
+            for (int i = 0; i < 90; i++) {
+                left |= !t[i].done;
+            }
+        } while (left);
+    }
+}
+
 static void pool_done(void *opaque, int ret)
 {
     g_assert_true(loop_is_current(loop));
@@ -526,6 +579,7 @@ int main(int argc, char **argv)
     g_test_add_func("/coroutine/gate", test_gate_lets_the_closer_be_alone);
     g_test_add_func("/coroutine/run-io", test_run_io_serves_nothing_else);
     g_test_add_func("/thread-pool/results", test_pool_returns_results);
+    g_test_add_func("/thread-pool/turns", test_pool_turns_are_taken_one_by_one);
     g_test_add_func("/thread-pool/callback", test_pool_calls_back_on_the_loop);
     ret = g_test_run();
     loop_free(loop);
