@@ -352,7 +352,7 @@ static bool coroutine_fn read_magic(NbdStream *s, bool *old, Error **errp)
 bool coroutine_fn nbd_hello(NbdStream *s, const NbdClientTls *tls, Error **errp)
 {
     uint32_t server;
-    bool old;
+    bool old = false;
 
     if (!read_magic(s, &old, errp)) {
         return false;
@@ -368,7 +368,7 @@ bool coroutine_fn nbd_hello(NbdStream *s, const NbdClientTls *tls, Error **errp)
 bool coroutine_fn nbd_negotiate(NbdStream *s, const NbdClientTls *tls,
                                 const char *export, NbdInfo *info, Error **errp)
 {
-    bool old, ok;
+    bool old = false, ok;
 
     *info = (NbdInfo){ .context = info->context };
     if (!read_magic(s, &old, errp)) {
