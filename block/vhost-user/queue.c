@@ -25,6 +25,18 @@ static void signal_fd(int fd)
 /* Requests -------------------------------------------------------------------
  */
 
+/* From so many completions on, the driver may begin with them while we serve
+ * what is left. */
+#define CALL_EARLY 8
+
+static void queue_tell(VuQueue *q)
+{
+    q->untold = 0;
+    if (vu_ring_wants_call(&q->ring)) {
+        signal_fd(q->call_fd);
+    }
+}
+
 static VuRequest *request_get(VuQueue *q)
 {
     VuRequest *r = q->pool;
@@ -55,7 +67,11 @@ void vu_request_done(VuRequest *r, uint8_t status)
     vu_ring_push(&q->ring, &r->chain, r->written + 1);
     request_put(q, r);
     q->in_flight--;
-    /* Completions of one turn of the loop are told together. */
+    /* Completions of one turn of the loop are told together, of many the first
+     * half earlier. */
+    if (++q->untold >= MAX(CALL_EARLY, q->in_flight)) {
+        queue_tell(q);
+    }
     loop_task_post(&q->call);
 }
 
@@ -65,10 +81,23 @@ static void ring_broken(VuQueue *q)
     signal_fd(q->err_fd);
 }
 
-/* Take what waits. */
+static void queue_take(VuQueue *q, VuRequest *r)
+{
+    r->mem = vu_mem_ref(q->ring.mem);
+    q->in_flight++;
+    if (!vu_blk_start(r)) {
+        q->in_flight--;
+        request_put(q, r);
+        q->ring.broken = true;
+    }
+}
+
+/* Take what waits, but no more than the ring has room for: a driver that is as
+ * quick as we are must not keep the loop from its other work. */
 static void queue_round(VuQueue *q)
 {
     VuRing *ring = &q->ring;
+    unsigned left = ring->num;
 
     if (q->in_round || !q->watch) {
         return;
@@ -77,23 +106,23 @@ static void queue_round(VuQueue *q)
     blk_plug();
     do {
         vu_ring_want_kicks(ring, false);
-        for (;;) {
+        while (left && !vu_ring_empty(ring)) {
             VuRequest *r = request_get(q);
 
+            /* More than the ring holds: one of them is used twice. */
+            ring->broken |= q->in_flight >= ring->num;
             if (!vu_ring_pop(ring, &r->chain)) {
                 request_put(q, r);
                 break;
             }
-            r->mem = vu_mem_ref(ring->mem);
-            q->in_flight++;
-            if (!vu_blk_start(r)) {
-                q->in_flight--;
-                request_put(q, r);
-                ring->broken = true;
-            }
+            queue_take(q, r);
+            left--;
         }
         vu_ring_want_kicks(ring, true);
-    } while (!vu_ring_empty(ring));
+    } while (left && !vu_ring_empty(ring));
+    if (!left) {
+        loop_task_post(&q->call); /* goes on */
+    }
     blk_unplug();
     q->in_round = false;
     if (ring->broken) {
@@ -108,9 +137,7 @@ static void queue_call(void *opaque)
     if (q->watch && q->enabled && !vu_ring_empty(&q->ring)) {
         queue_round(q);
     }
-    if (vu_ring_wants_call(&q->ring)) {
-        signal_fd(q->call_fd);
-    }
+    queue_tell(q);
     vu_device_idle(q->dev, q);
 }
 

@@ -23,6 +23,7 @@ typedef struct VuQueue {
     int kick_fd, call_fd, err_fd; /* or -1 */
     LoopFd *watch;                /* of kick_fd, while the ring is started */
     unsigned in_flight;
+    unsigned untold; /* completions since the driver was told last */
     bool in_round;
     LoopTask call; /* tell the driver, and look for more */
     VuRequest *pool;

@@ -33,12 +33,12 @@ class Case(unittest.TestCase):
         with open(self.img, 'wb') as f:
             f.write(self.data)
 
-    def serve(self, *more, options='writable=on,num-queues=2', tool=OURS,
-              **popen):
+    def serve(self, *more, node='n', options='writable=on,num-queues=2',
+              tool=OURS, **popen):
         self.proc = subprocess.Popen(
             [tool, '--object', 'iothread,id=t', '--blockdev',
              f'file,node-name=n,filename={self.img},discard=unmap', *more,
-             '--export', 'vhost-user-blk,id=e,node-name=n,addr.type=unix,'
+             '--export', f'vhost-user-blk,id=e,node-name={node},addr.type=unix,'
              f'addr.path={self.path},{options}'], **popen)
         self.addCleanup(self.end, self.proc)
         for _ in range(6000):
@@ -374,6 +374,24 @@ class Hostile(Case):
                 ring.notify()
                 self.stopped(ring)
                 fe.close()
+
+    def test_more_requests_than_the_ring_has_room_for(self):
+        self.end()
+        self.serve('--blockdev',
+                   'null-co,node-name=slow,latency-ns=200000000,size=65536',
+                   node='slow', options='num-queues=2')
+        fe = self.started()
+        ring = fe.rings[0]
+        ring.put_desc(0, vu.Ring.DATA, 16, vu.NEXT, 1)
+        ring.put_desc(1, vu.Ring.DATA + 16, 513, vu.WRITE)
+        for _ in range(200):  # one chain again and again, all in flight
+            ring.publish(0)
+            ring.notify()
+            time.sleep(0.0002)
+        ring.stop()
+        done, = struct.unpack_from('<H', fe.mem, ring.used + 2)
+        self.assertLessEqual(done, 64)
+        fe.close()
 
     def test_a_ring_that_changes_all_the_time(self):
         rng = random.Random(5)
