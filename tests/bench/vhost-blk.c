@@ -24,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../lib/send-fd.h"
 #include "block/vhost-user/proto.h"
 
 #define DEPTH  32
@@ -50,21 +51,8 @@ static void say(uint32_t request, const void *payload, uint32_t len, int fd)
 {
     VuHeader head = { request, VU_VERSION, len };
     struct iovec iov[] = { { &head, sizeof(head) }, { (void *)payload, len } };
-    union {
-        struct cmsghdr align;
-        char buf[CMSG_SPACE(sizeof(int))];
-    } control = { .buf = { 0 } };
-    struct msghdr m = { .msg_iov = iov, .msg_iovlen = 2 };
 
-    if (fd >= 0) {
-        m.msg_control = control.buf;
-        m.msg_controllen = sizeof(control.buf);
-        control.align.cmsg_level = SOL_SOCKET;
-        control.align.cmsg_type = SCM_RIGHTS;
-        control.align.cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(&control.align), &fd, sizeof(int));
-    }
-    if (sendmsg(sock, &m, 0) != (ssize_t)(sizeof(head) + len)) {
+    if (send_with_fd(sock, iov, 2, fd, 0) != (ssize_t)(sizeof(head) + len)) {
         die("sendmsg");
     }
 }

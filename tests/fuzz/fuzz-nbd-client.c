@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "block/nbd/client.h"
+#include "limits.h"
 #include "util/error.h"
 #include "util/rcu.h"
 
@@ -103,6 +104,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!size || socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0) {
         return 0;
     }
+    limits_start();
     j.c.loop = loop;
     j.c.waiting = g_ptr_array_new();
     co_mutex_init(&j.c.send);

@@ -7,6 +7,7 @@
 #include "block/bitmap-user.h"
 #include "block/block-graph.h"
 #include "block/nbd/server.h"
+#include "limits.h"
 #include "util/error.h"
 #include "util/rcu.h"
 
@@ -86,6 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!size || socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) < 0) {
         return 0;
     }
+    limits_start();
     s = &g->exports->nbd;
     /* Half of the inputs start where the transmission does. */
     if ((*data & 1) && write(fds[0], hello, sizeof(hello)) < 0) {

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * qcow2 images from anywhere: open, read, write, zero, discard, flush, resize,
- * check, repair, snapshots, bitmaps, close. The first bytes of the input choose
- * what is done, the rest is the image, which lives in memory, as does its data
- * file.
+ * qcow2 images from anywhere, also encrypted ones: open, read, write, zero,
+ * discard, flush, resize, check, repair, snapshots, bitmaps, information,
+ * close. The first bytes of the input choose what is done, the rest is the
+ * image, which lives in memory, as does its data file. Nothing else is opened.
  */
 #include "util/osdep.h"
-
-#include <sys/mman.h>
 
 #include "block/bitmap-user.h"
 #include "block/block-backend.h"
 #include "block/block-graph.h"
 #include "block/block-int.h"
 #include "block/qcow2.h"
+#include "limits.h"
+#include "memdisk.h"
 #include "qapi/qapi-types-block-core.h"
+#include "qom/user-object.h"
 #include "util/error.h"
 #include "util/loop.h"
 #include "util/rcu.h"
@@ -26,105 +27,11 @@ enum { STEPS = 6, HEAD = 1 + STEPS * 3, MAX_IMAGE = 1 << 20, CHUNK = 70000 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static char *disk, *data_disk;
+static MemDisk disk, data_disk;
 static char buf[CHUNK];
-
-typedef struct Disk {
-    char *mem;
-} Disk;
-
-static char *mem_of(BlockNode *n)
-{
-    return ((Disk *)n->state)->mem;
-}
 
 static void swallow(void *opaque, const char *text)
 {
-}
-
-/* The disk
- * ----------------------------------------------------------------------- */
-
-static int coroutine_fn disk_preadv(BlockNode *n, int64_t offset, int64_t bytes,
-                                    const IoVec *iov, size_t iov_offset,
-                                    unsigned flags)
-{
-    /* A write that found the disk full may have raised the length. */
-    int64_t there = CLAMP(DISK - offset, 0, bytes);
-
-    if (there) {
-        iov_from_buf(iov, iov_offset, mem_of(n) + offset, there);
-    }
-    iov_memset(iov, iov_offset + there, 0, bytes - there);
-    return 0;
-}
-
-static int coroutine_fn disk_pwritev(BlockNode *n, int64_t offset,
-                                     int64_t bytes, const IoVec *iov,
-                                     size_t iov_offset, unsigned flags)
-{
-    if (offset > DISK - bytes) {
-        return -ENOSPC;
-    }
-    iov_to_buf(iov, iov_offset, mem_of(n) + offset, bytes);
-    return 0;
-}
-
-static int64_t coroutine_fn disk_getlength(BlockNode *n)
-{
-    return node_length(n);
-}
-
-static bool coroutine_fn disk_truncate(BlockNode *n, int64_t size, bool exact,
-                                       Error **errp)
-{
-    if (size > DISK) {
-        return error_set(errp, "the disk is full");
-    }
-    if (size < node_length(n)) {
-        memset(mem_of(n) + size, 0, MIN(node_length(n), DISK) - size);
-    }
-    node_set_length(n, size);
-    return true;
-}
-
-static void coroutine_fn disk_close(BlockNode *n)
-{
-    int64_t used = MAX(n->highest_write, node_length(n));
-
-    madvise(mem_of(n), MIN(used, DISK), MADV_DONTNEED);
-}
-
-static const BlockIoOps disk_io = {
-    .preadv = disk_preadv,
-    .pwritev = disk_pwritev,
-};
-static const BlockSizeOps disk_size = {
-    .getlength = disk_getlength,
-    .truncate = disk_truncate,
-};
-static const BlockDriver disk_driver = {
-    .name = "fuzz-disk",
-    .state_size = sizeof(Disk),
-    .driver = BLOCKDEV_DRIVER_FILE,
-    .protocol = true,
-    .close = disk_close,
-    .io = &disk_io,
-    .size = &disk_size,
-};
-
-static BlockNode *disk_open(BlockGraph *g, const char *name, char *mem,
-                            const uint8_t *data, size_t size)
-{
-    BlockNode *n = node_new(g, &disk_driver, name, error_abort);
-
-    ((Disk *)n->state)->mem = mem;
-    memcpy(mem, data, size);
-    n->length = size;
-    n->flags.unmap = true;
-    node_refresh_limits(n);
-    node_publish(n);
-    return n;
 }
 
 /* Steps
@@ -143,13 +50,40 @@ static void coroutine_fn check(void *opaque)
     co_mutex_unlock(&s->lock);
 }
 
+typedef struct SnapshotStep {
+    BlockNode *n;
+    bool theirs;
+} SnapshotStep;
+
+/* One that the image came with. */
+static void coroutine_fn use_snapshot(BlockNode *n)
+{
+    autoerr Error *err = NULL;
+    const BlockSnapshotOps *ops = n->drv->snapshot;
+    g_autoptr(SnapshotInfoList) list = qc_snapshot_list(n->state);
+
+    if (list && n->read_only) {
+        ops->view(n, list->value->id, &err);
+    } else if (list) {
+        ops->apply(n, list->value->id, &err);
+        error_free(err);
+        err = NULL;
+        ops->remove(n, list->value->id, &err);
+    }
+}
+
 static void coroutine_fn snapshot(void *opaque)
 {
     autoerr Error *err = NULL;
-    BlockNode *n = opaque;
+    SnapshotStep *step = opaque;
+    BlockNode *n = step->n;
     SnapshotInfo info = { .name = (char *)"s" };
     const BlockSnapshotOps *ops = n->drv->snapshot;
 
+    if (step->theirs) {
+        use_snapshot(n);
+        return;
+    }
     if (!n->read_only && ops->create(n, &info) >= 0) {
         BlockBackend *blk = ((BlockEdge *)n->parents->pdata[0])->blk;
 
@@ -160,7 +94,6 @@ static void coroutine_fn snapshot(void *opaque)
         ops->remove(n, info.id, &err);
     }
     g_free(info.id);
-    qapi_free_SnapshotInfoList(qc_snapshot_list(n->state));
 }
 
 /* Add a bitmap, change one, take one away: by @s. */
@@ -197,7 +130,10 @@ static void maintain(BlockBackend *blk, const uint8_t *s, int64_t length)
     if (s[2] & 128 && s[2] & 32) {
         change_bitmaps(blk_node(blk), s);
     } else if (s[2] & 128) {
-        block_run(s[2] & 64 ? snapshot : check, blk_node(blk));
+        SnapshotStep step = { blk_node(blk), s[1] & 1 };
+
+        block_run(s[2] & 64 ? snapshot : check,
+                  s[2] & 64 ? (void *)&step : step.n);
     } else {
         blk_truncate(blk,
                      ALIGN_DOWN(MIN(length, (int64_t)GiB), 512) + (s[1] << 9),
@@ -254,44 +190,57 @@ static void run(BlockGraph *g, const BlockdevOptions *opts, const uint8_t *data)
                   BLK_PERM_ALL);
     blk_insert_node(blk, n, error_abort);
     node_unref(n);
+    qapi_free_ImageInfo(block_image_info(n, true));
     for (int i = 0; i < STEPS; i++) {
         step(blk, data + 1 + i * 3);
     }
     blk_unref(blk);
 }
 
-/* By bit 0 of the first byte; then with a data file. */
-static const char *const options[] = {
-    "{\"driver\": \"qcow2\", \"backing\": null, \"discard\": \"unmap\", "
-    "\"read-only\": false, \"l2-cache-size\": 4096, \"file\": \"disk\"}",
-    "{\"driver\": \"qcow2\", \"backing\": null, \"discard\": \"unmap\", "
-    "\"read-only\": true, \"l2-cache-size\": 4096, \"file\": \"disk\"}",
-    "{\"driver\": \"qcow2\", \"backing\": null, \"discard\": \"unmap\", "
-    "\"read-only\": false, \"l2-cache-size\": 4096, \"file\": \"disk\", "
-    "\"data-file\": \"data\"}",
-    "{\"driver\": \"qcow2\", \"backing\": null, \"discard\": \"unmap\", "
-    "\"read-only\": true, \"l2-cache-size\": 4096, \"file\": \"disk\", "
-    "\"data-file\": \"data\"}",
-    "{\"driver\": \"qcow2\", \"backing\": null, \"discard\": \"unmap\", "
-    "\"read-only\": false, \"l2-cache-size\": 4096, \"file\": \"disk\", "
-    "\"discard-no-unref\": true}",
+/* What is said beside the common options; those before PLAIN the image asks
+ * for, the others the first byte. */
+enum { DATA_FILE, AES, LUKS, PLAIN, KINDS = PLAIN + 4 };
+static const char *const kinds[KINDS] = {
+    [DATA_FILE] = ", \"data-file\": \"data\"",
+    [AES] = ", \"encrypt\": {\"format\": \"aes\", \"key-secret\": \"s\"}",
+    [LUKS] = ", \"encrypt\": {\"format\": \"luks\", \"key-secret\": \"s\"}",
+    [PLAIN] = "",
+    ", \"discard-no-unref\": true",
+    ", \"overlap-check\": \"all\"",
+    ", \"lazy-refcounts\": true, \"pass-discard-other\": true",
 };
 
-/* Images that have one must not open what they name. */
-static const BlockdevOptions *choose(BlockdevOptions **opts,
-                                     const uint8_t *data, size_t size)
+static BlockdevOptions *make_options(const char *kind, bool read_only)
 {
-    bool external = size > HEAD + 79 && (data[HEAD + 79] & 4);
+    g_autofree char *text = g_strdup_printf(
+        "{\"driver\": \"qcow2\", \"backing\": null, \"discard\": \"unmap\", "
+        "\"read-only\": %s, \"l2-cache-size\": 4096, \"file\": \"disk\"%s}",
+        read_only ? "true" : "false", kind);
 
-    if (external) {
-        return opts[2 + (data[0] & 1)];
+    return qapi_parse_option(&qapi_type_BlockdevOptions, text, "driver",
+                             error_abort);
+}
+
+/* Images with a data file must not open what they name. */
+static unsigned choose_kind(const uint8_t *data, size_t size)
+{
+    const uint8_t *header = data + HEAD;
+
+    if (size > HEAD + 79 && (header[79] & QC_INCOMPAT_DATA_FILE)) {
+        return DATA_FILE;
     }
-    return opts[data[0] & 4 ? 4 : data[0] & 1];
+    if (size > HEAD + 35 && header[35] == QC_CRYPT_AES) {
+        return AES;
+    }
+    if (size > HEAD + 35 && header[35] == QC_CRYPT_LUKS) {
+        return LUKS;
+    }
+    return PLAIN + (data[0] >> 2 & 3);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static BlockdevOptions *opts[ARRAY_SIZE(options)];
+    static BlockdevOptions *opts[KINDS][2];
     static BlockGraph *g;
     BlockNode *n, *d;
 
@@ -303,21 +252,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         loop = loop_new("fuzz", error_abort);
         loop_set_current(loop);
         g = block_graph_new(loop);
-        disk = mmap(NULL, DISK, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        data_disk = mmap(NULL, DISK, PROT_READ | PROT_WRITE,
-                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
-            opts[i] = qapi_parse_option(&qapi_type_BlockdevOptions, options[i],
-                                        "driver", error_abort);
+        g->root = object_root_new();
+        object_user_add_option(g->root, NULL, "secret,id=s,data=a",
+                               error_abort);
+        memdisk_init(&disk, DISK);
+        memdisk_init(&data_disk, DISK);
+        for (unsigned i = 0; i < KINDS; i++) {
+            opts[i][0] = make_options(kinds[i], false);
+            opts[i][1] = make_options(kinds[i], true);
         }
     }
     if (size < HEAD || size > MAX_IMAGE) {
         return 0;
     }
-    n = disk_open(g, "disk", disk, data + HEAD, size - HEAD);
-    d = disk_open(g, "data", data_disk, data, HEAD);
-    run(g, choose(opts, data, size), data);
+    limits_start();
+    n = memdisk_open(g, "disk", &disk, data + HEAD, size - HEAD, 0);
+    d = memdisk_open(g, "data", &data_disk, data, HEAD, 0);
+    run(g, opts[choose_kind(data, size)][data[0] & 1], data);
     node_unref(d);
     node_unref(n);
     return 0;

@@ -13,6 +13,8 @@
 
 #include "block/block-graph.h"
 #include "block/vhost-user/vhost-user.h"
+#include "limits.h"
+#include "send-fd.h"
 #include "util/error.h"
 #include "util/rcu.h"
 
@@ -69,23 +71,11 @@ static void turn(void)
 
 static void say(const void *msg, size_t len, int fd)
 {
-    union {
-        struct cmsghdr align;
-        char buf[CMSG_SPACE(sizeof(int))];
-    } control = { .buf = { 0 } };
     struct iovec iov = { (void *)msg, len };
-    struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
 
-    if (fd >= 0) {
-        m.msg_control = control.buf;
-        m.msg_controllen = sizeof(control.buf);
-        control.align.cmsg_level = SOL_SOCKET;
-        control.align.cmsg_type = SCM_RIGHTS;
-        control.align.cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(&control.align), &fd, sizeof(int));
-    }
     /* It may have hung up. */
-    if (len && sendmsg(f.sock, &m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+    if (len &&
+        send_with_fd(f.sock, &iov, 1, fd, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
         return;
     }
     turn();
@@ -137,6 +127,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) < 0) {
         return 0;
     }
+    limits_start();
     len = MIN((data[0] | data[1] << 8), size - 2);
     memset(f.mem, 0, MEMORY);
     memcpy(f.mem, data + 2, len);

@@ -116,16 +116,18 @@ def qcow2():
     """Clusters of one size: header, reftable, refblock, L1, L2, data."""
     # Read-write or read-only, then six steps of three bytes (fuzz-qcow2.c).
     steps = [bytes([n]) + b'\0\0\0\2\0\0\4\0\0\x0c\0\0\5\0\0\7\x10\0'
-             for n in (0, 1, 4)]
+             for n in (0, 1, 4, 8)]
 
-    def image(version, entries, incompat=0, backing=b'', bits=9, autoclear=0):
+    def image(version, entries, incompat=0, backing=b'', bits=9, autoclear=0,
+              crypt=0, more=b'', snapshots=b'', tail=b''):
         cluster = 1 << bits
         at = 5 * cluster
         header = be('4sIQIIQIIQQIIQ', b'QFI\xfb', version,
-                    400 if backing else 0, len(backing), bits, 64 * cluster, 0,
-                    1, 3 * cluster, cluster, 1, 0, 0)
+                    400 if backing else 0, len(backing), bits, 64 * cluster,
+                    crypt, 1, 3 * cluster, cluster, 1, bool(snapshots),
+                    8 * cluster if snapshots else 0)
         if version == 3:
-            header += be('QQQII', incompat, 0, autoclear, 4, 104)
+            header += be('QQQII', incompat, 0, autoclear, 4, 104) + more
         table = be('Q', 2 * cluster)
         block = be('H', 1) * 8
         l1 = be('Q', 1 << 63 | 4 * cluster)
@@ -134,7 +136,8 @@ def qcow2():
         head[400:400 + len(backing)] = backing
         data = b'\x4b\x4c\x4a\x06\0'.ljust(cluster * 3, b'\x5a')
         return bytes(head) + b''.join(
-            part.ljust(cluster, b'\0') for part in (table, block, l1, l2)) + data
+            part.ljust(cluster, b'\0')
+            for part in (table, block, l1, l2)) + data + snapshots + tail
 
     entries = [lambda at: 1 << 63 | at, lambda at: 0, lambda at: 1,
                lambda at: 1 << 63 | at + 512 | 1,
@@ -154,6 +157,16 @@ def qcow2():
                       incompat=4, autoclear=raw) for raw in (0, 2)),
               image(3, [lambda at: 1 << 63, lambda at: 0xfff0000000ff],
                     incompat=20, bits=14)]
+    for extra in (b'', bytes(16), bytes(24)):
+        entry = be('QIHHIIQII', 3 * 512, 1, 1, 4, 0, 0, 0, 0, len(extra))
+        images.append(image(3, entries, snapshots=entry + extra + b'1name'))
+    # Encrypted: by AES, and with a LUKS header behind the data.
+    pointer = be('IIQQ', 0x0537be77, 16, 8 * 512, 1032 * 512)
+    images += [image(2, entries, crypt=1), image(3, entries, crypt=1),
+               image(3, entries, crypt=2, more=pointer, tail=luks_header(
+                   key=16, payload=1032, mode=b'cbc-plain64'))]
+    # The image's own snapshot, then a check.
+    steps.append(b'\0\7\1\xc0\2\0\0\7\0\x80\0\0\0\7\0\xc0\6\0\0')
     # Add a bitmap, write, change it, shrink, take it away, check.
     steps.append(b'\0\7\x88\xa0\2\0\0\7\1\xa8\7\4\0\7\x40\xa0\7\0\x80')
     images += [bitmaps(flags, table) for flags in (0, 1, 2, 6)
@@ -278,19 +291,21 @@ def vhost_user():
                                              seed(b'', *messages)]
 
 
-def luks():
-    """Headers; with the toys of the target any password opens most of them."""
-    def header(cipher=b'aes', mode=b'xts-plain64', hashed=b'sha256', key=64,
-               payload=4040, active=1, iterations=1000):
-        step = (key * 4000 // 512 + 8) // 8 * 8
-        slots = b''.join(
-            be('II32xII', 0xac71f3 if i < active else 0xdead,
-               iterations if i < active else 0, 8 + i * step, 4000)
-            for i in range(8))
-        return (b'LUKS\xba\xbe' + be('H32s32s32sII', 1, cipher, mode, hashed,
-                                     payload, key)
-                + bytes(52) + be('I40s', 1000, b'uuid') + slots)
+def luks_header(cipher=b'aes', mode=b'xts-plain64', hashed=b'sha256', key=64,
+                payload=4040, active=1, iterations=1000):
+    step = (key * 4000 // 512 + 8) // 8 * 8
+    slots = b''.join(
+        be('II32xII', 0xac71f3 if i < active else 0xdead,
+           iterations if i < active else 0, 8 + i * step, 4000)
+        for i in range(8))
+    return (b'LUKS\xba\xbe' + be('H32s32s32sII', 1, cipher, mode, hashed,
+                                 payload, key)
+            + bytes(52) + be('I40s', 1000, b'uuid') + slots)
 
+
+def luks():
+    """With the toys of the target any password opens most of them."""
+    header = luks_header
     return [header(), header(active=8), header(key=32, payload=2056),
             header(mode=b'cbc-essiv:sha256', key=32, payload=2056),
             header(mode=b'ctr-plain', key=16, payload=1032, hashed=b'sha1'),

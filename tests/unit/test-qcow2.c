@@ -7,15 +7,14 @@
 #include "block-image.h"
 #include "block/block-backend.h"
 #include "block/block-graph.h"
-#include "block/block-int.h"
+#include "memdisk.h"
 #include "qapi/qapi-types-block-core.h"
 #include "util/error.h"
 #include "util/rcu.h"
 
 enum { WRITERS = 4, CLUSTER = 65536, DISK = 16 * MiB };
 
-/* A disk in memory that answers writes of data when all writers are there. */
-static char *disk;
+static MemDisk disk;
 static Loop *loop;
 static BlockGraph *graph;
 static CoQueue all_there;
@@ -23,24 +22,11 @@ static Mutex lock;
 static unsigned there;
 static bool meet;
 
-static int coroutine_fn disk_preadv(BlockNode *n, int64_t offset, int64_t bytes,
-                                    const IoVec *iov, size_t iov_offset,
-                                    unsigned flags)
+/* Answer writes of data when all writers are there. */
+static void coroutine_fn wait_for_all(MemDisk *d, int64_t offset)
 {
-    iov_from_buf(iov, iov_offset, disk + offset, bytes);
-    return 0;
-}
-
-static int coroutine_fn disk_pwritev(BlockNode *n, int64_t offset,
-                                     int64_t bytes, const IoVec *iov,
-                                     size_t iov_offset, unsigned flags)
-{
-    if (offset > DISK - bytes) {
-        return -ENOSPC;
-    }
-    iov_to_buf(iov, iov_offset, disk + offset, bytes);
-    if (!meet || disk[offset] != 'd') {
-        return 0;
+    if (!meet || d->mem[offset] != 'd') {
+        return;
     }
     mutex_lock(&lock);
     there++;
@@ -51,41 +37,22 @@ static int coroutine_fn disk_pwritev(BlockNode *n, int64_t offset,
         co_queue_wait(&all_there, &lock);
     }
     mutex_unlock(&lock);
-    return 0;
 }
-
-static int64_t coroutine_fn disk_getlength(BlockNode *n)
-{
-    return node_length(n);
-}
-
-static const BlockIoOps disk_io = {
-    .preadv = disk_preadv,
-    .pwritev = disk_pwritev,
-};
-static const BlockSizeOps disk_size = { .getlength = disk_getlength };
-static const BlockDriver disk_driver = {
-    .name = "test-disk",
-    .driver = BLOCKDEV_DRIVER_FILE,
-    .protocol = true,
-    .io = &disk_io,
-    .size = &disk_size,
-};
 
 static BlockNode *disk_open(void)
 {
-    BlockNode *n = node_new(graph, &disk_driver, "disk", error_abort);
     int fd = memfd_create("disk", MFD_CLOEXEC);
+    g_autofree char *image = NULL;
+    int64_t length;
 
     make_qcow2(fd, 16, 8 * MiB);
-    n->length = lseek(fd, 0, SEEK_END);
-    disk = mmap(NULL, DISK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                -1, 0);
-    g_assert_cmpint(pread(fd, disk, n->length, 0), ==, n->length);
+    length = lseek(fd, 0, SEEK_END);
+    image = g_malloc(length);
+    g_assert_cmpint(pread(fd, image, length, 0), ==, length);
     close(fd);
-    node_refresh_limits(n);
-    node_publish(n);
-    return n;
+    memdisk_init(&disk, DISK);
+    disk.written = wait_for_all;
+    return memdisk_open(graph, "disk", &disk, image, length, 0);
 }
 
 static BlockBackend *image_open(BlockNode *below)
@@ -135,7 +102,7 @@ static void test_data_writes_overlap(void)
     g_assert_cmpint(buf[CLUSTER - 1], ==, 'd');
     blk_unref(blk);
     node_unref(n);
-    munmap(disk, DISK);
+    memdisk_destroy(&disk);
 }
 
 int main(int argc, char **argv)
