@@ -157,10 +157,19 @@ static int coroutine_fn uring_rw(const FileRw *rw)
 }
 #endif
 
+static int coroutine_fn threads_rw(FileState *s, const FileRw *rw)
+{
+    int ret = cached_read(s, rw);
+
+    return ret == -EAGAIN
+               ? thread_pool_run_turn_co(rw_turn(s, rw), rw_worker, (void *)rw)
+               : ret;
+}
+
 /* Any engine: bytes done or -errno. */
 static int coroutine_fn rw_once(FileState *s, const FileRw *rw)
 {
-    FileAio aio = s->aio;
+    FileAio aio = rw->reserve ? FILE_AIO_THREADS : s->aio;
     int ret;
 
     trace(file_co_rw_submit, "fd %d %s offset %" PRId64 " bytes %zu aio %d",
@@ -179,11 +188,7 @@ static int coroutine_fn rw_once(FileState *s, const FileRw *rw)
             break;
 #endif
         default:
-            ret = cached_read(s, rw);
-            if (ret == -EAGAIN) {
-                ret = thread_pool_run_turn_co(rw_turn(s, rw), rw_worker,
-                                              (void *)rw);
-            }
+            ret = threads_rw(s, rw);
         }
     } while (ret == -EINTR || ret == -EAGAIN);
     return ret;
