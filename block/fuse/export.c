@@ -21,6 +21,7 @@ typedef struct FuseExport {
     char *mountpoint;
     bool growable;
     struct stat st; /* what does not change of the file */
+    CoMutex sizes;  /* one change of the length at a time */
     /* The export's loop */
     void *session;
     LoopFd *watch;
@@ -60,17 +61,22 @@ static void send_attr(FuseExport *f, void *req)
     f->ops->reply_attr(req, &st);
 }
 
-static int coroutine_fn resize(FuseExport *f, int64_t size)
+/* @shrink: make it no shorter without. */
+static int coroutine_fn resize(FuseExport *f, int64_t size, bool shrink)
 {
     autoerr Error *err = NULL;
+    int64_t length;
+    int ret = 0;
 
-    if (size == blk_getlength(f->exp->blk)) {
-        return 0;
+    co_mutex_lock(&f->sizes);
+    length = blk_getlength(f->exp->blk);
+    if (size > length || (size < length && shrink)) {
+        ret = !f->growable || !f->exp->writable                ? -EPERM
+              : blk_co_truncate(f->exp->blk, size, true, &err) ? 0
+                                                               : -EIO;
     }
-    if (!f->growable || !f->exp->writable) {
-        return -EPERM;
-    }
-    return blk_co_truncate(f->exp->blk, size, true, &err) ? 0 : -EIO;
+    co_mutex_unlock(&f->sizes);
+    return ret;
 }
 
 static void coroutine_fn do_read(FuseRequest *r)
@@ -103,7 +109,7 @@ static void coroutine_fn do_write(FuseRequest *r)
     int ret = 0;
 
     if (r->offset + r->size > length && f->growable) {
-        ret = resize(f, r->offset + r->size);
+        ret = resize(f, r->offset + r->size, false);
     } else if (r->offset >= length) {
         ret = r->size ? -ENOSPC : 0;
         r->size = 0;
@@ -141,7 +147,7 @@ static int coroutine_fn do_alloc(FuseRequest *r)
         return -EOPNOTSUPP;
     }
     if (end > length && !(r->mode & FALLOC_FL_KEEP_SIZE)) {
-        ret = resize(f, end);
+        ret = resize(f, end, false);
         length = MAX(length, end);
     }
     if (ret >= 0 && r->offset < length) {
@@ -196,7 +202,7 @@ static void coroutine_fn request_entry(void *opaque)
         do_write(r);
         break;
     case FUSE_RESIZE:
-        ret = resize(f, r->size);
+        ret = resize(f, r->size, true);
         if (ret < 0) {
             f->ops->reply_err(r->req, -ret);
         } else {
@@ -379,6 +385,7 @@ static void fuse_free(BlockExport *exp)
     FuseExport *f = exp->impl;
 
     if (f) {
+        co_mutex_destroy(&f->sizes);
         g_free(f->mountpoint);
         g_free(f);
     }
@@ -395,6 +402,7 @@ static bool fuse_start(BlockExport *exp, const BlockExportOptions *opts,
 
     exp->impl = f;
     f->exp = exp;
+    co_mutex_init(&f->sizes);
     f->mountpoint = g_strdup(o->mountpoint);
     f->growable = o->has_growable && o->growable;
     if (!check_mountpoint(f, errp)) {
