@@ -89,9 +89,7 @@ static bool take_common(BlkAction *a, const BackupCommon *arg, BackupOptions *o,
     };
     o->job.group = a->group;
     o->source = node_lookup(a->g, arg->device, arg->device, errp);
-    while (o->source && o->source->implicit && o->source->file) {
-        o->source = o->source->file->node;
-    }
+    o->source = skip_implicit(o->source);
     return o->source && take_perf(arg->x_perf, o, errp) &&
            take_bitmap(arg, o, errp);
 }

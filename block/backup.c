@@ -341,7 +341,7 @@ static bool choose_unit(Plan *p, const BackupOptions *o, Error **errp)
 /* With everything drained. */
 static bool set_up(Backup *b, const BackupOptions *o, Error **errp)
 {
-    const uint64_t share = BLK_PERM_READ | BLK_PERM_WRITE_UNCHANGED;
+    const uint64_t share = BLK_PERM_ALL & ~(uint64_t)BLK_PERM_RESIZE;
 
     b->todo = dirty_bitmap_alone(node_length(o->source), b->plan.unit, errp);
     if (!b->todo) {
@@ -349,13 +349,14 @@ static bool set_up(Backup *b, const BackupOptions *o, Error **errp)
     }
     b->filter =
         job_filter_insert(o->source, &block_driver_copy_before_write, o->filter,
-                          false, &copy_before_write_ops, b, errp);
+                          JOB_FILTER_GUARD, &copy_before_write_ops, b, errp);
     if (b->filter && job_claim(&b->job, o->source, errp) &&
         job_claim(&b->job, o->target, errp) &&
-        job_add_node(&b->job, o->target, "target",
-                     BLK_PERM_WRITE | BLK_PERM_READ, share, errp) &&
-        job_add_node(&b->job, o->source, "main node", BLK_PERM_READ,
-                     BLK_PERM_ALL & ~(uint64_t)BLK_PERM_RESIZE, errp)) {
+        job_add_node(&b->job, b->filter, "main node", 0, BLK_PERM_ALL, errp) &&
+        job_add_node(&b->job, o->target, "target", BLK_PERM_WRITE, share,
+                     errp) &&
+        job_add_node(&b->job, o->source, "source", BLK_PERM_READ, share,
+                     errp)) {
         return true;
     }
     if (b->filter) {

@@ -49,6 +49,21 @@ struct BlockBackend {
     GPtrArray *undrain; /* for throttle_undrain() when the drain ends */
 };
 
+/* Do media come and go? They do where there is no device. */
+static inline bool blk_is_removable(const BlockBackend *blk)
+{
+    return !blk->dev || blk->removable;
+}
+
+/* The node below the filters that nobody asked for by name; NULL for NULL. */
+static inline BlockNode *skip_implicit(BlockNode *n)
+{
+    while (n && n->implicit && n->file) {
+        n = n->file->node;
+    }
+    return n;
+}
+
 /* Open @n, and what is defined in it, anew: for reading only, or not. */
 bool block_reopen_read_only(BlockNode *n, bool read_only, Error **errp);
 /* @n becomes writable if it is not, and at least @length long. */

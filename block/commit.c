@@ -115,17 +115,20 @@ static const JobDriver commit_driver = {
 
 static bool set_up(Commit *c, const CommitOptions *o, Error **errp)
 {
-    const uint64_t share = BLK_PERM_ALL & ~(uint64_t)BLK_PERM_RESIZE;
+    const uint64_t share = BLK_PERM_READ | BLK_PERM_WRITE_UNCHANGED;
 
     c->filter = job_filter_insert(o->top, &block_driver_commit_top, o->filter,
-                                  true, NULL, NULL, errp);
+                                  JOB_FILTER_COMMIT, NULL, NULL, errp);
     if (!c->filter) {
         return false;
     }
-    if (job_claim_chain(&c->job, o->top, o->base, errp) &&
+    if (job_claim(&c->job, o->active, errp) &&
+        job_claim_chain(&c->job, o->top, o->base, errp) &&
+        job_add_node(&c->job, o->active, "main node", 0, BLK_PERM_ALL, errp) &&
         job_add_node(&c->job, o->base, "base", BLK_PERM_READ | BLK_PERM_WRITE,
                      share, errp) &&
-        job_add_node(&c->job, o->top, "top", BLK_PERM_READ, share, errp)) {
+        job_add_chain(&c->job, o->top, o->base,
+                      BLK_PERM_WRITE | BLK_PERM_WRITE_UNCHANGED, errp)) {
         return true;
     }
     job_drop_nodes(&c->job);

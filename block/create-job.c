@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The job "create": an image that is made while the program runs.
- * Spec: blockdev-create in QEMU 7.2's QMP reference.
+ * The jobs "create" and "amend": an image that is made, or gets other
+ * properties, while the program runs.
+ * Spec: blockdev-create and x-blockdev-amend in QEMU 7.2's QMP reference.
  */
 #include "util/osdep.h"
 
@@ -15,71 +16,77 @@
 typedef struct Create {
     Job job;
     const char *format;
-    char *filename;    /* of a plain file, or NULL */
-    BlockdevRef *file; /* the node to fill, or NULL */
+    char *filename;           /* of a plain file, or NULL */
+    BlockdevRef *file, *data; /* the nodes to fill, or NULL */
     QDict *opts;
 } Create;
 
-static void put_size(QDict *d, const char *name, uint64_t v)
-{
-    g_autofree char *text = g_strdup_printf("%" PRIu64, v);
+typedef struct Amend {
+    Job job;
+    BlockNode *n; /* a reference */
+    BlockAmend args;
+    QDict *opts;
+    bool ok;
+    Error **errp;
+} Amend;
 
-    qdict_put_str(d, name, text);
+/* Options
+ * ------------------------------------------------------------------------ */
+
+static char *text_of(const QObject *v)
+{
+    const char *text = qobject_get_str(v);
+    uint64_t u;
+    int64_t i;
+    bool b;
+
+    return text                      ? g_strdup(text)
+           : qobject_get_bool(v, &b) ? g_strdup(b ? "on" : "off")
+           : qobject_get_int(v, &i)  ? g_strdup_printf("%" PRId64, i)
+           : qobject_get_uint(v, &u) ? g_strdup_printf("%" PRIu64, u)
+                                     : NULL;
 }
 
-static void put_bool(QDict *d, const char *name, bool v)
+/*
+ * Members of the schema as the options of "qemu-img create -o": text, names
+ * with underscores but those of encryption. What is no text (nodes) is left
+ * out.
+ */
+static QDict *text_options(const QapiType *type, const void *value,
+                           bool underscores)
 {
-    qdict_put_str(d, name, v ? "on" : "off");
+    g_autoptr(QObject) all = qapi_to_qobject(type, &value);
+    QDict *from = qobject_to_dict(all), *to = qdict_new();
+
+    qdict_del(from, "file");
+    qdict_del(from, "data-file");
+    qdict_flatten(from);
+    QDICT_FOREACH(from, e) {
+        g_autofree char *name = g_strdup(e->key), *text = text_of(e->value);
+
+        if (underscores && !strchr(name, '.')) {
+            g_strdelimit(name, "-", '_');
+        }
+        if (text) {
+            qdict_put_str(to, name, text);
+        }
+    }
+    return to;
 }
 
-static void take_prealloc(QDict *d, bool has, PreallocMode mode)
+static void rename_option(QDict *d, const char *from, const char *to)
 {
-    if (has) {
-        qdict_put_str(d, "preallocation",
-                      qapi_enum_name(&qapi_type_PreallocMode, mode));
+    QObject *v = qdict_take(d, from);
+
+    if (v) {
+        qdict_put_(d, to, v);
     }
 }
 
-/* As the options of "qemu-img create -o". */
-static void take_qcow2(QDict *d, const BlockdevCreateOptionsQcow2 *o)
-{
-    put_size(d, "size", o->size);
-    qdict_put_str(d, "compat",
-                  o->has_version && o->version == BLOCKDEV_QCOW2_VERSION_V2
-                      ? "0.10"
-                      : "1.1");
-    if (o->backing_file) {
-        qdict_put_str(d, "backing_file", o->backing_file);
-    }
-    if (o->has_backing_fmt) {
-        qdict_put_str(d, "backing_fmt",
-                      qapi_enum_name(&qapi_type_BlockdevDriver,
-                                     o->backing_fmt));
-    }
-    if (o->has_cluster_size) {
-        put_size(d, "cluster_size", o->cluster_size);
-    }
-    if (o->has_lazy_refcounts) {
-        put_bool(d, "lazy_refcounts", o->lazy_refcounts);
-    }
-    if (o->has_extended_l2) {
-        put_bool(d, "extended_l2", o->extended_l2);
-    }
-    if (o->has_refcount_bits) {
-        put_size(d, "refcount_bits", o->refcount_bits);
-    }
-    if (o->has_compression_type) {
-        qdict_put_str(d, "compression_type",
-                      qapi_enum_name(&qapi_type_Qcow2CompressionType,
-                                     o->compression_type));
-    }
-    take_prealloc(d, o->has_preallocation, o->preallocation);
-}
-
-/* The job
+/* create
  * ----------------------------------------------------------------------- */
 
-static int coroutine_fn create_run(Job *j, Error **errp)
+static int coroutine_fn one_step(Job *j, Error **errp)
 {
     j->len = 1;
     return 0;
@@ -99,18 +106,28 @@ static BlockNode *open_ref(BlockGraph *g, const BlockdevRef *ref, Error **errp)
 
 static bool fill_node(Create *c, Error **errp)
 {
+    BlockGraph *g = c->job.graph;
     const BlockCreateOps *ops = block_create_ops(c->format, errp);
-    BlockNode *n;
+    BlockNode *n, *data = NULL;
     bool ok;
 
-    if (!ops || !block_create_check(ops, c->opts, errp)) {
+    if (!ops) {
         return false;
     }
-    n = open_ref(c->job.graph, c->file, errp);
-    if (!n) {
+    n = open_ref(g, c->file, errp);
+    if (n && c->data) {
+        data = open_ref(g, c->data, errp);
+    }
+    if (!n || (c->data && !data)) {
+        node_unref(n);
         return false;
     }
-    ok = ops->create_in(c->job.graph, n, c->opts, errp);
+    if (data) {
+        qdict_put_str(c->opts, "data_file", data->filename);
+    }
+    ok = block_create_check(ops, c->opts, errp) &&
+         ops->create_in(g, n, data, c->opts, errp);
+    node_unref(data);
     node_unref(n);
     return ok;
 }
@@ -130,6 +147,7 @@ static void create_clean(Job *j)
     Create *c = (Create *)j;
 
     qapi_free_BlockdevRef(c->file);
+    qapi_free_BlockdevRef(c->data);
     qobject_unref(c->opts);
     g_free(c->filename);
 }
@@ -137,39 +155,146 @@ static void create_clean(Job *j)
 static const JobDriver create_driver = {
     .type = JOB_TYPE_CREATE,
     .size = sizeof(Create),
-    .run = create_run,
+    .run = one_step,
     .work = create_work,
     .clean = create_clean,
 };
 
+static void take_qcow2(Create *c, const BlockdevCreateOptionsQcow2 *o)
+{
+    c->format = "qcow2";
+    c->file = QAPI_CLONE(BlockdevRef, o->file);
+    c->data = QAPI_CLONE(BlockdevRef, o->data_file);
+    c->opts = text_options(&qapi_type_BlockdevCreateOptionsQcow2, o, true);
+    rename_option(c->opts, "version", "compat");
+    if (o->encrypt && o->encrypt->format == QCRYPTO_BLOCK_FORMAT_QCOW) {
+        qdict_put_str(c->opts, "encrypt.format", "aes");
+    }
+}
+
+static void take_luks(Create *c, const BlockdevCreateOptionsLUKS *o)
+{
+    c->format = "luks";
+    c->file = QAPI_CLONE(BlockdevRef, o->file);
+    c->opts = text_options(&qapi_type_BlockdevCreateOptionsLUKS, o, false);
+}
+
+static void take_file(Create *c, const BlockdevCreateOptionsFile *o)
+{
+    c->format = "raw";
+    c->filename = g_strdup(o->filename);
+    c->opts = text_options(&qapi_type_BlockdevCreateOptionsFile, o, true);
+    qdict_del(c->opts, "filename");
+}
+
 bool qmp_blockdev_create(Vm *vm, const char *job_id,
                          BlockdevCreateOptions *options, Error **errp)
 {
-    BlockGraph *g = block_vm_graph(vm);
     JobOptions o = { .id = job_id, .auto_finalize = true };
     Create *c;
 
     if (options->driver != BLOCKDEV_DRIVER_FILE &&
+        options->driver != BLOCKDEV_DRIVER_LUKS &&
         options->driver != BLOCKDEV_DRIVER_QCOW2) {
         return error_set(errp, "Driver does not support blockdev-create");
     }
-    c = (Create *)job_new(g, &create_driver, &o, errp);
+    c = (Create *)job_new(block_vm_graph(vm), &create_driver, &o, errp);
     if (!c) {
         return false;
     }
-    c->opts = qdict_new();
     if (options->driver == BLOCKDEV_DRIVER_QCOW2) {
-        c->format = "qcow2";
-        c->file = QAPI_CLONE(BlockdevRef, options->u.qcow2.file);
-        take_qcow2(c->opts, &options->u.qcow2);
+        take_qcow2(c, &options->u.qcow2);
+    } else if (options->driver == BLOCKDEV_DRIVER_LUKS) {
+        take_luks(c, &options->u.luks);
     } else {
-        const BlockdevCreateOptionsFile *file = &options->u.file;
-
-        c->format = "raw";
-        c->filename = g_strdup(file->filename);
-        put_size(c->opts, "size", file->size);
-        take_prealloc(c->opts, file->has_preallocation, file->preallocation);
+        take_file(c, &options->u.file);
     }
     job_start(&c->job);
+    return true;
+}
+
+/* amend
+ * ------------------------------------------------------------------------ */
+
+static void coroutine_fn amend_entry(void *opaque)
+{
+    Amend *a = opaque;
+
+    a->ok = a->n->drv->image->amend(a->n, &a->args, a->errp);
+}
+
+static bool amend_work(Job *j, Error **errp)
+{
+    Amend *a = (Amend *)j;
+    GPtrArray *users;
+    BlockBackend *blk;
+
+    j->offset = 1;
+    a->errp = errp;
+    /* A user of our own, for what is written below the image. */
+    blk = blk_new(j->graph, BLK_PERM_WRITE_UNCHANGED, BLK_PERM_ALL);
+    users = node_drain_users(a->n);
+    if (blk_insert_node(blk, a->n, errp)) {
+        block_run(amend_entry, a);
+    }
+    node_undrain(users);
+    blk_unref(blk);
+    return a->ok;
+}
+
+static void amend_clean(Job *j)
+{
+    Amend *a = (Amend *)j;
+
+    node_unref(a->n);
+    qobject_unref(a->opts);
+}
+
+static const JobDriver amend_driver = {
+    .type = JOB_TYPE_AMEND,
+    .size = sizeof(Amend),
+    .run = one_step,
+    .work = amend_work,
+    .clean = amend_clean,
+};
+
+static QDict *amend_options(const BlockdevAmendOptions *o)
+{
+    if (o->driver == BLOCKDEV_DRIVER_LUKS) {
+        return text_options(&qapi_type_QCryptoBlockAmendOptionsLUKS, &o->u.luks,
+                            false);
+    }
+    return text_options(&qapi_type_BlockdevAmendOptionsQcow2, &o->u.qcow2,
+                        true);
+}
+
+bool qmp_x_blockdev_amend(Vm *vm, const char *job_id, const char *node_name,
+                          BlockdevAmendOptions *options, bool has_force,
+                          bool force, Error **errp)
+{
+    BlockGraph *g = block_vm_graph(vm);
+    JobOptions o = { .id = job_id, .auto_finalize = true };
+    BlockNode *n = node_lookup(g, NULL, node_name, errp);
+    Amend *a;
+
+    if (!n) {
+        return false;
+    }
+    if (n->drv->driver != (int)options->driver) {
+        return error_set(errp, "x-blockdev-amend doesn't support changing the "
+                               "block driver");
+    }
+    if (options->driver != BLOCKDEV_DRIVER_LUKS &&
+        options->driver != BLOCKDEV_DRIVER_QCOW2) {
+        return error_set(errp, "Driver does not support x-blockdev-amend");
+    }
+    a = (Amend *)job_new(g, &amend_driver, &o, errp);
+    if (!a) {
+        return false;
+    }
+    a->n = node_ref(n);
+    a->opts = amend_options(options);
+    a->args = (BlockAmend){ .opts = a->opts, .force = has_force && force };
+    job_start(&a->job);
     return true;
 }

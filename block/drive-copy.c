@@ -98,18 +98,9 @@ bool qmp_drive_mirror(Vm *vm, DriveMirror *arg, Error **errp)
         .unmap = !arg->has_unmap || arg->unmap,
     };
     MirrorOptions o = {
-        .job = JOB_OPTIONS(g, arg),
-        .sync = arg->sync,
+        MIRROR_OPTIONS(g, arg),
         .no_unmap = !copy.unmap,
         .new_target = copy.mode != NEW_IMAGE_MODE_EXISTING,
-        .write_blocking = arg->has_copy_mode &&
-                          arg->copy_mode == MIRROR_COPY_MODE_WRITE_BLOCKING,
-        .granularity = arg->has_granularity ? arg->granularity : 0,
-        .buf_size = arg->has_buf_size ? arg->buf_size : 0,
-        .on_source = arg->has_on_source_error ? arg->on_source_error
-                                              : BLOCKDEV_ON_ERROR_REPORT,
-        .on_target = arg->has_on_target_error ? arg->on_target_error
-                                              : BLOCKDEV_ON_ERROR_REPORT,
     };
     bool ok;
 

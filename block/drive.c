@@ -298,7 +298,7 @@ static bool drive_configure(BlockGraph *g, DriveInfo *info, QDict *d,
 static DriveInfo *drive_add_dict(BlockGraph *g, QDict *d, Error **errp)
 {
     DriveInfo *info = g_new0(DriveInfo, 1);
-    BlockBackend *blk = blk_new(g, 0, BLK_PERM_ALL);
+    BlockBackend *blk = blk_new(g, BLK_PERM_READ, BLK_PERM_ALL);
 
     info->blk = blk;
     info->bus = info->unit = info->index = -1;

@@ -107,16 +107,14 @@ BlockNode *job_root_node(BlockGraph *g, const char *device, Error **errp)
 {
     BlockNode *n = node_lookup(g, device, device, errp);
 
-    while (n && n->implicit && n->file) {
-        n = n->file->node;
-    }
+    n = skip_implicit(n);
     if (!n) {
         return NULL;
     }
     for (guint i = 0; i < n->parents->len; i++) {
         BlockEdge *e = n->parents->pdata[i];
 
-        if (e->parent && !e->parent->implicit) {
+        if (e->parent ? !e->parent->implicit : job_owns_backend(e->blk)) {
             error_set(errp, "Need a root block node");
             return NULL;
         }

@@ -18,13 +18,19 @@ typedef struct JobFilterOps {
 extern const BlockDriver block_driver_mirror_top, block_driver_commit_top,
     block_driver_stream_top, block_driver_copy_before_write;
 
+/* What the filter asks for below, and lets others do there. */
+typedef enum JobFilterShare {
+    JOB_FILTER_PASS,   /* what its users do */
+    JOB_FILTER_COMMIT, /* all: the images below change under it */
+    JOB_FILTER_GUARD,  /* no writes that go around it */
+} JobFilterShare;
+
 /*
  * Put a filter above @n, whose users use it from then on; one reference for
- * the caller. @share_all: others may change what is below the filter. @ops
- * NULL: it passes everything on. All is drained.
+ * the caller. @ops NULL: it passes everything on. All is drained.
  */
 BlockNode *job_filter_insert(BlockNode *n, const BlockDriver *drv,
-                             const char *name, bool share_all,
+                             const char *name, JobFilterShare share,
                              const JobFilterOps *ops, void *opaque,
                              Error **errp);
 /* Take it out again; its reference goes. All is drained. */

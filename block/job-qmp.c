@@ -177,7 +177,8 @@ BlockJobInfoList *qmp_query_block_jobs(Vm *vm, Error **errp)
                           : j->iostatus == ENOSPC
                               ? BLOCK_DEVICE_IO_STATUS_NOSPACE
                               : BLOCK_DEVICE_IO_STATUS_FAILED;
-        info->ready = j->ready;
+        info->ready =
+            j->status == JOB_STATUS_READY || j->status == JOB_STATUS_STANDBY;
         info->status = j->status;
         info->auto_finalize = j->auto_finalize;
         info->auto_dismiss = j->auto_dismiss;

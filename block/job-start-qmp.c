@@ -12,17 +12,8 @@ bool qmp_blockdev_mirror(Vm *vm, BlockdevMirror *arg, Error **errp)
 {
     BlockGraph *g = block_vm_graph(vm);
     MirrorOptions o = {
-        .job = JOB_OPTIONS(g, arg),
+        MIRROR_OPTIONS(g, arg),
         .filter = arg->filter_node_name,
-        .sync = arg->sync,
-        .write_blocking = arg->has_copy_mode &&
-                          arg->copy_mode == MIRROR_COPY_MODE_WRITE_BLOCKING,
-        .granularity = arg->has_granularity ? arg->granularity : 0,
-        .buf_size = arg->has_buf_size ? arg->buf_size : 0,
-        .on_source = arg->has_on_source_error ? arg->on_source_error
-                                              : BLOCKDEV_ON_ERROR_REPORT,
-        .on_target = arg->has_on_target_error ? arg->on_target_error
-                                              : BLOCKDEV_ON_ERROR_REPORT,
     };
 
     if (!mirror_check_sync(arg->sync, errp)) {
@@ -125,8 +116,14 @@ bool qmp_block_commit(Vm *vm, BlockCommit *arg, Error **errp)
         .on_error =
             arg->has_on_error ? arg->on_error : BLOCKDEV_ON_ERROR_REPORT,
     };
+    BlockBackend *blk;
 
-    if (!blk_find(g, arg->device) && !node_find(g, arg->device)) {
+    blk = blk_find(g, arg->device);
+    if (blk && !blk_node(blk)) {
+        return error_set_class(errp, ERROR_CLASS_DEVICE_NOT_FOUND,
+                               "Device '%s' not found", arg->device);
+    }
+    if (!blk && !node_find(g, arg->device)) {
         return error_set_class(errp, ERROR_CLASS_DEVICE_NOT_FOUND,
                                "Cannot find device='%s' nor node-name='%s'",
                                arg->device, arg->device);

@@ -130,6 +130,33 @@ bool job_add_node(Job *j, BlockNode *node, const char *name, uint64_t perm,
     return e;
 }
 
+bool job_add_chain(Job *j, BlockNode *top, BlockNode *end, uint64_t shared,
+                   Error **errp)
+{
+    end = skip_filters(end);
+    for (BlockNode *n = skip_filters(top); n && n != end;
+         n = skip_filters(chain_next(n))) {
+        if (!job_add_node(j, n, "intermediate node", 0, shared, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool job_owns_backend(const BlockBackend *blk)
+{
+    BlockGraph *g = blk->graph;
+
+    for (guint i = 0; g->jobs && i < g->jobs->len; i++) {
+        const Job *j = g->jobs->pdata[i];
+
+        if (j->blk == blk) {
+            return true;
+        }
+    }
+    return false;
+}
+
 Job *job_claiming(const BlockNode *n)
 {
     BlockGraph *g = n->graph;
@@ -433,7 +460,10 @@ static void job_conclude(Job *j)
 
 static void job_set_aborting(Job *j)
 {
-    if (!j->err && !j->cancelled) {
+    if (j->cancelled) {
+        j->ret = -ECANCELED;
+    }
+    if (!j->err) {
         error_set(&j->err, "%s", g_strerror(-j->ret));
     }
     job_set_status(j, JOB_STATUS_ABORTING);

@@ -93,7 +93,13 @@ Job *job_new(BlockGraph *g, const JobDriver *drv, const JobOptions *o,
 /* Use @node; the job's end takes the edge away. */
 bool job_add_node(Job *j, BlockNode *node, const char *name, uint64_t perm,
                   uint64_t shared, Error **errp);
+/* The same for the images from @top down to above @end, which the job only
+ * holds. */
+bool job_add_chain(Job *j, BlockNode *top, BlockNode *end, uint64_t shared,
+                   Error **errp);
 void job_drop_nodes(Job *j);
+/* Is @blk a job's own? */
+bool job_owns_backend(const BlockBackend *blk);
 /* Nobody else may start a job on @node, resize it, or change what is below it,
  * while the job is there. False: somebody does. */
 bool job_claim(Job *j, BlockNode *node, Error **errp);

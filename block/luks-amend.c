@@ -208,7 +208,10 @@ static bool parse_add(const AmendOptions *o, BlockGraph *g,
     if (!a->new_password) {
         return false;
     }
-    a->old_password = luks_password(g, key_secret, key, errp);
+    a->old_password =
+        option(o, "secret")
+            ? luks_password(g, option(o, "secret"), "secret", errp)
+            : luks_password(g, key_secret, key, errp);
     return a->old_password;
 }
 

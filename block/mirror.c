@@ -389,7 +389,6 @@ static uint32_t choose_granularity(const MirrorOptions *o)
 /* With everything drained: the bitmap, the filter, the job's own use. */
 static bool set_up(Mirror *m, const MirrorOptions *o, Error **errp)
 {
-    const uint64_t share = BLK_PERM_READ | BLK_PERM_WRITE_UNCHANGED;
     uint64_t all = BLK_PERM_ALL & ~BLK_PERM_RESIZE;
 
     m->granularity = choose_granularity(o);
@@ -401,7 +400,7 @@ static bool set_up(Mirror *m, const MirrorOptions *o, Error **errp)
     }
     m->filter =
         job_filter_insert(o->source, &block_driver_mirror_top, o->filter,
-                          o->commit,
+                          o->commit ? JOB_FILTER_COMMIT : JOB_FILTER_PASS,
                           o->write_blocking ? &write_blocking_ops : NULL, m,
                           errp);
     if (m->filter &&
@@ -409,9 +408,12 @@ static bool set_up(Mirror *m, const MirrorOptions *o, Error **errp)
                    : job_claim(&m->job, o->source, errp) &&
                          job_claim(&m->job, o->target, errp)) &&
         job_add_node(&m->job, o->target, "target", BLK_PERM_WRITE,
-                     o->commit ? all : share, errp) &&
-        job_add_node(&m->job, o->source, "main node", BLK_PERM_READ, all,
-                     errp)) {
+                     o->commit ? all : BLK_PERM_WRITE_UNCHANGED, errp) &&
+        job_add_node(&m->job, o->source, "main node",
+                     o->commit ? 0 : BLK_PERM_READ, all, errp) &&
+        (!o->commit ||
+         job_add_chain(&m->job, chain_next(o->source), o->target,
+                       BLK_PERM_WRITE | BLK_PERM_WRITE_UNCHANGED, errp))) {
         return true;
     }
     if (m->filter) {

@@ -21,6 +21,18 @@ typedef struct MirrorOptions {
     BlockdevOnError on_source, on_target;
 } MirrorOptions;
 
+/* Initializers: what drive-mirror and blockdev-mirror both take. */
+#define MIRROR_OPTIONS(g, arg)                                             \
+    .job = JOB_OPTIONS(g, arg), .sync = (arg)->sync,                       \
+    .write_blocking = (arg)->has_copy_mode &&                              \
+                      (arg)->copy_mode == MIRROR_COPY_MODE_WRITE_BLOCKING, \
+    .granularity = (arg)->has_granularity ? (arg)->granularity : 0,        \
+    .buf_size = (arg)->has_buf_size ? (arg)->buf_size : 0,                 \
+    .on_source = (arg)->has_on_source_error ? (arg)->on_source_error       \
+                                            : BLOCKDEV_ON_ERROR_REPORT,    \
+    .on_target = (arg)->has_on_target_error ? (arg)->on_target_error       \
+                                            : BLOCKDEV_ON_ERROR_REPORT
+
 /* Is @sync one that a mirror knows? May it replace that node? */
 bool mirror_check_sync(MirrorSyncMode sync, Error **errp);
 bool mirror_check_replaces(const MirrorOptions *o, Error **errp);
@@ -41,7 +53,7 @@ typedef struct StreamOptions {
     JobOptions job;
     BlockNode *node;
     BlockNode *bottom;  /* the lowest whose data is copied; or @node: none */
-    const char *filter; /* node-name, or NULL: no filter */
+    const char *filter; /* node-name, or NULL */
     const char *backing_file;
     BlockdevOnError on_error;
 } StreamOptions;

@@ -21,6 +21,7 @@ typedef struct Plan {
     const char *data_file; /* path; NULL: none */
     BlockPrealloc prealloc;
     QcCryptPlan crypt;
+    BlockNode *file_node, *data_node; /* that are open already, or NULL */
 } Plan;
 
 /* Options
@@ -254,7 +255,10 @@ static void coroutine_fn grow(void *opaque)
     f->ok = qc_crypt_create(f->n->state, &f->p->crypt, f->errp) &&
             node_truncate(f->n, f->p->h.size, true, f->errp);
     if (f->ok && f->p->prealloc != BLOCK_PREALLOC_OFF) {
-        ret = qc_preallocate(f->n, 0, f->p->h.size);
+        /* Files that are made for the image have their space already. */
+        ret = f->p->file_node
+                  ? qc_preallocate_space(f->n, 0, f->p->h.size, f->p->prealloc)
+                  : qc_preallocate(f->n, 0, f->p->h.size);
         f->ok = ret >= 0 ||
                 error_errno(f->errp, -ret, "Could not preallocate metadata");
     }
@@ -291,11 +295,28 @@ static void coroutine_fn write_over(void *opaque)
     }
 }
 
-/* The image in the file that @file opens, or in @node if that is given. */
-static bool write_image(BlockGraph *g, QDict *file, BlockNode *node,
-                        const Plan *p, Error **errp)
+/* The option that is the node, or opens the file. */
+static void put_child(QDict *top, const char *name, const BlockNode *node,
+                      const char *filename)
 {
-    g_autoptr(QDict) top = qdict_new();
+    g_autoptr(QDict) file = NULL;
+
+    if (node) {
+        qdict_put_str(top, name, node->name);
+        return;
+    }
+    file = qdict_new();
+    qdict_put_str(file, "driver", "file");
+    qdict_put_str(file, "filename", filename);
+    qdict_put(top, name, qobject_ref(file));
+}
+
+/* The image in the plan's node, or in the file @filename. */
+static bool write_image(BlockGraph *g, const char *filename, const Plan *p,
+                        Error **errp)
+{
+    g_autoptr(QDict) top = qdict_new(), file = qdict_new();
+    BlockNode *node = p->file_node;
     Fill f = { .p = p, .errp = errp };
     bool ok;
 
@@ -303,6 +324,10 @@ static bool write_image(BlockGraph *g, QDict *file, BlockNode *node,
     if (f.bytes < 0) {
         g_free(f.image);
         return error_set(errp, "Header of the image does not fit a cluster");
+    }
+    if (!node) {
+        qdict_put_str(file, "driver", "file");
+        qdict_put_str(file, "filename", filename);
     }
     ok = with_node(node ? node_ref(node)
                         : block_open_filename(g, NULL, NULL, file, NULL, errp),
@@ -312,18 +337,10 @@ static bool write_image(BlockGraph *g, QDict *file, BlockNode *node,
         return false;
     }
     qdict_put_str(top, "driver", "qcow2");
-    if (node) {
-        qdict_put_str(top, "file", node->name);
-    } else {
-        qdict_put(top, "file", qobject_ref(file));
-    }
+    put_child(top, "file", node, filename);
     qdict_put_null(top, "backing");
     if (p->data_file) {
-        g_autoptr(QDict) data = qdict_new();
-
-        qdict_put_str(data, "driver", "file");
-        qdict_put_str(data, "filename", p->data_file);
-        qdict_put(top, "data-file", qobject_ref(data));
+        put_child(top, "data-file", p->data_node, p->data_file);
     }
     return with_node(block_open_filename(g, NULL, NULL, top, NULL, errp), grow,
                      &f);
@@ -425,7 +442,6 @@ static bool create_planned(BlockGraph *g, const char *filename,
 {
     Plan p = *plan;
     bool existed = !access(filename, F_OK);
-    g_autoptr(QDict) file = qdict_new();
     BlockPrealloc mode, data_mode = BLOCK_PREALLOC_OFF;
     int64_t bytes = 0, data_bytes = 0;
 
@@ -454,9 +470,7 @@ static bool create_planned(BlockGraph *g, const char *filename,
     if (g_str_has_prefix(filename, "file:")) {
         filename += strlen("file:");
     }
-    qdict_put_str(file, "driver", "file");
-    qdict_put_str(file, "filename", filename);
-    if (!write_image(g, file, NULL, &p, errp)) {
+    if (!write_image(g, filename, &p, errp)) {
         if (!existed) {
             unlink(filename);
         }
@@ -476,10 +490,11 @@ static bool qcow2_create(BlockGraph *g, const char *filename, const QDict *opts,
     return ok;
 }
 
-static bool qcow2_create_in(BlockGraph *g, BlockNode *file, const QDict *opts,
-                            Error **errp)
+static bool qcow2_create_in(BlockGraph *g, BlockNode *file, BlockNode *data,
+                            const QDict *opts, Error **errp)
 {
-    Plan p = { 0 };
+    Plan p = { .file_node = file, .data_node = data };
+    bool ok;
 
     if (!plan(opts, &p, errp)) {
         return false;
@@ -487,12 +502,10 @@ static bool qcow2_create_in(BlockGraph *g, BlockNode *file, const QDict *opts,
     if (block_option_size(opts, "size", 0) % 512) {
         return error_set(errp, "Image size must be a multiple of 512 bytes");
     }
-    if (p.prealloc == BLOCK_PREALLOC_FALLOC ||
-        p.prealloc == BLOCK_PREALLOC_FULL) {
-        return error_set(errp, "Parameter 'preallocation' must be 'off' or "
-                               "'metadata' here");
-    }
-    return write_image(g, NULL, file, &p, errp);
+    ok = qc_crypt_plan(g, opts, &p.crypt, errp) &&
+         write_image(g, NULL, &p, errp);
+    qc_crypt_plan_free(&p.crypt);
+    return ok;
 }
 
 static bool qcow2_measure(const QDict *opts, uint64_t *full, uint64_t *unit,

@@ -15,12 +15,23 @@
 /* Images
  * -------------------------------------------------------------------------- */
 
-static int64_t backing_depth(const BlockNode *n)
+/* What is below @n and shows through it, or NULL. Raw images count as a format
+ * here. */
+static const BlockNode *node_below(const BlockNode *n)
+{
+    bool filter = n->drv->filter && n->drv != &block_driver_raw;
+
+    return n->backing          ? n->backing->node
+           : filter && n->file ? n->file->node
+                               : NULL;
+}
+
+static int64_t backing_depth(const BlockNode *n, bool implicit)
 {
     int64_t depth = 0;
 
-    for (; n->backing; n = n->backing->node) {
-        depth++;
+    while ((n = node_below(n))) {
+        depth += implicit || !n->implicit;
     }
     return depth;
 }
@@ -78,8 +89,8 @@ static BlockDeviceInfo *device_info(BlockNode *n, const BlockBackend *blk,
     info->detect_zeroes = (BlockdevDetectZeroesOptions)n->detect_zeroes;
     if (n->backing) {
         info->backing_file = g_strdup(n->backing->node->filename);
-        info->backing_file_depth = flat ? 0 : backing_depth(n);
     }
+    info->backing_file_depth = flat ? 0 : backing_depth(n, !blk);
     info->image = block_image_info(n, !flat);
     info->encrypted = info->image->encrypted;
     info->cache = g_new0(BlockdevCacheInfo, 1);
@@ -104,11 +115,8 @@ BlockDeviceInfoList *qmp_query_named_block_nodes(Vm *vm, bool has_flat,
 
     /* The newest first. */
     for (guint i = g->nodes->len; i-- > 0;) {
-        BlockNode *n = g->nodes->pdata[i];
-
-        if (!n->implicit) {
-            QAPI_LIST_APPEND(tail, device_info(n, NULL, has_flat && flat));
-        }
+        QAPI_LIST_APPEND(tail, device_info(g->nodes->pdata[i], NULL,
+                                           has_flat && flat));
     }
     return list;
 }
@@ -142,7 +150,7 @@ static BlockInfo *blk_info(BlockBackend *blk)
     info->device = g_strdup(blk->name);
     info->qdev = blk_qdev(blk);
     info->type = g_strdup("unknown");
-    info->removable = !blk->dev || blk->removable;
+    info->removable = blk_is_removable(blk);
     if (has_iostatus(blk)) {
         info->has_io_status = true;
         info->io_status = !status            ? BLOCK_DEVICE_IO_STATUS_OK
@@ -150,12 +158,8 @@ static BlockInfo *blk_info(BlockBackend *blk)
                                              : BLOCK_DEVICE_IO_STATUS_FAILED;
     }
     if (blk->root) {
-        BlockNode *n = blk->root->node;
-
-        while (n->implicit) {
-            n = n->file->node;
-        }
-        info->inserted = device_info(n, blk, false);
+        info->inserted =
+            device_info(skip_implicit(blk->root->node), blk, false);
     }
     return info;
 }
@@ -226,18 +230,18 @@ static BlockStats *node_stats(const BlockNode *n, bool only_node)
     if (n->drv->info && n->drv->info->stats) {
         s->driver_specific = n->drv->info->stats(n);
     }
-    if (!only_node && n->file) {
-        s->parent = node_stats(n->file->node, false);
+    if (n->file) {
+        s->parent = node_stats(skip_implicit(n->file->node), only_node);
     }
     if (!only_node && n->backing) {
-        s->backing = node_stats(n->backing->node, false);
+        s->backing = node_stats(skip_implicit(n->backing->node), false);
     }
     return s;
 }
 
 static BlockStats *blk_all_stats(const BlockBackend *blk)
 {
-    BlockNode *n = blk_node(blk);
+    BlockNode *n = skip_implicit(blk_node(blk));
     BlockStats *s = n ? node_stats(n, false) : g_new0(BlockStats, 1);
     int64_t highest = n ? s->stats->wr_highest_offset : 0;
 

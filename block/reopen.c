@@ -244,8 +244,12 @@ static bool plan_edge(Item *it, BlockEdge *e, const char *name, Error **errp)
             return false;
         }
     }
-    if (c.new == c.old) {
+    if (c.new == skip_implicit(c.old)) {
         return true;
+    }
+    if (c.old && c.old->implicit) {
+        return error_set(errp, "Cannot replace implicit %s child of %s", name,
+                         n->name);
     }
     if (c.old && job_claiming(n) && job_claiming(n) == job_claiming(c.old)) {
         return error_set(errp,

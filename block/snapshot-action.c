@@ -50,9 +50,7 @@ static BlockNode *find_node(BlockGraph *g, const char *device,
 {
     BlockNode *n = node_lookup(g, device, node_name, errp);
 
-    while (n && n->implicit && n->file) {
-        n = n->file->node;
-    }
+    n = skip_implicit(n);
     return n && check_node(n, errp) && job_allows(n, errp) ? n : NULL;
 }
 

@@ -143,18 +143,17 @@ static bool set_up(Stream *s, const StreamOptions *o, Error **errp)
         !block_make_writable(o->node, 0, errp)) {
         return false;
     }
-    if (o->filter) {
-        users = graph_drain(s->job.graph);
-        s->filter = job_filter_insert(o->node, &block_driver_stream_top,
-                                      o->filter, true, NULL, NULL, errp);
-        node_undrain(users);
-        if (!s->filter) {
-            return false;
-        }
-    }
-    return job_add_node(&s->job, o->node, "main node",
+    users = graph_drain(s->job.graph);
+    s->filter = job_filter_insert(o->node, &block_driver_stream_top, o->filter,
+                                  JOB_FILTER_PASS, NULL, NULL, errp);
+    node_undrain(users);
+    return s->filter &&
+           job_add_node(&s->job, o->node, "main node",
                         BLK_PERM_READ | BLK_PERM_WRITE_UNCHANGED,
-                        BLK_PERM_ALL & ~(uint64_t)BLK_PERM_RESIZE, errp);
+                        BLK_PERM_ALL & ~(uint64_t)BLK_PERM_RESIZE, errp) &&
+           (o->bottom == o->node ||
+            job_add_chain(&s->job, chain_next(o->node), chain_next(o->bottom),
+                          BLK_PERM_READ | BLK_PERM_WRITE_UNCHANGED, errp));
 }
 
 bool stream_start(BlockGraph *g, const StreamOptions *o, Error **errp)

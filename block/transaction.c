@@ -118,114 +118,29 @@ static bool run_one(Vm *vm, TransactionAction *a, Error **errp)
     return qmp_transaction(vm, &list, NULL, errp);
 }
 
-bool qmp_blockdev_backup(Vm *vm, BlockdevBackup *arg, Error **errp)
-{
-    TransactionAction a = {
-        .type = TRANSACTION_ACTION_KIND_BLOCKDEV_BACKUP,
-        .u.blockdev_backup.data = arg,
-    };
+/* The command @name is the action of that name. */
+#define COMMAND(name, KIND, Arg)                    \
+    bool qmp_##name(Vm *vm, Arg *arg, Error **errp) \
+    {                                               \
+        TransactionAction a = {                     \
+            .type = TRANSACTION_ACTION_KIND_##KIND, \
+            .u.name.data = arg,                     \
+        };                                          \
+                                                    \
+        return run_one(vm, &a, errp);               \
+    }
 
-    return run_one(vm, &a, errp);
-}
-
-bool qmp_drive_backup(Vm *vm, DriveBackup *arg, Error **errp)
-{
-    TransactionAction a = {
-        .type = TRANSACTION_ACTION_KIND_DRIVE_BACKUP,
-        .u.drive_backup.data = arg,
-    };
-
-    return run_one(vm, &a, errp);
-}
-
-bool qmp_blockdev_snapshot_internal_sync(Vm *vm, BlockdevSnapshotInternal *arg,
-                                         Error **errp)
-{
-    TransactionAction a = {
-        .type = TRANSACTION_ACTION_KIND_BLOCKDEV_SNAPSHOT_INTERNAL_SYNC,
-        .u.blockdev_snapshot_internal_sync.data = arg,
-    };
-
-    return run_one(vm, &a, errp);
-}
-
-bool qmp_blockdev_snapshot(Vm *vm, BlockdevSnapshot *arg, Error **errp)
-{
-    TransactionAction a = {
-        .type = TRANSACTION_ACTION_KIND_BLOCKDEV_SNAPSHOT,
-        .u.blockdev_snapshot.data = arg,
-    };
-
-    return run_one(vm, &a, errp);
-}
-
-bool qmp_blockdev_snapshot_sync(Vm *vm, BlockdevSnapshotSync *arg, Error **errp)
-{
-    TransactionAction a = {
-        .type = TRANSACTION_ACTION_KIND_BLOCKDEV_SNAPSHOT_SYNC,
-        .u.blockdev_snapshot_sync.data = arg,
-    };
-
-    return run_one(vm, &a, errp);
-}
-
-bool qmp_block_dirty_bitmap_add(Vm *vm, BlockDirtyBitmapAdd *arg, Error **errp)
-{
-    TransactionAction a = {
-        .type = TRANSACTION_ACTION_KIND_BLOCK_DIRTY_BITMAP_ADD,
-        .u.block_dirty_bitmap_add.data = arg,
-    };
-
-    return run_one(vm, &a, errp);
-}
-
-bool qmp_block_dirty_bitmap_remove(Vm *vm, BlockDirtyBitmap *arg, Error **errp)
-{
-    TransactionAction a = {
-        .type = TRANSACTION_ACTION_KIND_BLOCK_DIRTY_BITMAP_REMOVE,
-        .u.block_dirty_bitmap_remove.data = arg,
-    };
-
-    return run_one(vm, &a, errp);
-}
-
-bool qmp_block_dirty_bitmap_clear(Vm *vm, BlockDirtyBitmap *arg, Error **errp)
-{
-    TransactionAction a = {
-        .type = TRANSACTION_ACTION_KIND_BLOCK_DIRTY_BITMAP_CLEAR,
-        .u.block_dirty_bitmap_clear.data = arg,
-    };
-
-    return run_one(vm, &a, errp);
-}
-
-bool qmp_block_dirty_bitmap_enable(Vm *vm, BlockDirtyBitmap *arg, Error **errp)
-{
-    TransactionAction a = {
-        .type = TRANSACTION_ACTION_KIND_BLOCK_DIRTY_BITMAP_ENABLE,
-        .u.block_dirty_bitmap_enable.data = arg,
-    };
-
-    return run_one(vm, &a, errp);
-}
-
-bool qmp_block_dirty_bitmap_disable(Vm *vm, BlockDirtyBitmap *arg, Error **errp)
-{
-    TransactionAction a = {
-        .type = TRANSACTION_ACTION_KIND_BLOCK_DIRTY_BITMAP_DISABLE,
-        .u.block_dirty_bitmap_disable.data = arg,
-    };
-
-    return run_one(vm, &a, errp);
-}
-
-bool qmp_block_dirty_bitmap_merge(Vm *vm, BlockDirtyBitmapMerge *arg,
-                                  Error **errp)
-{
-    TransactionAction a = {
-        .type = TRANSACTION_ACTION_KIND_BLOCK_DIRTY_BITMAP_MERGE,
-        .u.block_dirty_bitmap_merge.data = arg,
-    };
-
-    return run_one(vm, &a, errp);
-}
+COMMAND(blockdev_backup, BLOCKDEV_BACKUP, BlockdevBackup)
+COMMAND(drive_backup, DRIVE_BACKUP, DriveBackup)
+COMMAND(blockdev_snapshot_internal_sync, BLOCKDEV_SNAPSHOT_INTERNAL_SYNC,
+        BlockdevSnapshotInternal)
+COMMAND(blockdev_snapshot, BLOCKDEV_SNAPSHOT, BlockdevSnapshot)
+COMMAND(blockdev_snapshot_sync, BLOCKDEV_SNAPSHOT_SYNC, BlockdevSnapshotSync)
+COMMAND(block_dirty_bitmap_add, BLOCK_DIRTY_BITMAP_ADD, BlockDirtyBitmapAdd)
+COMMAND(block_dirty_bitmap_remove, BLOCK_DIRTY_BITMAP_REMOVE, BlockDirtyBitmap)
+COMMAND(block_dirty_bitmap_clear, BLOCK_DIRTY_BITMAP_CLEAR, BlockDirtyBitmap)
+COMMAND(block_dirty_bitmap_enable, BLOCK_DIRTY_BITMAP_ENABLE, BlockDirtyBitmap)
+COMMAND(block_dirty_bitmap_disable, BLOCK_DIRTY_BITMAP_DISABLE,
+        BlockDirtyBitmap)
+COMMAND(block_dirty_bitmap_merge, BLOCK_DIRTY_BITMAP_MERGE,
+        BlockDirtyBitmapMerge)

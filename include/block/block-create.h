@@ -32,9 +32,10 @@ typedef struct BlockCreateOps {
      * was not there before is removed again. */
     bool (*create)(BlockGraph *g, const char *filename, const QDict *opts,
                    Error **errp);
-    /* The same in an open node, whose content is lost; or NULL. */
-    bool (*create_in)(BlockGraph *g, BlockNode *file, const QDict *opts,
-                      Error **errp);
+    /* The same in an open node, whose content is lost; or NULL. @data is the
+     * node of option "data_file", or NULL. */
+    bool (*create_in)(BlockGraph *g, BlockNode *file, BlockNode *data,
+                      const QDict *opts, Error **errp);
     /* What an image of "size" in @opts takes when all of it is allocated, and
      * the unit of allocation (0: none, it always takes that). */
     bool (*measure)(const QDict *opts, uint64_t *full, uint64_t *unit,
