@@ -15,10 +15,12 @@
 
 typedef struct Create {
     Job job;
+    const BlockCreateOps *ops; /* for qmp */
     const char *format;
     char *filename;           /* of a plain file, or NULL */
     BlockdevRef *file, *data; /* the nodes to fill, or NULL */
     QDict *opts;
+    BlockdevCreateOptions *qmp; /* what a protocol's driver makes, or NULL */
 } Create;
 
 typedef struct Amend {
@@ -137,6 +139,9 @@ static bool create_work(Job *j, Error **errp)
     Create *c = (Create *)j;
 
     j->offset = 1;
+    if (c->qmp) {
+        return c->ops->create_qmp(j->graph, c->qmp, errp);
+    }
     return c->file
                ? fill_node(c, errp)
                : block_create(j->graph, c->format, c->filename, c->opts, errp);
@@ -146,6 +151,7 @@ static void create_clean(Job *j)
 {
     Create *c = (Create *)j;
 
+    qapi_free_BlockdevCreateOptions(c->qmp);
     qapi_free_BlockdevRef(c->file);
     qapi_free_BlockdevRef(c->data);
     qobject_unref(c->opts);
@@ -190,12 +196,16 @@ static void take_file(Create *c, const BlockdevCreateOptionsFile *o)
 bool qmp_blockdev_create(Vm *vm, const char *job_id,
                          BlockdevCreateOptions *options, Error **errp)
 {
+    const char *name =
+        qapi_enum_name(&qapi_type_BlockdevDriver, options->driver);
+    const BlockDriver *drv = block_driver_find(name);
     JobOptions o = { .id = job_id, .auto_finalize = true };
     Create *c;
 
     if (options->driver != BLOCKDEV_DRIVER_FILE &&
         options->driver != BLOCKDEV_DRIVER_LUKS &&
-        options->driver != BLOCKDEV_DRIVER_QCOW2) {
+        options->driver != BLOCKDEV_DRIVER_QCOW2 &&
+        !(drv && drv->create && drv->create->create_qmp)) {
         return error_set(errp, "Driver does not support blockdev-create");
     }
     c = (Create *)job_new(block_vm_graph(vm), &create_driver, &o, errp);
@@ -206,6 +216,10 @@ bool qmp_blockdev_create(Vm *vm, const char *job_id,
         take_qcow2(c, &options->u.qcow2);
     } else if (options->driver == BLOCKDEV_DRIVER_LUKS) {
         take_luks(c, &options->u.luks);
+    } else if (options->driver != BLOCKDEV_DRIVER_FILE) {
+        c->ops = drv->create;
+        c->opts = qdict_new();
+        c->qmp = QAPI_CLONE(BlockdevCreateOptions, options);
     } else {
         take_file(c, &options->u.file);
     }

@@ -28,6 +28,29 @@ const BlockCreateOps *block_create_ops(const char *format, Error **errp)
     return drv->create;
 }
 
+/* Not a file: made by a protocol's driver. */
+static bool is_elsewhere(const char *filename)
+{
+    return block_path_has_protocol(filename) &&
+           !g_str_has_prefix(filename, "file:");
+}
+
+static const BlockCreateOps *protocol_ops(const char *filename, Error **errp)
+{
+    const BlockDriver *drv = block_name_driver(filename);
+
+    if (!drv) {
+        error_set(errp, "Unknown protocol '%.*s'", (int)strcspn(filename, ":"),
+                  filename);
+        return NULL;
+    }
+    if (!drv->create) {
+        error_set(errp, "Protocol driver '%s' does not support image creation",
+                  drv->name);
+    }
+    return drv->create;
+}
+
 static const BlockCreateOption *find_option(const BlockCreateOption *options,
                                             const char *name)
 {
@@ -130,10 +153,21 @@ bool block_prealloc_parse(const char *text, bool metadata, BlockPrealloc *mode,
     return true;
 }
 
+const BlockCreateOps *block_create_ops_at(const char *format,
+                                          const char *filename, Error **errp)
+{
+    const BlockCreateOps *ops = block_create_ops(format, errp);
+
+    /* "raw" is what the protocol makes. */
+    return ops == &raw_create_ops && is_elsewhere(filename)
+               ? protocol_ops(filename, errp)
+               : ops;
+}
+
 bool block_create(BlockGraph *g, const char *format, const char *filename,
                   const QDict *opts, Error **errp)
 {
-    const BlockCreateOps *ops = block_create_ops(format, errp);
+    const BlockCreateOps *ops = block_create_ops_at(format, filename, errp);
 
     return ops && block_create_check(ops, opts, errp) &&
            ops->create(g, filename, opts, errp);
@@ -211,8 +245,40 @@ static bool check_device(int fd, const char *path, int64_t size, Error **errp)
                                      path);
 }
 
-bool block_create_file(const char *filename, int64_t size, BlockPrealloc mode,
-                       Error **errp)
+static bool create_elsewhere(BlockGraph *g, const char *filename, int64_t size,
+                             BlockPrealloc mode, Error **errp)
+{
+    static const char *const modes[] = { NULL, "metadata", "falloc", "full" };
+    const BlockCreateOps *ops = protocol_ops(filename, errp);
+    g_autofree char *text = g_strdup_printf("%" PRId64, size);
+    g_autoptr(QDict) opts = qdict_new();
+
+    qdict_put_str(opts, "size", text);
+    if (modes[mode]) {
+        qdict_put_str(opts, "preallocation", modes[mode]);
+    }
+    return ops && block_create_check(ops, opts, errp) &&
+           ops->create(g, filename, opts, errp);
+}
+
+QDict *block_created_options(BlockGraph *g, const char *filename, Error **errp)
+{
+    QDict *d;
+
+    if (is_elsewhere(filename)) {
+        return block_name_options(g, filename, errp);
+    }
+    if (g_str_has_prefix(filename, "file:")) {
+        filename += strlen("file:");
+    }
+    d = qdict_new();
+    qdict_put_str(d, "driver", "file");
+    qdict_put_str(d, "filename", filename);
+    return d;
+}
+
+bool block_create_file(BlockGraph *g, const char *filename, int64_t size,
+                       BlockPrealloc mode, Error **errp)
 {
     const char *path = g_str_has_prefix(filename, "file:")
                            ? filename + strlen("file:")
@@ -221,9 +287,8 @@ bool block_create_file(const char *filename, int64_t size, BlockPrealloc mode,
     autofd int fd = -1;
     FileState s = { 0 };
 
-    if (path == filename && block_path_has_protocol(filename)) {
-        return error_set(errp, "Unknown protocol '%.*s'",
-                         (int)strcspn(filename, ":"), filename);
+    if (is_elsewhere(filename)) {
+        return create_elsewhere(g, filename, size, mode, errp);
     }
     fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (fd < 0) {
@@ -258,7 +323,7 @@ static bool raw_create(BlockGraph *g, const char *filename, const QDict *opts,
     if (size > BLK_MAX_LENGTH) {
         return error_set(errp, "Image size is too large");
     }
-    return block_create_file(filename, ALIGN_UP(size, 512), mode, errp);
+    return block_create_file(g, filename, ALIGN_UP(size, 512), mode, errp);
 }
 
 static const BlockCreateOption raw_options[] = {

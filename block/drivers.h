@@ -16,10 +16,11 @@ extern const BlockDriver block_driver_blkdebug, block_driver_blklogwrites,
     block_driver_raw, block_driver_snapshot_access, block_driver_throttle;
 
 extern const BlockDriver block_driver_ftp, block_driver_ftps, block_driver_http,
-    block_driver_https, block_driver_ssh;
+    block_driver_https, block_driver_iscsi, block_driver_nfs, block_driver_rbd,
+    block_driver_ssh;
 
-extern const struct BlockCreateOps luks_create_ops, raw_create_ops,
-    qcow2_create_ops;
+extern const struct BlockCreateOps existing_create_ops, luks_create_ops,
+    raw_create_ops, qcow2_create_ops;
 
 /* @opts' flags over those that the parent hands down. */
 bool block_flags_from_options(const BlockdevOptions *o,
@@ -33,6 +34,11 @@ bool block_can_write(const BlockNode *n);
 /* The backing file that an image's header names; @format NULL: probe. */
 BlockEdge *coroutine_fn node_open_backing(BlockNode *n, const char *filename,
                                           const char *format, Error **errp);
+/* The driver that a name with a protocol means, or NULL. */
+const BlockDriver *block_name_driver(const char *filename);
+/* Options of the node that @filename itself names, or NULL. */
+QDict *block_name_options(const BlockGraph *g, const char *filename,
+                          Error **errp);
 /* "nbd:...", "json:..." */
 bool block_path_has_protocol(const char *path);
 /* @path, relative to the folder of file @base; to be freed. */

@@ -47,12 +47,11 @@ static bool check_size(const Luks *l, uint64_t size, Error **errp)
 
 static bool format(BlockGraph *g, const char *filename, Format *f)
 {
-    g_autoptr(QDict) file = qdict_new();
+    g_autoptr(QDict) file = block_created_options(g, filename, f->errp);
     BlockBackend *blk;
 
-    qdict_put_str(file, "driver", "file");
-    qdict_put_str(file, "filename", filename);
-    f->n = block_open_filename(g, NULL, NULL, file, NULL, f->errp);
+    f->n =
+        file ? block_open_filename(g, NULL, NULL, file, NULL, f->errp) : NULL;
     if (!f->n) {
         return false;
     }
@@ -153,13 +152,10 @@ static bool luks_create(BlockGraph *g, const char *filename, const QDict *opts,
     f.password = password;
     ok =
         password && luks_plan(&l, opts, "", errp) && check_size(&l, size, errp);
-    ok = ok && block_create_file(filename,
+    ok = ok && block_create_file(g, filename,
                                  ALIGN_UP(size, CRYPTO_SECTOR) +
                                      luks_payload_bytes(&l),
                                  mode, errp);
-    if (ok && g_str_has_prefix(filename, "file:")) {
-        filename += strlen("file:");
-    }
     if (ok && !format(g, filename, &f)) {
         ok = false;
         if (!existed) {

@@ -65,6 +65,8 @@ void block_graph_free(BlockGraph *g)
     g_hash_table_destroy(g->names);
     g_ptr_array_free(g->nodes, TRUE);
     g_ptr_array_free(g->blks, TRUE);
+    qobject_unref(g->iscsi);
+    g_free(g->initiator);
     if (g->throttle_groups) {
         g_ptr_array_free(g->throttle_groups, TRUE);
     }

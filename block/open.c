@@ -29,14 +29,17 @@ const BlockDriver *const block_drivers[] = {
     &block_driver_host_device,
     &block_driver_http,
     &block_driver_https,
+    &block_driver_iscsi,
     &block_driver_luks,
     &block_driver_nbd,
+    &block_driver_nfs,
     &block_driver_null_aio,
     &block_driver_null_co,
     &block_driver_preallocate,
     &block_driver_qcow2,
     &block_driver_quorum,
     &block_driver_raw,
+    &block_driver_rbd,
     &block_driver_snapshot_access,
     &block_driver_ssh,
     &block_driver_throttle,
@@ -286,10 +289,9 @@ char *block_path_combine(const char *base, const char *path)
     return g_strdup_printf("%.*s/%s", (int)(slash - base), base, path);
 }
 
-static QDict *protocol_options(const char *filename, Error **errp);
-
 /* "blkdebug:CONFIG:IMAGE" */
-static QDict *blkdebug_options(const char *filename, Error **errp)
+static QDict *blkdebug_options(const BlockGraph *g, const char *filename,
+                               Error **errp)
 {
     const char *config = filename + strlen("blkdebug:");
     const char *image = strchr(config, ':');
@@ -300,7 +302,7 @@ static QDict *blkdebug_options(const char *filename, Error **errp)
         error_set(errp, "blkdebug requires both config file and image path");
         return NULL;
     }
-    below = protocol_options(image + 1, errp);
+    below = block_name_options(g, image + 1, errp);
     if (!below) {
         return NULL;
     }
@@ -315,7 +317,8 @@ static QDict *blkdebug_options(const char *filename, Error **errp)
 }
 
 /* "blkverify:RAW:TEST" */
-static QDict *blkverify_options(const char *filename, Error **errp)
+static QDict *blkverify_options(const BlockGraph *g, const char *filename,
+                                Error **errp)
 {
     const char *raw = filename + strlen("blkverify:");
     const char *test = strchr(raw, ':');
@@ -328,8 +331,8 @@ static QDict *blkverify_options(const char *filename, Error **errp)
         return NULL;
     }
     raw_name = g_strndup(raw, test - raw);
-    below[0] = protocol_options(raw_name, errp);
-    below[1] = below[0] ? protocol_options(test + 1, errp) : NULL;
+    below[0] = block_name_options(g, raw_name, errp);
+    below[1] = below[0] ? block_name_options(g, test + 1, errp) : NULL;
     if (!below[1]) {
         qobject_unref(below[0]);
         return NULL;
@@ -340,8 +343,15 @@ static QDict *blkverify_options(const char *filename, Error **errp)
     return g_steal_pointer(&d);
 }
 
-/* Options of the node that @filename itself names. */
-static QDict *protocol_options(const char *filename, Error **errp)
+const BlockDriver *block_name_driver(const char *filename)
+{
+    g_autofree char *name = g_strndup(filename, strcspn(filename, ":+"));
+
+    return block_driver_find(!strcmp(name, "iser") ? "iscsi" : name);
+}
+
+QDict *block_name_options(const BlockGraph *g, const char *filename,
+                          Error **errp)
 {
     g_autoptr(QDict) d = qdict_new();
     const char *path = filename;
@@ -358,10 +368,10 @@ static QDict *protocol_options(const char *filename, Error **errp)
         return qobject_to_dict(v);
     }
     if (g_str_has_prefix(filename, "blkdebug:")) {
-        return blkdebug_options(filename, errp);
+        return blkdebug_options(g, filename, errp);
     }
     if (g_str_has_prefix(filename, "blkverify:")) {
-        return blkverify_options(filename, errp);
+        return blkverify_options(g, filename, errp);
     }
     if (g_str_has_prefix(filename, "null-co://") ||
         g_str_has_prefix(filename, "null-aio://")) {
@@ -372,11 +382,8 @@ static QDict *protocol_options(const char *filename, Error **errp)
         g_str_has_prefix(filename, "nbd+")) {
         return nbd_uri_options(filename, errp);
     }
-    if (is_curl_url(filename)) {
-        return curl_url_options(filename);
-    }
-    if (g_str_has_prefix(filename, "ssh://")) {
-        return ssh_url_options(filename, errp);
+    if (is_remote_name(filename)) {
+        return remote_name_options(g, filename, errp);
     }
     if (g_str_has_prefix(filename, "file:")) {
         path += strlen("file:");
@@ -561,9 +568,10 @@ static BlockNode *open_probed(BlockGraph *g, QDict *top,
     return n;
 }
 
-static bool options_add_file(QDict *top, const char *filename, Error **errp)
+static bool options_add_file(const BlockGraph *g, QDict *top,
+                             const char *filename, Error **errp)
 {
-    g_autoptr(QDict) proto = protocol_options(filename, errp);
+    g_autoptr(QDict) proto = block_name_options(g, filename, errp);
     const char *driver = qdict_get_str(top, "driver");
     const BlockDriver *drv = driver ? block_driver_find(driver) : NULL;
     QDict *file = qdict_get_dict(top, "file");
@@ -618,7 +626,7 @@ BlockNode *block_open_filename(BlockGraph *g, const char *filename,
         }
         qdict_put_str(top, "driver", format);
     }
-    if (filename && !options_add_file(top, filename, errp)) {
+    if (filename && !options_add_file(g, top, filename, errp)) {
         return NULL;
     }
     imply_file_driver(top);

@@ -296,26 +296,34 @@ static void coroutine_fn write_over(void *opaque)
 }
 
 /* The option that is the node, or opens the file. */
-static void put_child(QDict *top, const char *name, const BlockNode *node,
-                      const char *filename)
+static bool put_child(BlockGraph *g, QDict *top, const char *name,
+                      const BlockNode *node, const char *filename, Error **errp)
 {
-    g_autoptr(QDict) file = NULL;
+    QDict *file;
 
     if (node) {
         qdict_put_str(top, name, node->name);
-        return;
+        return true;
     }
-    file = qdict_new();
-    qdict_put_str(file, "driver", "file");
-    qdict_put_str(file, "filename", filename);
-    qdict_put(top, name, qobject_ref(file));
+    file = block_created_options(g, filename, errp);
+    if (file) {
+        qdict_put(top, name, file);
+    }
+    return file;
+}
+
+static BlockNode *open_made(BlockGraph *g, const char *filename, Error **errp)
+{
+    g_autoptr(QDict) file = block_created_options(g, filename, errp);
+
+    return file ? block_open_filename(g, NULL, NULL, file, NULL, errp) : NULL;
 }
 
 /* The image in the plan's node, or in the file @filename. */
 static bool write_image(BlockGraph *g, const char *filename, const Plan *p,
                         Error **errp)
 {
-    g_autoptr(QDict) top = qdict_new(), file = qdict_new();
+    g_autoptr(QDict) top = qdict_new();
     BlockNode *node = p->file_node;
     Fill f = { .p = p, .errp = errp };
     bool ok;
@@ -325,22 +333,21 @@ static bool write_image(BlockGraph *g, const char *filename, const Plan *p,
         g_free(f.image);
         return error_set(errp, "Header of the image does not fit a cluster");
     }
-    if (!node) {
-        qdict_put_str(file, "driver", "file");
-        qdict_put_str(file, "filename", filename);
-    }
-    ok = with_node(node ? node_ref(node)
-                        : block_open_filename(g, NULL, NULL, file, NULL, errp),
+    ok = with_node(node ? node_ref(node) : open_made(g, filename, errp),
                    node ? write_over : write_empty, &f);
     g_free(f.image);
     if (!ok) {
         return false;
     }
     qdict_put_str(top, "driver", "qcow2");
-    put_child(top, "file", node, filename);
+    if (!put_child(g, top, "file", node, filename, errp)) {
+        return false;
+    }
     qdict_put_null(top, "backing");
     if (p->data_file) {
-        put_child(top, "data-file", p->data_node, p->data_file);
+        if (!put_child(g, top, "data-file", p->data_node, p->data_file, errp)) {
+            return false;
+        }
     }
     return with_node(block_open_filename(g, NULL, NULL, top, NULL, errp), grow,
                      &f);
@@ -457,18 +464,15 @@ static bool create_planned(BlockGraph *g, const char *filename,
             qc_image_size(&p.h, DIV_ROUND_UP(p.h.size, BIT(p.h.cluster_bits))) +
             qc_crypt_plan_bytes(&p.crypt, BIT(p.h.cluster_bits));
     }
-    if (!block_create_file(filename, bytes, mode, errp)) {
+    if (!block_create_file(g, filename, bytes, mode, errp)) {
         return false;
     }
     if (p.data_file &&
-        !block_create_file(p.data_file, data_bytes, data_mode, errp)) {
+        !block_create_file(g, p.data_file, data_bytes, data_mode, errp)) {
         if (!existed) {
             unlink(filename);
         }
         return false;
-    }
-    if (g_str_has_prefix(filename, "file:")) {
-        filename += strlen("file:");
     }
     if (!write_image(g, filename, &p, errp)) {
         if (!existed) {

@@ -282,6 +282,20 @@ static int raw_probe(const uint8_t *buf, size_t len)
     return 1;
 }
 
+/* What a disk has to tell shows through. */
+static void raw_image_info(BlockNode *n, ImageInfo *info)
+{
+    BlockNode *file = n->file->node;
+
+    if (file->drv->protocol && file->drv->info && file->drv->info->image) {
+        file->drv->info->image(file, info);
+    }
+}
+
+static const BlockInfoOps raw_info_ops = {
+    .image = raw_image_info,
+};
+
 const BlockDriver block_driver_raw = {
     .name = "raw",
     .driver = BLOCKDEV_DRIVER_RAW,
@@ -293,5 +307,6 @@ const BlockDriver block_driver_raw = {
     .io = &raw_io_ops,
     .size = &raw_size_ops,
     .reopen = &raw_reopen_ops,
+    .info = &raw_info_ops,
     .create = &raw_create_ops,
 };

@@ -106,6 +106,19 @@ static void close_all(void *opaque)
     blk_graph_close(g);
 }
 
+/* What an iSCSI initiator of this VM is called. */
+static char *initiator_name(const Vm *vm)
+{
+    const uint8_t *u = vm->uuid;
+
+    return vm->uuid_set ? g_strdup_printf("%02x%02x%02x%02x-%02x%02x-%02x%02x-"
+                                          "%02x%02x-%02x%02x%02x%02x%02x%02x",
+                                          u[0], u[1], u[2], u[3], u[4], u[5],
+                                          u[6], u[7], u[8], u[9], u[10], u[11],
+                                          u[12], u[13], u[14], u[15])
+                        : g_strdup(vm->name);
+}
+
 BlockGraph *block_vm_graph(Vm *vm)
 {
     VmBlock *b;
@@ -122,6 +135,7 @@ BlockGraph *block_vm_graph(Vm *vm)
     vm->block = block_graph_new(vm->loop);
     vm->block->root = vm->root;
     vm->block->emulator = vm->target;
+    vm->block->initiator = initiator_name(vm);
     vm->block->hooks = (BlockHooks){ .stop_vm = stop_vm,
                                      .open_fdset = open_fdset,
                                      .events = events,

@@ -98,6 +98,16 @@ static const ParamDef drive_params[] = {
     {},
 };
 
+static const ParamDef iscsi_params[] = {
+    { "timeout", N },
+    { "initiator-name", S },
+    { "header-digest", S },
+    { "password-secret", S },
+    { "password", S },
+    { "user", S },
+    {},
+};
+
 static const GroupDef groups[] = {
     { "machine", machine_params },
     { "sandbox", sandbox_params },
@@ -124,6 +134,7 @@ static const GroupDef groups[] = {
     { "device", NULL },
     { "chardev", chardev_params },
     { "drive", drive_params },
+    { "iscsi", iscsi_params },
 };
 
 static CommandLineOptionInfo *group_info(const GroupDef *g)

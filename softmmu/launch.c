@@ -381,6 +381,11 @@ static bool do_drive(Launch *l, Vm *vm, const char *text, Error **errp)
         vm, text, options_have(&l->options, OPT_SNAPSHOT), errp);
 }
 
+static bool do_iscsi(Launch *l, Vm *vm, const char *text, Error **errp)
+{
+    return block_add_iscsi_option(block_vm_graph(vm), text, errp);
+}
+
 static bool do_netdev(Launch *l, Vm *vm, const char *text, Error **errp)
 {
     return netdev_add_opts(vm, text, errp);
@@ -404,6 +409,7 @@ static bool launch_backends(Launch *l, Vm *vm, Error **errp)
     return each(l, vm, OPT_OBJECT, do_object, errp) &&
            each(l, vm, OPT_CHARDEV, do_chardev, errp) &&
            monitors_launch(l, vm, errp) &&
+           each(l, vm, OPT_ISCSI, do_iscsi, errp) &&
            each(l, vm, OPT_BLOCKDEV, do_blockdev, errp) &&
            each(l, vm, OPT_DRIVE, do_drive, errp) &&
            each(l, vm, OPT_NETDEV, do_netdev, errp) &&

@@ -67,6 +67,11 @@ static const OptionDef defs[] = {
       "add a block node" },
     { "drive", OPT_DRIVE, "[file=path][,if=type][,id=id][,format=format...]",
       "add a drive" },
+    { "iscsi", OPT_ISCSI,
+      "[user=name][,password=text|,password-secret=id]"
+      "[,header-digest=CRC32C|CRC32C-NONE|NONE-CRC32C|NONE]"
+      "[,initiator-name=iqn][,id=target][,timeout=seconds]",
+      "how to log in to the iSCSI targets of -drive file=iscsi://..." },
     { "snapshot", OPT_SNAPSHOT, NULL,
       "write to temporary files instead of the images of -drive" },
     { "netdev", OPT_NETDEV, "type,id=id[,option=value...]",

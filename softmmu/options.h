@@ -45,6 +45,7 @@ typedef enum OptionId {
     OPT_DEBUGCON,
     OPT_BLOCKDEV,
     OPT_DRIVE,
+    OPT_ISCSI,
     OPT_SNAPSHOT,
     OPT_NETDEV,
     OPT_NIC,

@@ -323,4 +323,5 @@ const BlockDriver block_driver_nbd = {
     .refresh_limits = nbd_refresh_limits,
     .io = &nbd_io_ops,
     .size = &nbd_size_ops,
+    .create = &existing_create_ops,
 };

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Numbers of the NBD protocol, and big-endian fields in byte buffers.
+ * Numbers of the NBD protocol.
  * Spec: https://github.com/NetworkBlockDevice/nbd/blob/master/doc/proto.md
  */
 #ifndef BLOCK_NBD_PROTO_H
 #define BLOCK_NBD_PROTO_H
+
+#include "util/bytes.h"
 
 #define NBD_INIT_MAGIC    UINT64_C(0x4e42444d41474943) /* "NBDMAGIC" */
 #define NBD_OPT_MAGIC     UINT64_C(0x49484156454f5054) /* "IHAVEOPT" */
@@ -131,48 +133,6 @@ enum {
 #define NBD_MAX_STRING 4096
 /* Largest payload that the protocol lets everyone count on. */
 #define NBD_MAX_PAYLOAD UINT32_C(0x2000000)
-
-static inline void be16_put(void *p, uint16_t v)
-{
-    v = GUINT16_TO_BE(v);
-    memcpy(p, &v, sizeof(v));
-}
-
-static inline void be32_put(void *p, uint32_t v)
-{
-    v = GUINT32_TO_BE(v);
-    memcpy(p, &v, sizeof(v));
-}
-
-static inline void be64_put(void *p, uint64_t v)
-{
-    v = GUINT64_TO_BE(v);
-    memcpy(p, &v, sizeof(v));
-}
-
-static inline uint16_t be16_get(const void *p)
-{
-    uint16_t v;
-
-    memcpy(&v, p, sizeof(v));
-    return GUINT16_FROM_BE(v);
-}
-
-static inline uint32_t be32_get(const void *p)
-{
-    uint32_t v;
-
-    memcpy(&v, p, sizeof(v));
-    return GUINT32_FROM_BE(v);
-}
-
-static inline uint64_t be64_get(const void *p)
-{
-    uint64_t v;
-
-    memcpy(&v, p, sizeof(v));
-    return GUINT64_FROM_BE(v);
-}
 
 /* The errno value that @error on the wire means; unknown ones are EINVAL. */
 int nbd_error_to_errno(uint32_t error);

@@ -148,9 +148,8 @@ static void *open_handle(const void *params, bool writable, RemoteInfo *info,
         close_handle(h);
         return NULL;
     }
-    *info = (RemoteInfo){
-        .size = h->size, .block = 1, .max_transfer = 4 << 20, .read_only = true
-    };
+    *info =
+        (RemoteInfo){ .size = h->size, .block = 1, .max_transfer = 4 << 20 };
     return h;
 }
 

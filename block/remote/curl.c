@@ -4,7 +4,6 @@
 
 #include "block/drivers.h"
 #include "block/remote/remote.h"
-#include "crypto/secret.h"
 #include "qapi/qapi-types-block-core.h"
 #include "util/error.h"
 
@@ -56,20 +55,14 @@ static CurlOptions curl_options(const BlockdevOptions *o)
 static void curl_free(CurlDisk *s)
 {
     for (size_t i = 0; i < ARRAY_SIZE(s->text); i++) {
-        if (s->text[i]) {
-            explicit_bzero(s->text[i], strlen(s->text[i]));
-        }
-        g_free(s->text[i]);
+        remote_free_secret(s->text[i]);
     }
 }
 
 /* A secret's text where @id names one; false: there is none. */
 static bool take_secret(BlockNode *n, const char *id, char **text, Error **errp)
 {
-    if (id) {
-        *text = secret_find_text(n->graph->root, id, errp);
-    }
-    return !id || *text;
+    return !id || remote_secret(n->graph, id, text, errp);
 }
 
 static bool take_texts(BlockNode *n, const CurlOptions *o, CurlDisk *s,
@@ -151,15 +144,7 @@ static void coroutine_fn curl_close(BlockNode *n)
     curl_free(n->state);
 }
 
-bool is_curl_url(const char *filename)
-{
-    return g_str_has_prefix(filename, "http://") ||
-           g_str_has_prefix(filename, "https://") ||
-           g_str_has_prefix(filename, "ftp://") ||
-           g_str_has_prefix(filename, "ftps://");
-}
-
-QDict *curl_url_options(const char *url)
+QDict *curl_url_options(const BlockGraph *g, const char *url, Error **errp)
 {
     QDict *d = qdict_new();
     g_autofree char *driver = g_strndup(url, strcspn(url, ":"));

@@ -4,22 +4,35 @@
  * calls block; block/remote/remote.c calls it from worker threads.
  *
  * A handle is one connection to one disk. At any time at most one call is made
- * on a handle, from any thread; calls on different handles go on side by side,
- * and a flush of one handle covers the finished writes of all others of the
- * disk. Results are 0 or -errno unless something else is said; texts of errors
- * are allocated with g_malloc().
+ * on a handle that is not shared, from any thread; calls on different handles
+ * go on side by side, and a flush of one handle covers the finished writes of
+ * all others of the disk. Results are 0 or -errno unless something else is
+ * said; texts of errors are allocated with g_malloc().
  */
 #ifndef BLOCK_REMOTE_MODULE_H
 #define BLOCK_REMOTE_MODULE_H
 
 #include "util/osdep.h"
 
+/* Of requests; all in bytes. 0 where nothing else is said: no limit. */
 typedef struct RemoteInfo {
-    uint64_t size;         /* bytes */
-    uint32_t block;        /* requests are multiples of it; 1: any */
+    uint64_t size;
+    uint32_t block;        /* power of 2; requests are multiples of it */
     uint32_t max_transfer; /* of a read or write */
-    bool read_only;        /* the server allows no writes */
+    uint32_t max_zero, max_discard;
+    uint32_t zero_align, discard_align; /* powers of 2, to have an effect */
+    unsigned handles; /* how many may be open; 0: as many as are of use */
+    bool shared;      /* the only handle; serves any number of calls at once */
+    bool fixed;       /* writes do not make it longer */
+    const char *read_only; /* why there are no writes, or NULL */
 } RemoteInfo;
+
+/* Results of status(): what it reads as. */
+enum {
+    REMOTE_IS_HOLE, /* no space; not known */
+    REMOTE_IS_DATA,
+    REMOTE_IS_ZERO,
+};
 
 typedef struct RemoteOps {
     /* @params: the struct below that fits the module, which outlives the
@@ -36,6 +49,13 @@ typedef struct RemoteOps {
     int (*zero)(void *handle, uint64_t offset, uint64_t len, bool unmap);
     int (*discard)(void *handle, uint64_t offset, uint64_t len);
     int (*truncate)(void *handle, uint64_t size);
+    /* What the first *@num (at least 1, at most @len) bytes at @offset are. */
+    int (*status)(void *handle, uint64_t offset, uint64_t len, uint64_t *num);
+    int64_t (*size)(void *handle);      /* as it is now */
+    int64_t (*allocated)(void *handle); /* bytes that it occupies */
+    /* Make a disk of @size bytes, in a way that the module knows. NULL or the
+     * error. */
+    char *(*create)(const void *params, uint64_t size, const void *how);
 } RemoteOps;
 
 /* Module block-curl: http, https, ftp, ftps. NULLs: not given. */
@@ -57,6 +77,44 @@ typedef struct SshParams {
     const char *fingerprint; /* hexadecimal */
 } SshParams;
 
-extern const RemoteOps nemu_curl_ops, nemu_ssh_ops;
+/* Module block-nfs: a file that an NFS server has. */
+typedef struct NfsParams {
+    const char *host;
+    const char *path;                                 /* begins with '/' */
+    int64_t user, group;                              /* -1: of this process */
+    uint32_t syn_count, readahead, page_cache, debug; /* 0: the default */
+} NfsParams;
+
+/* Module block-iscsi. NULLs: not given. */
+typedef struct IscsiParams {
+    const char *portal, *target;
+    int lun;
+    const char *user, *password;
+    const char *initiator;
+    int digest; /* IscsiHeaderDigest */
+    int timeout;
+    bool iser;
+} IscsiParams;
+
+/* Module block-rbd. NULLs: not given. */
+typedef struct RbdParams {
+    const char *pool, *name_space, *image, *snapshot;
+    const char *conf, *user, *key;
+    const char *auth;            /* "cephx;none" */
+    const char *mon_host;        /* "host:port;host:port" */
+    const char *const *settings; /* "name=value", NULL at the end; or NULL */
+    bool no_cache;
+    int encryption;         /* RbdImageEncryptionFormat; -1: none */
+    const char *passphrase; /* with encryption */
+} RbdParams;
+
+/* RemoteOps.create of block-rbd; encryption as in RbdParams. */
+typedef struct RbdCreate {
+    int order; /* log2 of the objects' size; 0: the default */
+    bool aes128;
+} RbdCreate;
+
+extern const RemoteOps nemu_curl_ops, nemu_iscsi_ops, nemu_nfs_ops,
+    nemu_rbd_ops, nemu_ssh_ops;
 
 #endif

@@ -18,6 +18,9 @@ typedef enum RemoteKind {
     REMOTE_ZERO,
     REMOTE_DISCARD,
     REMOTE_TRUNCATE,
+    REMOTE_STATUS,
+    REMOTE_SIZE,
+    REMOTE_ALLOCATED,
 } RemoteKind;
 
 /* One call, made by a worker. */
@@ -28,7 +31,7 @@ typedef struct RemoteCall {
     void *buf;
     uint64_t offset, len;
     bool unmap;
-    int result;
+    int64_t result;
     char *error;
 } RemoteCall;
 
@@ -123,11 +126,20 @@ static int call_work(void *opaque)
     case REMOTE_TRUNCATE:
         c->result = ops->truncate(c->handle, c->len);
         break;
+    case REMOTE_STATUS:
+        c->result = ops->status(c->handle, c->offset, c->len, &c->len);
+        break;
+    case REMOTE_SIZE:
+        c->result = ops->size(c->handle);
+        break;
+    case REMOTE_ALLOCATED:
+        c->result = ops->allocated(c->handle);
+        break;
     }
     return 0;
 }
 
-static int coroutine_fn remote_call(BlockNode *n, RemoteCall *c)
+static int64_t coroutine_fn remote_call(BlockNode *n, RemoteCall *c)
 {
     c->d = disk(n);
     c->handle = take_handle(c->d, &c->error);
@@ -159,7 +171,7 @@ static int coroutine_fn remote_preadv(BlockNode *n, int64_t offset,
     int ret;
 
     c.buf = one_piece(iov, iov_offset, bytes);
-    if (!c.buf && !(c.buf = bounce = g_try_malloc(bytes))) {
+    if (!c.buf && !(c.buf = bounce = g_try_malloc0(bytes))) {
         return -ENOMEM;
     }
     ret = remote_call(n, &c);
@@ -176,6 +188,12 @@ static int coroutine_fn remote_flush(BlockNode *n)
     return disk(n)->writable && !n->flags.no_flush ? remote_call(n, &c) : 0;
 }
 
+/* Would a write end where the disk cannot grow to? */
+static bool remote_is_past(BlockNode *n, int64_t offset, int64_t bytes)
+{
+    return disk(n)->info.fixed && offset + bytes > node_length(n);
+}
+
 static int coroutine_fn remote_pwritev(BlockNode *n, int64_t offset,
                                        int64_t bytes, const IoVec *iov,
                                        size_t iov_offset, unsigned flags)
@@ -183,6 +201,9 @@ static int coroutine_fn remote_pwritev(BlockNode *n, int64_t offset,
     g_autofree void *bounce = NULL;
     RemoteCall c = { .kind = REMOTE_WRITE, .offset = offset, .len = bytes };
 
+    if (remote_is_past(n, offset, bytes)) {
+        return -ENOSPC;
+    }
     c.buf = one_piece(iov, iov_offset, bytes);
     if (!c.buf) {
         c.buf = bounce = g_try_malloc(bytes);
@@ -202,7 +223,9 @@ static int coroutine_fn remote_pwrite_zeroes(BlockNode *n, int64_t offset,
                      .len = bytes,
                      .unmap = flags & BLK_REQ_MAY_UNMAP };
 
-    return disk(n)->ops->zero ? remote_call(n, &c) : -ENOTSUP;
+    return !disk(n)->ops->zero                ? -ENOTSUP
+           : remote_is_past(n, offset, bytes) ? -ENOSPC
+                                              : remote_call(n, &c);
 }
 
 static int coroutine_fn remote_pdiscard(BlockNode *n, int64_t offset,
@@ -213,10 +236,64 @@ static int coroutine_fn remote_pdiscard(BlockNode *n, int64_t offset,
     return disk(n)->ops->discard ? remote_call(n, &c) : -ENOTSUP;
 }
 
+static int coroutine_fn remote_block_status(BlockNode *n, bool want_zero,
+                                            int64_t offset, int64_t bytes,
+                                            int64_t *pnum, int64_t *map,
+                                            BlockNode **file)
+{
+    RemoteCall c = { .kind = REMOTE_STATUS, .offset = offset, .len = bytes };
+    int ret = disk(n)->ops->status ? remote_call(n, &c) : REMOTE_IS_DATA;
+
+    *map = offset;
+    *file = n;
+    if (ret < 0) {
+        return ret;
+    }
+    if (!c.len || c.len > (uint64_t)bytes) {
+        return -EIO;
+    }
+    *pnum = c.len;
+    return BLK_STATUS_OFFSET | BLK_STATUS_ALLOCATED |
+           (ret == REMOTE_IS_DATA   ? BLK_STATUS_DATA
+            : ret == REMOTE_IS_ZERO ? BLK_STATUS_ZERO
+                                    : 0);
+}
+
 /* Length ---------------------------------------------------------------------
  */
 
-static int64_t coroutine_fn remote_getlength(BlockNode *n)
+int64_t coroutine_fn remote_size(BlockNode *n)
+{
+    RemoteCall c = { .kind = REMOTE_SIZE };
+    int64_t size = remote_call(n, &c);
+
+    return size > BLK_MAX_LENGTH ? -EFBIG : size;
+}
+
+typedef struct Allocated {
+    BlockNode *n;
+    int64_t result;
+} Allocated;
+
+static void coroutine_fn allocated_entry(void *opaque)
+{
+    Allocated *a = opaque;
+    RemoteCall c = { .kind = REMOTE_ALLOCATED };
+
+    a->result = remote_call(a->n, &c);
+}
+
+static int64_t remote_allocated(BlockNode *n)
+{
+    Allocated a = { .n = n, .result = -ENOTSUP };
+
+    if (disk(n)->ops->allocated) {
+        block_run(allocated_entry, &a);
+    }
+    return a.result;
+}
+
+int64_t coroutine_fn remote_getlength(BlockNode *n)
 {
     return node_length(n);
 }
@@ -235,7 +312,7 @@ static bool coroutine_fn remote_truncate(BlockNode *n, int64_t size, bool exact,
     }
     ret = remote_call(n, &c);
     if (ret < 0) {
-        return error_errno(errp, -ret, "Failed to resize the file");
+        return error_errno(errp, -ret, "Failed to resize file");
     }
     node_set_length(n, size);
     return true;
@@ -243,6 +320,40 @@ static bool coroutine_fn remote_truncate(BlockNode *n, int64_t size, bool exact,
 
 /* Opening --------------------------------------------------------------------
  */
+
+const RemoteOps *remote_ops(const char *module, const char *table, Error **errp)
+{
+    return module_table(module, table, errp);
+}
+
+/* The first handle is there: what it can do, and how many there may be. */
+static void first_handle(RemoteDisk *d, void *handle)
+{
+    if (d->info.handles) {
+        d->max_open = MIN(d->max_open, d->info.handles);
+    }
+    if (d->info.shared) {
+        d->max_open = d->n_open = REMOTE_CALLS;
+        for (int i = 1; i < REMOTE_CALLS; i++) {
+            put_handle(d, handle);
+        }
+    }
+    put_handle(d, handle);
+}
+
+static bool check_read_only(BlockNode *n, Error **errp)
+{
+    RemoteDisk *d = disk(n);
+
+    if (d->ops->write && !d->info.read_only) {
+        return true;
+    }
+    d->writable = false;
+    return n->flags.read_only || n->flags.auto_read_only ||
+           (d->ops->write ? error_set(errp, "%s", d->info.read_only)
+                          : error_set(errp, "%s driver does not support writes",
+                                      n->drv->name));
+}
 
 bool coroutine_fn remote_open(BlockNode *n, const char *module,
                               const char *table, const void *params,
@@ -252,7 +363,7 @@ bool coroutine_fn remote_open(BlockNode *n, const char *module,
     g_autofree char *error = NULL;
     void *handle;
 
-    d->ops = module_table(module, table, errp);
+    d->ops = remote_ops(module, table, errp);
     if (!d->ops) {
         return false;
     }
@@ -266,21 +377,14 @@ bool coroutine_fn remote_open(BlockNode *n, const char *module,
         mutex_destroy(&d->lock);
         return error_set(errp, "%s", error);
     }
-    put_handle(d, handle);
+    first_handle(d, handle);
     if (d->info.size > BLK_MAX_LENGTH) {
         remote_close(n);
         return error_set(errp, "the disk is too large");
     }
-    if (!d->ops->write || d->info.read_only) {
-        if (!n->flags.read_only && !n->flags.auto_read_only) {
-            remote_close(n);
-            return error_set(errp,
-                             d->ops->write
-                                 ? "%s: the server allows no writes"
-                                 : "%s driver does not support writes",
-                             n->drv->name);
-        }
-        d->writable = false;
+    if (!check_read_only(n, errp)) {
+        remote_close(n);
+        return false;
     }
     n->read_only = !d->writable;
     n->length = d->info.size;
@@ -298,14 +402,21 @@ void coroutine_fn remote_close(BlockNode *n)
         RemoteCall c = { .d = d, .handle = d->idle[--d->n_idle] };
 
         thread_pool_run_co(close_work, &c);
+        d->n_idle = d->info.shared ? 0 : d->n_idle;
     }
     mutex_destroy(&d->lock);
 }
 
 void remote_refresh_limits(BlockNode *n)
 {
-    n->limits.request_alignment = disk(n)->info.block;
-    n->limits.max_transfer = disk(n)->info.max_transfer;
+    const RemoteInfo *info = &disk(n)->info;
+
+    n->limits.request_alignment = info->block;
+    n->limits.max_transfer = info->max_transfer;
+    n->limits.max_write_zeroes = info->max_zero;
+    n->limits.max_discard = info->max_discard;
+    n->limits.write_zeroes_alignment = info->zero_align;
+    n->limits.discard_alignment = info->discard_align;
 }
 
 const BlockIoOps remote_io_ops = {
@@ -314,9 +425,11 @@ const BlockIoOps remote_io_ops = {
     .pwrite_zeroes = remote_pwrite_zeroes,
     .pdiscard = remote_pdiscard,
     .flush = remote_flush,
+    .block_status = remote_block_status,
 };
 
 const BlockSizeOps remote_size_ops = {
     .getlength = remote_getlength,
     .truncate = remote_truncate,
+    .allocated = remote_allocated,
 };

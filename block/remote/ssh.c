@@ -118,7 +118,7 @@ static bool url_query(QDict *d, GUri *uri, Error **errp)
     return ok;
 }
 
-QDict *ssh_url_options(const char *url, Error **errp)
+QDict *ssh_url_options(const BlockGraph *g, const char *url, Error **errp)
 {
     g_autoptr(QDict) d = qdict_new();
     g_autoptr(GUri) uri = g_uri_parse(url, G_URI_FLAGS_HAS_PASSWORD, NULL);

@@ -11,6 +11,8 @@
 #include "block/block-common.h"
 #include "qobject/qobject.h"
 
+typedef struct BlockdevCreateOptions BlockdevCreateOptions;
+
 typedef enum BlockOptionKind {
     BLOCK_OPTION_STR,
     BLOCK_OPTION_BOOL,
@@ -36,6 +38,9 @@ typedef struct BlockCreateOps {
      * node of option "data_file", or NULL. */
     bool (*create_in)(BlockGraph *g, BlockNode *file, BlockNode *data,
                       const QDict *opts, Error **errp);
+    /* The same from blockdev-create's options; or NULL. */
+    bool (*create_qmp)(BlockGraph *g, const BlockdevCreateOptions *o,
+                       Error **errp);
     /* What an image of "size" in @opts takes when all of it is allocated, and
      * the unit of allocation (0: none, it always takes that). */
     bool (*measure)(const QDict *opts, uint64_t *full, uint64_t *unit,
@@ -44,6 +49,9 @@ typedef struct BlockCreateOps {
 
 /* NULL: the format is unknown or cannot be made. */
 const BlockCreateOps *block_create_ops(const char *format, Error **errp);
+/* The same of @filename: raw images are what the protocol there makes. */
+const BlockCreateOps *block_create_ops_at(const char *format,
+                                          const char *filename, Error **errp);
 /* Are all of @opts in the table, and do they have the right form? */
 bool block_options_check(const BlockCreateOption *options, const QDict *opts,
                          Error **errp);
@@ -66,9 +74,12 @@ typedef enum BlockPrealloc {
 /* @metadata: the format can preallocate that. */
 bool block_prealloc_parse(const char *text, bool metadata, BlockPrealloc *mode,
                           Error **errp);
-/* The file of an image: empty, or of @size bytes. "file:" may precede. */
-bool block_create_file(const char *filename, int64_t size, BlockPrealloc mode,
-                       Error **errp);
+/* The file of an image: empty, or of @size bytes; "file:" may precede. Or the
+ * same at what another protocol names. */
+bool block_create_file(BlockGraph *g, const char *filename, int64_t size,
+                       BlockPrealloc mode, Error **errp);
+/* What opens it then. */
+QDict *block_created_options(BlockGraph *g, const char *filename, Error **errp);
 /* Space on the host for [start, end) of @fd, which is grown to @end. */
 int file_preallocate(int fd, int64_t start, int64_t end, BlockPrealloc mode);
 

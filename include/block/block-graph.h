@@ -7,6 +7,7 @@
 #define BLOCK_BLOCK_GRAPH_H
 
 #include "block/block-node.h"
+#include "qobject/qobject.h"
 #include "util/loop.h"
 
 /* A clock that requests wait by, in place of the host's: qtest's. */
@@ -42,6 +43,8 @@ struct BlockGraph {
     GPtrArray *jobs;              /* Job *, in order of creation, or NULL */
     GPtrArray *throttle_groups;   /* ThrottleGroup *, or NULL */
     BlockHooks hooks;
+    QDict *iscsi;    /* -iscsi: options by id= (or ""), or NULL */
+    char *initiator; /* after "iqn.2008-11.org.linux-kvm:", or NULL */
     unsigned next_name;
     unsigned opening; /* nested block_open() */
     bool probing;     /* the node being opened was probed */

@@ -15,4 +15,7 @@ bool block_add_blockdev_option(Vm *vm, const char *text, Error **errp);
 bool block_add_drive_option(Vm *vm, const char *text, bool snapshot,
                             Error **errp);
 
+/* "-iscsi": for the iSCSI targets that later options name by URLs. */
+bool block_add_iscsi_option(BlockGraph *g, const char *text, Error **errp);
+
 #endif

@@ -263,7 +263,7 @@ static bool create_target(ImgTool *t, Args *a, int64_t length)
 {
     g_autofree char *size = g_strdup_printf("%" PRId64, length);
     Error *err = NULL;
-    const BlockCreateOps *ops = block_create_ops(a->out_format, &err);
+    const BlockCreateOps *ops = block_create_ops_at(a->out_format, a->to, &err);
 
     if (!ops || !block_create_check(ops, a->opts, &err)) {
         error_report_err(err);

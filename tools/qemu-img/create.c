@@ -81,7 +81,8 @@ static bool check_backing(ImgTool *t, Create *c, Error **errp)
 
 static bool create(ImgTool *t, Create *c, Error **errp)
 {
-    const BlockCreateOps *ops = block_create_ops(c->format, errp);
+    const BlockCreateOps *ops =
+        block_create_ops_at(c->format, c->filename, errp);
 
     if (!ops) {
         return false;

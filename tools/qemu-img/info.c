@@ -111,11 +111,22 @@ static void print_qcow2(const ImageInfoSpecificQCow2 *q)
     }
 }
 
+static void print_rbd(const ImageInfoSpecificRbd *r)
+{
+    if (r->has_encryption_format) {
+        printf("    encryption format: %s\n",
+               qapi_enum_name(&qapi_type_RbdImageEncryptionFormat,
+                              r->encryption_format));
+    }
+}
+
 static void print_specific(const ImageInfoSpecific *info)
 {
     printf("Format specific information:\n");
     if (info->type == IMAGE_INFO_SPECIFIC_KIND_LUKS) {
         print_luks(info->u.luks.data, NULL, 4);
+    } else if (info->type == IMAGE_INFO_SPECIFIC_KIND_RBD) {
+        print_rbd(info->u.rbd.data);
     } else {
         print_qcow2(info->u.qcow2.data);
     }

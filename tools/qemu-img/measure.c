@@ -54,12 +54,18 @@ static bool measure(Measure *m, BlockNode *n)
     uint64_t unit = 0, data = 0;
 
     qdict_put_str(m->opts, "size", size);
-    if (ops && !block_create_check(ops, m->opts, &err)) {
+    if (ops && ops->measure && !block_create_check(ops, m->opts, &err)) {
         error_report_err(err);
         error_report("Invalid options for file format '%s'", m->out_format);
         return false;
     }
-    if (!ops || !ops->measure(m->opts, &m->full, &unit, &err)) {
+    if (!ops || !ops->measure) {
+        error_free(err);
+        error_report("Block driver '%s' does not support size measurement",
+                     m->out_format);
+        return false;
+    }
+    if (!ops->measure(m->opts, &m->full, &unit, &err)) {
         error_report_err(err);
         return false;
     }

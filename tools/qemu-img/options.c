@@ -129,7 +129,9 @@ void img_print_options(const char *title, const BlockCreateOption *options)
 int img_create_help(const char *format, const char *filename)
 {
     Error *err = NULL;
-    const BlockCreateOps *ops = block_create_ops(format, &err);
+    const BlockCreateOps *ops =
+        filename ? block_create_ops_at(format, filename, &err)
+                 : block_create_ops(format, &err);
     g_autofree char *title = NULL;
 
     if (!ops) {

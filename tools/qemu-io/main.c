@@ -45,12 +45,12 @@ static QDict *open_options(const OpenArgs *a, bool *writeback, Error **errp)
     if (!d || (a->cache && !add_cache_options(d, a->cache, writeback, errp))) {
         return NULL;
     }
-    if (a->discard) {
-        bool on = !strcmp(a->discard, "on") || !strcmp(a->discard, "unmap");
+    if (a->discard || !qdict_has(d, "discard")) {
+        const char *mode = a->discard ? a->discard : "on";
+        bool on = !strcmp(mode, "on") || !strcmp(mode, "unmap");
 
-        if (!on && strcmp(a->discard, "off") && strcmp(a->discard, "ignore")) {
-            error_set(errp, "Invalid discard option: %s", a->discard);
-            return NULL;
+        if (!on && strcmp(mode, "off") && strcmp(mode, "ignore")) {
+            return error_set(errp, "Invalid discard option: %s", mode), NULL;
         }
         qdict_put_str(d, "discard", on ? "unmap" : "ignore");
     }
