@@ -79,8 +79,9 @@ static void coroutine_fn fill_entry(void *opaque)
     BlockNode *n = f->format.n;
     int ret = 0;
 
-    if (!node_truncate(n, 0, true, f->format.errp) ||
-        !node_truncate(n, f->size, true, f->format.errp)) {
+    /* Devices keep their length. */
+    if (!node_truncate(n, 0, false, f->format.errp) ||
+        !node_truncate(n, f->size, false, f->format.errp)) {
         return;
     }
     if (f->mode != BLOCK_PREALLOC_OFF) {

@@ -324,8 +324,8 @@ static bool parse_refcounts(const QcowState *s, const QDict *opts, Wish *w,
 static bool parse(const QcowState *s, const QDict *opts, Wish *w, Error **errp)
 {
     static const char *const crypto[] = {
-        "encrypt.iter-time", "encrypt.keyslot", "encrypt.new-secret",
-        "encrypt.old-secret", "encrypt.state"
+        "encrypt.format",     "encrypt.iter-time",  "encrypt.keyslot",
+        "encrypt.new-secret", "encrypt.old-secret", "encrypt.state"
     };
     bool lazy = s->h.compat & QC_COMPAT_LAZY;
     bool raw = s->h.autoclear & QC_AUTOCLEAR_RAW_DATA;

@@ -289,7 +289,8 @@ static void coroutine_fn write_over(void *opaque)
 {
     Fill *f = opaque;
 
-    f->ok = node_truncate(f->n, 0, true, f->errp);
+    /* Devices keep their length. */
+    f->ok = node_truncate(f->n, 0, false, f->errp);
     if (f->ok) {
         write_empty(f);
     }
@@ -416,7 +417,9 @@ int coroutine_fn qc_preallocate_space(BlockNode *n, int64_t from, int64_t to,
     co_mutex_unlock(&s->lock);
     ret = qc_preallocate(n, ALIGN_UP(from, s->cluster_size), to);
     if (ret >= 0 && mode != BLOCK_PREALLOC_METADATA) {
-        ret = node_preallocate(file, before, node_length(file), mode);
+        /* A data file has its length already. */
+        ret = node_preallocate(file, s->external ? from : before,
+                               node_length(file), mode);
     }
     return ret < 0 ? ret : node_flush(n);
 }

@@ -21,6 +21,10 @@ typedef struct __attribute__((packed)) CryptoPointer {
 
 #define AES_KEY 16
 
+#define NO_AES                                                                \
+    "Use of AES-CBC encrypted qcow2 images is no longer supported in system " \
+    "emulators"
+
 static LuksPlace place(const QcowState *s)
 {
     return (LuksPlace){ s->n->file->node, s->crypt.offset };
@@ -144,8 +148,7 @@ bool coroutine_fn qc_crypt_open(QcowState *s, const BlockdevQcow2Encryption *e,
         return true;
     }
     if (s->h.crypt_method == QC_CRYPT_AES && g->emulator) {
-        error_set(errp, "Use of AES-CBC encrypted qcow2 images is no longer "
-                        "supported in system emulators");
+        error_set(errp, NO_AES);
         error_hint(errp, "You can use 'qemu-img convert' to convert your image "
                          "to an alternative supported format, such as "
                          "unencrypted qcow2, or raw with the LUKS format "
@@ -282,7 +285,12 @@ bool coroutine_fn qc_crypt_amend(QcowState *s, const QDict *opts, bool force,
                                  Error **errp)
 {
     const BlockdevQcow2Encryption *e = s->n->opts->u.qcow2.encrypt;
+    const char *format = qdict_get_str(opts, "encrypt.format");
 
+    if (format && strcmp(format, "luks")) {
+        return error_set(errp, "Amend can't be used to change the qcow2 "
+                               "encryption format");
+    }
     if (!s->h.crypt_method) {
         return error_set(errp, "Can't amend encryption options - encryption "
                                "not present");
@@ -348,6 +356,9 @@ bool qc_crypt_plan(BlockGraph *g, const QDict *opts, QcCryptPlan *p,
     }
     if (p->method == QC_CRYPT_AES && !only_key(opts, errp)) {
         return false;
+    }
+    if (p->method == QC_CRYPT_AES && g && g->emulator) {
+        return error_set(errp, NO_AES);
     }
     if (!id) {
         return error_set(errp, "Parameter 'encrypt.key-secret' is required for "

@@ -44,9 +44,12 @@ static int coroutine_fn stream_copy(Job *j, int64_t offset, int64_t bytes,
                                     bool zero, bool *is_read)
 {
     Stream *s = (Stream *)j;
+    int ret = copy_data(j, s->node, s->node, offset, bytes, zero,
+                        BLK_REQ_UNCHANGED | BLK_REQ_MAY_UNMAP, is_read);
 
-    return copy_data(j, s->node, s->node, offset, bytes, zero,
-                     BLK_REQ_UNCHANGED | BLK_REQ_MAY_UNMAP, is_read);
+    /* To the user both are reads of the image, as with copy-on-read. */
+    *is_read = true;
+    return ret;
 }
 
 static int coroutine_fn stream_run(Job *j, Error **errp)

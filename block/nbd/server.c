@@ -170,6 +170,7 @@ bool nbd_server_start(BlockGraph *g, const SocketAddress *addr, FdSets *fds,
 
 bool nbd_server_stop(BlockGraph *g, Error **errp)
 {
+    g_autoptr(GPtrArray) all = NULL;
     NbdServer *s;
 
     if (!nbd_server_running(g)) {
@@ -188,8 +189,10 @@ bool nbd_server_stop(BlockGraph *g, Error **errp)
     s->tls = NULL;
     g_clear_pointer(&s->tls_authz, g_free);
     nbd_server_kick(s, NULL);
-    for (guint i = g->exports->list->len; i-- > 0;) {
-        BlockExport *exp = g->exports->list->pdata[i];
+    /* The oldest first; each leaves the list as it goes. */
+    all = g_ptr_array_copy(g->exports->list, NULL, NULL);
+    for (guint i = 0; i < all->len; i++) {
+        BlockExport *exp = all->pdata[i];
 
         if (exp->type == BLOCK_EXPORT_TYPE_NBD) {
             nbd_export_shutdown(exp);
