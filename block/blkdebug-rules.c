@@ -17,13 +17,19 @@ void debug_rules_init(DebugRules *r)
     r->state = 1;
 }
 
+static void rule_free(DebugRule *rule)
+{
+    g_free(rule->tag);
+    g_free(rule);
+}
+
 void debug_rules_destroy(DebugRules *r)
 {
     while (r->first) {
         DebugRule *rule = r->first;
 
         r->first = rule->next;
-        g_free(rule);
+        rule_free(rule);
     }
     mutex_destroy(&r->lock);
 }
@@ -195,6 +201,56 @@ static bool applies(const DebugRule *rule, BlkdebugEvent event, int64_t state)
     return rule->event == event && (!rule->state || rule->state == state);
 }
 
+/* The first breakpoint at @event, taken out; NULL: none. */
+static DebugRule *take_break(DebugRules *r, BlkdebugEvent event)
+    REQUIRES(r->lock)
+{
+    for (DebugRule **p = &r->first; *p; p = &(*p)->next) {
+        DebugRule *rule = *p;
+
+        if (rule->tag && rule->event == event) {
+            *p = rule->next;
+            return rule;
+        }
+    }
+    return NULL;
+}
+
+static void coroutine_fn suspend(DebugRules *r, const char *tag)
+    REQUIRES(r->lock)
+{
+    DebugStop stop = { .tag = tag }, **p = &r->stops;
+
+    co_queue_init(&stop.queue);
+    while (*p) {
+        p = &(*p)->next;
+    }
+    *p = &stop;
+    printf("blkdebug: Suspended request '%s'\n", tag);
+    while (!stop.resumed) {
+        co_queue_wait(&stop.queue, &r->lock);
+    }
+}
+
+/* All breakpoints that are set now hold the request, one after the other. */
+static void coroutine_fn suspend_at(DebugRules *r, BlkdebugEvent event)
+    REQUIRES(r->lock)
+{
+    DebugRule *taken = NULL, **end = &taken, *rule;
+
+    while ((rule = take_break(r, event))) {
+        rule->next = NULL;
+        *end = rule;
+        end = &rule->next;
+    }
+    while (taken) {
+        rule = taken;
+        suspend(r, rule->tag);
+        taken = rule->next;
+        rule_free(rule);
+    }
+}
+
 void debug_rules_event(DebugRules *r, BlkdebugEvent event)
 {
     int64_t state, next;
@@ -203,7 +259,7 @@ void debug_rules_event(DebugRules *r, BlkdebugEvent event)
     mutex_lock(&r->lock);
     state = next = r->state;
     for (DebugRule *rule = r->first; rule; rule = rule->next) {
-        if (applies(rule, event, state)) {
+        if (!rule->tag && applies(rule, event, state)) {
             any = any || (rule->inject && rule->error);
             next = rule->inject ? next : rule->new_state;
         }
@@ -212,8 +268,96 @@ void debug_rules_event(DebugRules *r, BlkdebugEvent event)
         rule->active = rule->inject && applies(rule, event, state);
     }
     r->state = next;
+    if (in_coroutine()) {
+        suspend_at(r, event);
+    }
     mutex_unlock(&r->lock);
 }
+
+/* Breakpoints
+ * -------------------------------------------------------------------- */
+
+int debug_rules_break(DebugRules *r, const char *event, const char *tag)
+{
+    DebugRule rule = { .tag = g_strdup(tag) };
+    int value = qapi_enum_find(&qapi_type_BlkdebugEvent, event, -1);
+
+    if (value < 0) {
+        g_free(rule.tag);
+        return -ENOENT;
+    }
+    rule.event = value;
+    mutex_lock(&r->lock);
+    append(r, &rule);
+    mutex_unlock(&r->lock);
+    return 0;
+}
+
+/* One request of that tag goes on; false: none waits. */
+static bool resume_one(DebugRules *r, const char *tag) REQUIRES(r->lock)
+{
+    for (DebugStop **p = &r->stops; *p; p = &(*p)->next) {
+        DebugStop *stop = *p;
+
+        if (!strcmp(stop->tag, tag)) {
+            *p = stop->next;
+            stop->resumed = true;
+            printf("blkdebug: Resuming request '%s'\n", tag);
+            co_queue_wake_all(&stop->queue);
+            return true;
+        }
+    }
+    return false;
+}
+
+int debug_rules_remove(DebugRules *r, const char *tag)
+{
+    DebugRule **p = &r->first;
+    int ret = -ENOENT;
+
+    mutex_lock(&r->lock);
+    while (*p) {
+        DebugRule *rule = *p;
+
+        if (rule->tag && !strcmp(rule->tag, tag)) {
+            *p = rule->next;
+            rule_free(rule);
+            ret = 0;
+        } else {
+            p = &rule->next;
+        }
+    }
+    while (resume_one(r, tag)) {
+        ret = 0;
+    }
+    mutex_unlock(&r->lock);
+    return ret;
+}
+
+int debug_rules_resume(DebugRules *r, const char *tag)
+{
+    bool done;
+
+    mutex_lock(&r->lock);
+    done = resume_one(r, tag);
+    mutex_unlock(&r->lock);
+    return done ? 0 : -ENOENT;
+}
+
+bool debug_rules_suspended(DebugRules *r, const char *tag)
+{
+    bool found = false;
+
+    mutex_lock(&r->lock);
+    for (const DebugStop *stop = r->stops; stop; stop = stop->next) {
+        found = found || !strcmp(stop->tag, tag);
+    }
+    mutex_unlock(&r->lock);
+    return found;
+}
+
+/* Failing
+ * ------------------------------------------------------------------------ */
 
 int debug_rules_error(DebugRules *r, BlkdebugIOType type, int64_t offset,
                       int64_t bytes, bool *immediately)

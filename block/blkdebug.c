@@ -106,6 +106,41 @@ static void blkdebug_event(BlockNode *n, int event)
     debug_rules_event(&s->rules, event);
 }
 
+static int blkdebug_set_break(BlockNode *n, const char *event, const char *tag)
+{
+    DebugState *s = n->state;
+
+    return debug_rules_break(&s->rules, event, tag);
+}
+
+static int blkdebug_remove_break(BlockNode *n, const char *tag)
+{
+    DebugState *s = n->state;
+
+    return debug_rules_remove(&s->rules, tag);
+}
+
+static int blkdebug_resume(BlockNode *n, const char *tag)
+{
+    DebugState *s = n->state;
+
+    return debug_rules_resume(&s->rules, tag);
+}
+
+static bool blkdebug_suspended(BlockNode *n, const char *tag)
+{
+    DebugState *s = n->state;
+
+    return debug_rules_suspended(&s->rules, tag);
+}
+
+static const BlockDebugOps blkdebug_debug_ops = {
+    .set_break = blkdebug_set_break,
+    .remove_break = blkdebug_remove_break,
+    .resume = blkdebug_resume,
+    .suspended = blkdebug_suspended,
+};
+
 static void blkdebug_refresh_limits(BlockNode *n)
 {
     const DebugState *s = n->state;
@@ -247,4 +282,5 @@ const BlockDriver block_driver_blkdebug = {
     .refresh_limits = blkdebug_refresh_limits,
     .io = &blkdebug_io_ops,
     .size = &blkdebug_size_ops,
+    .debug = &blkdebug_debug_ops,
 };

@@ -4,7 +4,7 @@
 #define BLOCK_BLKDEBUG_H
 
 #include "qapi/qapi-types-block-core.h"
-#include "util/thread.h"
+#include "util/coroutine.h"
 
 typedef struct DebugRule DebugRule;
 struct DebugRule {
@@ -18,12 +18,23 @@ struct DebugRule {
     int64_t sector; /* -1: any */
     bool once, immediately;
     bool active; /* lock */
+    char *tag;   /* of a breakpoint, which is neither of both; or NULL */
+};
+
+/* A request that waits at a step, on its stack. */
+typedef struct DebugStop DebugStop;
+struct DebugStop {
+    DebugStop *next;
+    const char *tag;
+    bool resumed;
+    CoQueue queue;
 };
 
 typedef struct DebugRules {
     Mutex lock;
     int64_t state;    /* lock */
-    DebugRule *first; /* the list is const after open; lock: a rule's active */
+    DebugRule *first; /* lock */
+    DebugStop *stops; /* lock; in order of coming */
 } DebugRules;
 
 void debug_rules_init(DebugRules *r);
@@ -31,11 +42,17 @@ void debug_rules_destroy(DebugRules *r);
 /* Rules of the options, and of their config file. */
 bool debug_rules_add(DebugRules *r, const BlockdevOptionsBlkdebug *o,
                      Error **errp);
-/* Any loop. */
+/* Any loop; in a coroutine it waits at a breakpoint. */
 void debug_rules_event(DebugRules *r, BlkdebugEvent event);
 /* The error for a request, as a positive errno value; 0: none. @bytes 0: it
  * has no place. */
 int debug_rules_error(DebugRules *r, BlkdebugIOType type, int64_t offset,
                       int64_t bytes, bool *immediately);
+
+/* Breakpoints: see block-debug.h. */
+int debug_rules_break(DebugRules *r, const char *event, const char *tag);
+int debug_rules_remove(DebugRules *r, const char *tag);
+int debug_rules_resume(DebugRules *r, const char *tag);
+bool debug_rules_suspended(DebugRules *r, const char *tag);
 
 #endif

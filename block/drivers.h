@@ -39,6 +39,9 @@ const BlockDriver *block_name_driver(const char *filename);
 /* Options of the node that @filename itself names, or NULL. */
 QDict *block_name_options(const BlockGraph *g, const char *filename,
                           Error **errp);
+/* Where a whole image is described by one option (-drive, --image-opts), sizes
+ * may have a suffix, as they may not in the schema. */
+void block_convert_sizes(QDict *d);
 /* "nbd:...", "json:..." */
 bool block_path_has_protocol(const char *path);
 /* @path, relative to the folder of file @base; to be freed. */

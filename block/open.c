@@ -447,11 +447,7 @@ static const BlockDriver *probe_node(BlockNode *n, Error **errp)
     return block_probe_buffer(job.buf, sizeof(job.buf));
 }
 
-/*
- * Where a whole image is described by one option (-drive, --image-opts), sizes
- * may have a suffix, as they may not in the schema.
- */
-static void convert_sizes(QDict *d)
+void block_convert_sizes(QDict *d)
 {
     static const char *const keys[] = {
         "offset",
@@ -474,7 +470,7 @@ static void convert_sizes(QDict *d)
         QDict *sub = qobject_to_dict(e->value);
 
         if (sub) {
-            convert_sizes(sub);
+            block_convert_sizes(sub);
         }
     }
 }
@@ -499,7 +495,7 @@ static BlockNode *open_dict(BlockGraph *g, QDict *d,
     bool any = imply_encryption(d);
     BlockNode *n;
 
-    convert_sizes(d);
+    block_convert_sizes(d);
     opts = qapi_from_qobject(&qapi_type_BlockdevOptions, QOBJECT(d),
                              QAPI_KEYVAL, errp);
     if (!opts) {
@@ -601,13 +597,19 @@ static bool options_add_file(const BlockGraph *g, QDict *top,
     return true;
 }
 
-/* "file.filename=X" without a driver: a file of that name. */
-static void imply_file_driver(QDict *top)
+/* "X.filename=NAME" without a driver: a file of that name. */
+static void imply_file_driver(QDict *d)
 {
-    QDict *file = qdict_get_dict(top, "file");
+    QDICT_FOREACH(d, e) {
+        QDict *sub = qobject_to_dict(e->value);
 
-    if (file && qdict_has(file, "filename") && !qdict_has(file, "driver")) {
-        qdict_put_str(file, "driver", "file");
+        if (!sub) {
+            continue;
+        }
+        if (qdict_has(sub, "filename") && !qdict_has(sub, "driver")) {
+            qdict_put_str(sub, "driver", "file");
+        }
+        imply_file_driver(sub);
     }
 }
 

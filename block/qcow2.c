@@ -544,5 +544,6 @@ const BlockDriver block_driver_qcow2 = {
     .image = &qcow2_image_ops,
     .snapshot = &qc_snapshot_ops,
     .bitmap = &qc_bitmap_ops,
+    .vmstate = &qc_vmstate_ops,
     .create = &qcow2_create_ops,
 };

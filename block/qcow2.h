@@ -535,6 +535,9 @@ struct SnapshotInfoList *qc_snapshot_list(QcowState *s); /* control code */
 /* qcow2-snapshot-ops.c: no requests are under way */
 extern const BlockSnapshotOps qc_snapshot_ops;
 
+/* qcow2-vmstate.c */
+extern const BlockVmStateOps qc_vmstate_ops;
+
 /* qcow2-bitmap.c */
 bool qc_bitmaps_take_extension(QcowState *s, const char *data, uint32_t len,
                                Error **errp);

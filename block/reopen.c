@@ -472,6 +472,24 @@ static void restore_graph(Reopen *re)
     }
 }
 
+/* Does a device, job or tool write to what is read-only from now on? */
+static bool check_writers(const Item *it, Error **errp)
+{
+    const BlockNode *n = it->r.n;
+
+    for (guint i = 0; n->read_only && i < n->parents->len; i++) {
+        const BlockEdge *e = n->parents->pdata[i];
+
+        if (e->blk && (e->perm & BLK_PERM_WRITE)) {
+            return error_set(errp,
+                             "Read-only block node '%s' cannot support "
+                             "read-write users",
+                             n->name);
+        }
+    }
+    return true;
+}
+
 static bool change_permissions(Reopen *re, Error **errp)
 {
     g_autoptr(GPtrArray) nodes = g_ptr_array_new();
@@ -479,6 +497,9 @@ static bool change_permissions(Reopen *re, Error **errp)
     for (guint i = 0; i < re->items->len; i++) {
         Item *it = re->items->pdata[i];
 
+        if (!it->old_read_only && !check_writers(it, errp)) {
+            return false;
+        }
         g_ptr_array_add(nodes, it->r.n);
         for (guint j = 0; j < it->edges->len; j++) {
             EdgeChange *c = &g_array_index(it->edges, EdgeChange, j);
@@ -618,10 +639,9 @@ bool block_reopen(BlockGraph *g, const BlockdevOptionsList *list, Error **errp)
  * -------------------------------------------------------------- */
 
 /* @n's options as they were given, with the children it has now. */
-static BlockdevOptions *current_options(const BlockNode *n, bool read_only)
+static QDict *current_dict(const BlockNode *n)
 {
-    g_autoptr(QDict) d = options_dict(n->opts);
-    autoerr Error *err = NULL;
+    QDict *d = options_dict(n->opts);
 
     for (const BlockEdge *e = n->children; e; e = e->next) {
         QObject *spec = qdict_get(d, e->name);
@@ -635,6 +655,14 @@ static BlockdevOptions *current_options(const BlockNode *n, bool read_only)
         qdict_del(d, "backing");
     }
     qdict_put_str(d, "node-name", n->name);
+    return d;
+}
+
+static BlockdevOptions *current_options(const BlockNode *n, bool read_only)
+{
+    g_autoptr(QDict) d = current_dict(n);
+    autoerr Error *err = NULL;
+
     qdict_put_bool(d, "read-only", read_only);
     if (read_only) {
         qdict_del(d, "auto-read-only");
@@ -643,23 +671,139 @@ static BlockdevOptions *current_options(const BlockNode *n, bool read_only)
                              QAPI_STRICT, &err);
 }
 
-bool block_reopen_read_only(BlockNode *n, bool read_only, Error **errp)
+/* @opts, which are taken over, for @n. */
+static bool reopen_one(BlockNode *n, BlockdevOptions *opts,
+                       const BlockOpenFlags *inherit, Error **errp)
 {
     Reopen re = { n->graph, g_ptr_array_new_with_free_func(item_free) };
+    GPtrArray *users = graph_drain(n->graph);
+    bool ok = run(&re, add_item(&re, n, opts, inherit, true, errp), errp);
+
+    node_undrain(users);
+    return ok;
+}
+
+bool block_reopen_read_only(BlockNode *n, bool read_only, Error **errp)
+{
     BlockOpenFlags inherit = n->flags;
     BlockdevOptions *opts = n->opts ? current_options(n, read_only) : NULL;
-    GPtrArray *users;
-    bool ok;
 
     if (!opts) {
-        g_ptr_array_free(re.items, TRUE);
         return error_set(errp, "Node '%s' cannot be reopened", n->name);
     }
     inherit.auto_read_only = inherit.auto_read_only && !read_only;
-    users = graph_drain(n->graph);
-    ok = run(&re, add_item(&re, n, opts, &inherit, true, errp), errp);
-    node_undrain(users);
-    return ok;
+    return reopen_one(n, opts, &inherit, errp);
+}
+
+/* Some options
+ * ------------------------------------------------------------------ */
+
+static bool same_text(const QObject *now, const QObject *new)
+{
+    const char *text = qobject_get_str(new);
+
+    return now && text && qobject_type(now) == QTYPE_QSTRING &&
+           !strcmp(qobject_get_str(now), text);
+}
+
+static QDict *changed_dict(const BlockNode *n, const QDict *changes,
+                           Error **errp);
+
+static BlockEdge *find_child(const BlockNode *n, const char *name)
+{
+    BlockEdge *e = n->children;
+
+    while (e && strcmp(e->name, name)) {
+        e = e->next;
+    }
+    return e;
+}
+
+/* Options of a child, or another child. */
+static bool change_child(const BlockNode *n, const BlockEdge *e, QDict *d,
+                         const QObject *v, Error **errp)
+{
+    QDict *sub;
+
+    if (qobject_type(v) != QTYPE_QDICT) {
+        qdict_put(d, e->name, qobject_ref((QObject *)v));
+        return true;
+    }
+    if (e->node->inherits != n) {
+        return error_set(errp, "Cannot change the option '%s.driver'", e->name);
+    }
+    sub = changed_dict(e->node, qobject_to_dict(v), errp);
+    if (!sub) {
+        return false;
+    }
+    qdict_put(d, e->name, sub);
+    return true;
+}
+
+/* "cache.direct" and the like. */
+static bool change_group(const BlockNode *n, QDict *d, const char *name,
+                         const QDict *changes, Error **errp)
+{
+    QDict *group = qdict_get_dict(d, name);
+
+    if (!group) {
+        group = qdict_new();
+        qdict_put(d, name, group);
+    }
+    QDICT_FOREACH(changes, e) {
+        g_autofree char *key = g_strdup_printf("%s.%s", name, e->key);
+
+        if (!may_change(n, key)) {
+            return error_set(errp, "Cannot change the option '%s'", key);
+        }
+        qdict_put(group, e->key, qobject_ref(e->value));
+    }
+    return true;
+}
+
+/* @n's options with @changes; NULL on error. */
+static QDict *changed_dict(const BlockNode *n, const QDict *changes,
+                           Error **errp)
+{
+    g_autoptr(QDict) d = current_dict(n);
+
+    QDICT_FOREACH(changes, e) {
+        BlockEdge *child = find_child(n, e->key);
+        QDict *group = qobject_to_dict(e->value);
+        bool ok = true;
+
+        if (child) {
+            ok = change_child(n, child, d, e->value, errp);
+        } else if (group) {
+            ok = change_group(n, d, e->key, group, errp);
+        } else if (may_change(n, e->key)) {
+            qdict_put(d, e->key, qobject_ref(e->value));
+        } else if (!same_text(qdict_get(d, e->key), e->value)) {
+            ok = error_set(errp, "Cannot change the option '%s'", e->key);
+        }
+        if (!ok) {
+            return NULL;
+        }
+    }
+    return g_steal_pointer(&d);
+}
+
+bool block_reopen_change(BlockNode *n, const QDict *changes, Error **errp)
+{
+    g_autoptr(QDict) d = NULL;
+    BlockdevOptions *opts;
+
+    if (!n->opts) {
+        return error_set(errp, "Node '%s' cannot be reopened", n->name);
+    }
+    d = changed_dict(n, changes, errp);
+    if (!d) {
+        return false;
+    }
+    block_convert_sizes(d);
+    opts = qapi_from_qobject(&qapi_type_BlockdevOptions, QOBJECT(d),
+                             QAPI_KEYVAL, errp);
+    return opts && reopen_one(n, opts, &n->flags, errp);
 }
 
 typedef struct Grow {

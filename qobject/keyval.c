@@ -152,9 +152,8 @@ static void put_flag(QDict *d, const char *word, bool allow_no)
     bool off = allow_no && g_str_has_prefix(word, "no") && word[2];
     const char *key = off ? word + 2 : word;
 
-    warn_report("short-form boolean option '%s' deprecated, please use "
-                "%s=%s instead",
-                word, key, off ? "off" : "on");
+    warn_report("short-form boolean option '%s' deprecated", word);
+    fprintf(stderr, "Please use %s=%s instead\n", key, off ? "off" : "on");
     put_repeated(d, key, off ? "off" : "on");
 }
 

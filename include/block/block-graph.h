@@ -116,6 +116,9 @@ char *block_perm_names(uint64_t perm);
  */
 bool block_reopen(BlockGraph *g, const BlockdevOptionsList *list,
                   Error **errp);
+/* Options of one node and of what is defined in it that change; the others
+ * stay as they were given. Sizes may have a suffix. */
+bool block_reopen_change(BlockNode *n, const QDict *changes, Error **errp);
 /* All nodes forget what they hold of the images' data: another host had them
  * until now. Nothing is written yet. */
 bool block_invalidate_all(BlockGraph *g, Error **errp);

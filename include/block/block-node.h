@@ -226,6 +226,23 @@ typedef struct BlockBitmapOps {
     bool coroutine_fn (*remove)(BlockNode *n, const char *name, Error **errp);
 } BlockBitmapOps;
 
+/* The state of a VM, kept in an image beside the data: at @pos, which begins
+ * at 0. No other request is under way. Optional. */
+typedef struct BlockVmStateOps {
+    int coroutine_fn (*load)(BlockNode *n, int64_t pos, const IoVec *iov);
+    int coroutine_fn (*save)(BlockNode *n, int64_t pos, const IoVec *iov);
+    /* Where it lies, as if the image were longer. */
+    int64_t (*offset)(const BlockNode *n);
+} BlockVmStateOps;
+
+/* See block-debug.h. */
+typedef struct BlockDebugOps {
+    int (*set_break)(BlockNode *n, const char *event, const char *tag);
+    int (*remove_break)(BlockNode *n, const char *tag);
+    int (*resume)(BlockNode *n, const char *tag);
+    bool (*suspended)(BlockNode *n, const char *tag);
+} BlockDebugOps;
+
 /* A node that gets new options: all of its users are drained. */
 typedef struct BlockReopen {
     BlockNode *n; /* with its old flags and children until commit */
@@ -258,7 +275,8 @@ struct BlockDriver {
     bool coroutine_fn (*open)(BlockNode *n, const BlockdevOptions *opts,
                               Error **errp);
     void coroutine_fn (*close)(BlockNode *n); /* after a successful open */
-    /* A format above is at this step (BlkdebugEvent); for blkdebug. */
+    /* A format above is at this step (BlkdebugEvent); for blkdebug. In a
+     * coroutine it may wait. */
     void (*event)(BlockNode *n, int event);
     /* Forget what the host caches of the data: another host may have changed
      * it. 0 or -errno. */
@@ -276,6 +294,8 @@ struct BlockDriver {
     const BlockImageOps *image;
     const BlockSnapshotOps *snapshot;
     const BlockBitmapOps *bitmap;
+    const BlockVmStateOps *vmstate;
+    const BlockDebugOps *debug;
     const struct BlockCreateOps *create; /* NULL: cannot be made */
 };
 
@@ -333,6 +353,11 @@ int coroutine_fn node_pdiscard(BlockNode *n, int64_t offset, int64_t bytes);
  * is copied. The ranges lie inside of both nodes. */
 int coroutine_fn node_copy_range(BlockNode *src, int64_t src_offset,
                                  BlockNode *n, int64_t offset, int64_t bytes);
+/* The state of a VM that the nearest image at or below @n keeps. */
+int coroutine_fn node_load_vmstate(BlockNode *n, int64_t pos, const IoVec *iov);
+int coroutine_fn node_save_vmstate(BlockNode *n, int64_t pos, const IoVec *iov);
+/* Where it begins; 0: no image keeps any. */
+int64_t node_vmstate_offset(const BlockNode *n);
 int coroutine_fn node_flush(BlockNode *n);
 /* From inside a write of the driver, which counts as done only when it
  * returns. */

@@ -102,7 +102,10 @@ class Io:
         # Writes are cached unless a test says otherwise: tools have them
         # durable at once.
         cache = () if {'-t', '-n'} & set(args) else ('-t', 'writeback')
-        self.cmd = [tool, *cache, *args, path]
+        # And discards count only where the test expects them.
+        says = '-d' in args or 'discard=' in str(path)
+        discard = () if says else ('-d', 'ignore')
+        self.cmd = [tool, *cache, *discard, *args, path]
         self.lines = []
 
     def add(self, line):

@@ -155,7 +155,7 @@ class BadFileTest(Case):
         p = self.opts('driver=rwa,file.driver=file')
         self.assertIn('rwa', p.stdout)
         p = self.opts(f'driver=raw,fiel.driver=file')
-        self.assertIn('fiel', p.stdout)
+        self.assertIn("'file' is missing", p.stdout)
         p = self.io('length', path='gluster://x/y', check=False)
         self.assertIn("Unknown protocol 'gluster'", p.stdout)
 

@@ -5,6 +5,7 @@
 #include "block/block-create.h"
 #include "img.h"
 #include "qobject/keyval.h"
+#include "tools/resize.h"
 #include "util/error.h"
 
 typedef struct Create {
@@ -210,33 +211,6 @@ typedef struct Resize {
     bool shrink, quiet;
 } Resize;
 
-typedef struct Space {
-    BlockNode *n;
-    int64_t from, to;
-    BlockPrealloc mode;
-    int ret;
-} Space;
-
-static void coroutine_fn preallocate_entry(void *opaque)
-{
-    Space *s = opaque;
-
-    s->ret = node_preallocate(s->n, s->from, s->to, s->mode);
-}
-
-static bool grow_space(BlockBackend *blk, int64_t from, BlockPrealloc mode)
-{
-    Space s = {
-        .n = blk_node(blk), .from = from, .to = blk_getlength(blk), .mode = mode
-    };
-
-    block_run(preallocate_entry, &s);
-    if (s.ret < 0) {
-        error_report("Could not preallocate: %s", g_strerror(-s.ret));
-    }
-    return s.ret >= 0;
-}
-
 static bool check_size(const Resize *r, int64_t have, int64_t size)
 {
     if (size <= 0) {
@@ -259,7 +233,6 @@ static bool check_size(const Resize *r, int64_t have, int64_t size)
 
 static int resize(BlockBackend *blk, const Resize *r)
 {
-    const BlockDriver *drv = blk_node(blk)->drv;
     int64_t have = blk_getlength(blk);
     int64_t size = r->relative ? have + r->relative * r->amount : r->amount;
     Error *err = NULL;
@@ -270,16 +243,8 @@ static int resize(BlockBackend *blk, const Resize *r)
     if (!check_size(r, have, size)) {
         return 1;
     }
-    if (r->prealloc == BLOCK_PREALLOC_METADATA && !strcmp(drv->name, "raw")) {
-        error_report("Unsupported preallocation mode: metadata");
-        return 1;
-    }
-    if (!blk_truncate(blk, size, true, &err)) {
+    if (!tool_resize(blk, size, true, r->prealloc, &err)) {
         error_report_err(err);
-        return 1;
-    }
-    if (r->prealloc != BLOCK_PREALLOC_OFF &&
-        !grow_space(blk, have, r->prealloc)) {
         return 1;
     }
     if (!r->quiet) {

@@ -7,105 +7,11 @@
 
 #include <getopt.h>
 
-#include "block/drive.h"
-#include "qobject/keyval.h"
 #include "qemu-io.h"
 #include "qom/user-object.h"
 #include "util/error.h"
 #include "util/rcu.h"
 #include "util/trace.h"
-
-/* Opening
- * ----------------------------------------------------------------------------
- */
-
-static bool add_cache_options(QDict *d, const char *mode, bool *writeback,
-                              Error **errp)
-{
-    QDict *cache;
-    bool direct, no_flush;
-
-    if (!drive_cache_mode(mode, writeback, &direct, &no_flush)) {
-        return error_set(errp, "Invalid cache option: %s", mode);
-    }
-    cache = qdict_new();
-    qdict_put_bool(cache, "direct", direct);
-    qdict_put_bool(cache, "no-flush", no_flush);
-    qdict_put(d, "cache", cache);
-    return true;
-}
-
-static QDict *open_options(const OpenArgs *a, bool *writeback, Error **errp)
-{
-    const char *text = a->image_opts ? a->file : a->options;
-    g_autoptr(QDict) d =
-        text ? keyval_parse(text, NULL, NULL, errp) : qdict_new();
-
-    *writeback = false; /* unless a mode says otherwise */
-    if (!d || (a->cache && !add_cache_options(d, a->cache, writeback, errp))) {
-        return NULL;
-    }
-    if (a->discard || !qdict_has(d, "discard")) {
-        const char *mode = a->discard ? a->discard : "on";
-        bool on = !strcmp(mode, "on") || !strcmp(mode, "unmap");
-
-        if (!on && strcmp(mode, "off") && strcmp(mode, "ignore")) {
-            return error_set(errp, "Invalid discard option: %s", mode), NULL;
-        }
-        qdict_put_str(d, "discard", on ? "unmap" : "ignore");
-    }
-    if (a->aio) {
-        QDict *file = qdict_get_dict(d, "file");
-
-        if (!file) {
-            file = qdict_new();
-            qdict_put(d, "file", file);
-        }
-        qdict_put_str(file, "aio", a->aio);
-    }
-    if (!qdict_has(d, "read-only")) {
-        qdict_put_bool(d, "read-only", a->read_only);
-    }
-    if (a->force_share) {
-        qdict_put_bool(d, "force-share", true);
-    }
-    return g_steal_pointer(&d);
-}
-
-bool io_open(IoTool *t, const OpenArgs *a, Error **errp)
-{
-    uint64_t perm = BLK_PERM_READ;
-    g_autoptr(QDict) opts = NULL;
-    bool writeback, ok;
-    BlockNode *n;
-
-    opts = open_options(a, &writeback, errp);
-    if (!opts) {
-        return false;
-    }
-    n = block_open_filename(t->graph, a->image_opts ? NULL : a->file, a->format,
-                            opts, NULL, errp);
-    if (!n) {
-        return error_prefix(errp, "can't open%s%s", a->file ? " device " : "",
-                            a->file ? a->file : "");
-    }
-    perm |= n->read_only ? 0 : BLK_PERM_WRITE;
-    t->blk = blk_new(t->graph, perm, BLK_PERM_ALL);
-    ok = blk_insert_node(t->blk, n, errp);
-    node_unref(n);
-    if (!ok) {
-        io_close(t);
-        return false;
-    }
-    blk_set_write_cache(t->blk, writeback);
-    return true;
-}
-
-void io_close(IoTool *t)
-{
-    blk_unref(t->blk);
-    t->blk = NULL;
-}
 
 /* Command line
  * ---------------------------------------------------------------------------
@@ -122,7 +28,9 @@ static void usage(void)
            "                       from the given string\n"
            "  -f, --format FMT     specifies the block driver to use\n"
            "  -r, --read-only      export read-only\n"
+           "  -s, --snapshot       use snapshot file\n"
            "  -n, --nocache        disable host cache, short for -t none\n"
+           "  -C, --copy-on-read   enable copy-on-read\n"
            "  -m, --misalign       misalign allocations for O_DIRECT\n"
            "  -k, --native-aio     use kernel AIO implementation\n"
            "                       (Linux only, prefer use of -i)\n"
@@ -133,6 +41,8 @@ static void usage(void)
            "  -T, --trace [[enable=]<pattern>][,events=<file>]"
            "[,file=<file>]\n"
            "                       specify tracing options\n"
+           "                       see qemu-img(1) man page for full "
+           "description\n"
            "  -U, --force-share    force shared permissions\n"
            "  -h, --help           display this help and exit\n"
            "  -V, --version        output version information and exit\n\n"
@@ -151,6 +61,7 @@ static int run_interactive(IoTool *t)
         if (getline(&line, &cap, stdin) < 0) {
             break;
         }
+        line[strcspn(line, "\n")] = '\0';
         failed |= io_command(t, line) < 0;
     }
     return failed;
@@ -165,12 +76,11 @@ static int run(IoTool *t, GPtrArray *cmds)
     }
     for (guint i = 0; i < cmds->len && !t->quit; i++) {
         failed |= io_command(t, cmds->pdata[i]) < 0;
-        fflush(stdout);
     }
     while (t->aio_pending) {
         loop_run_once(t->loop, true);
     }
-    return failed | t->aio_failed;
+    return failed;
 }
 
 enum { OPT_IMAGE_OPTS = 256, OPT_OBJECT };
@@ -181,7 +91,9 @@ static const struct option long_options[] = {
     { "cmd", required_argument, NULL, 'c' },
     { "format", required_argument, NULL, 'f' },
     { "read-only", no_argument, NULL, 'r' },
+    { "snapshot", no_argument, NULL, 's' },
     { "nocache", no_argument, NULL, 'n' },
+    { "copy-on-read", no_argument, NULL, 'C' },
     { "misalign", no_argument, NULL, 'm' },
     { "native-aio", no_argument, NULL, 'k' },
     { "aio", required_argument, NULL, 'i' },
@@ -214,7 +126,7 @@ static bool parse(int argc, char **argv, OpenArgs *a, IoTool *t,
     int c;
 
     *status = 1;
-    while ((c = getopt_long(argc, argv, "hVc:f:rnmki:d:t:T:U", long_options,
+    while ((c = getopt_long(argc, argv, "hVc:d:f:rsnCmki:t:T:U", long_options,
                             NULL)) != -1) {
         switch (c) {
         case 'h':
@@ -234,8 +146,14 @@ static bool parse(int argc, char **argv, OpenArgs *a, IoTool *t,
         case 'r':
             a->read_only = true;
             break;
+        case 's':
+            a->snapshot = true;
+            break;
         case 'n':
             a->cache = "none";
+            break;
+        case 'C':
+            a->copy_on_read = true;
             break;
         case 'm':
             t->misalign = true;
@@ -244,6 +162,9 @@ static bool parse(int argc, char **argv, OpenArgs *a, IoTool *t,
             a->aio = "native";
             break;
         case 'i':
+            if (!io_aio_ok(optarg)) {
+                return false;
+            }
             a->aio = optarg;
             break;
         case 'd':
@@ -269,12 +190,16 @@ static bool parse(int argc, char **argv, OpenArgs *a, IoTool *t,
             }
             break;
         default:
-            fprintf(stderr, "Try 'qemu-io --help' for more information\n");
+            usage();
             return false;
         }
     }
     if (argc - optind > 1) {
-        fprintf(stderr, "qemu-io: only one file may be given\n");
+        usage();
+        return false;
+    }
+    if (a->format && a->image_opts) {
+        error_report("--image-opts and -f are mutually exclusive");
         return false;
     }
     a->file = optind < argc ? argv[optind] : NULL;

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The state of a VM in a qcow2 image: clusters like those of the data, in the
+ * L1 entries behind those that the virtual disk needs.
+ * Spec: docs/interop/qcow2.txt of QEMU 7.2, "Snapshots".
+ */
+#include "util/osdep.h"
+
+#include "block/qcow2.h"
+#include "qapi/qapi-types-block-core.h"
+
+/* Bytes that one L1 entry covers. */
+static int64_t l2_coverage(const QcowState *s)
+{
+    return (int64_t)BIT(s->l2_bits + s->cluster_bits);
+}
+
+static int64_t vmstate_offset(const BlockNode *n)
+{
+    const QcowState *s = n->state;
+
+    return ALIGN_UP((int64_t)s->h.size, l2_coverage(s));
+}
+
+/* Where @pos lies; negative: nowhere. */
+static int64_t place(const BlockNode *n, int64_t pos, const IoVec *iov)
+{
+    int64_t start = vmstate_offset(n);
+
+    return pos >= 0 && (int64_t)iov->size <= BLK_MAX_LENGTH - start &&
+                   pos <= BLK_MAX_LENGTH - start - (int64_t)iov->size
+               ? start + pos
+               : -EFBIG;
+}
+
+static int coroutine_fn load(BlockNode *n, int64_t pos, const IoVec *iov)
+{
+    QcowState *s = n->state;
+    int64_t at = place(n, pos, iov);
+    BlockEdge *backing = n->backing;
+    int ret;
+
+    qc_event(s, BLKDEBUG_EVENT_VMSTATE_LOAD);
+    if (at < 0) {
+        return at;
+    }
+    /* What is not there is zero, whatever a longer backing file has. */
+    n->backing = NULL;
+    ret = qc_preadv(n, at, iov->size, iov, 0, 0);
+    n->backing = backing;
+    return ret;
+}
+
+static int coroutine_fn grow(QcowState *s, int64_t end)
+{
+    uint64_t need = DIV_ROUND_UP((uint64_t)end, (uint64_t)l2_coverage(s));
+    int ret = 0;
+
+    co_mutex_lock(&s->lock);
+    if (need > s->h.l1_size) {
+        ret = qc_l1_grow(s, need);
+    }
+    co_mutex_unlock(&s->lock);
+    return ret;
+}
+
+static int coroutine_fn save(BlockNode *n, int64_t pos, const IoVec *iov)
+{
+    QcowState *s = n->state;
+    int64_t at = place(n, pos, iov);
+    BlockEdge *backing = n->backing;
+    int ret = at;
+
+    qc_event(s, BLKDEBUG_EVENT_VMSTATE_SAVE);
+    if (s->raw_data) {
+        return -ENOTSUP; /* the file would be more than the data */
+    }
+    if (at >= 0) {
+        ret = grow(s, at + iov->size);
+    }
+    if (ret >= 0) {
+        n->backing = NULL;
+        ret = qc_pwritev(n, at, iov->size, iov, 0, 0);
+        n->backing = backing;
+    }
+    if (ret >= 0) {
+        __atomic_store_n(&n->dirty, 1, __ATOMIC_SEQ_CST);
+    }
+    return ret;
+}
+
+const BlockVmStateOps qc_vmstate_ops = {
+    .load = load,
+    .save = save,
+    .offset = vmstate_offset,
+};
