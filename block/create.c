@@ -221,6 +221,18 @@ static bool lock_for_creation(FileState *s, Error **errp)
                              errp);
 }
 
+/* Also of an empty disk the first block is there: whoever wants to know what
+ * alignment the file needs reads that. As in 7.2. */
+void file_first_block(int fd, int64_t size)
+{
+    static const char zeroes[4096] __attribute__((aligned(4096)));
+
+    /* Without it nothing is wrong. */
+    if (pwrite(fd, zeroes, MIN(size, (int64_t)sizeof(zeroes)), 0) < 0) {
+        return;
+    }
+}
+
 static bool fill_file(int fd, const char *path, int64_t size,
                       BlockPrealloc mode, Error **errp)
 {
@@ -229,6 +241,7 @@ static bool fill_file(int fd, const char *path, int64_t size,
     if (ret < 0) {
         return error_errno(errp, -ret, "Could not resize file '%s'", path);
     }
+    file_first_block(fd, size);
     ret = file_preallocate(fd, 0, size, mode);
     return ret >= 0 || error_errno(errp, -ret,
                                    "Could not preallocate data for '%s'", path);
@@ -307,6 +320,14 @@ bool block_create_file(BlockGraph *g, const char *filename, int64_t size,
     return ok;
 }
 
+bool block_sync_file(const char *path, Error **errp)
+{
+    autofd int fd = open(path, O_RDWR | O_CLOEXEC);
+
+    return (fd >= 0 && fdatasync(fd) >= 0) ||
+           error_errno(errp, errno, "Could not write out '%s'", path);
+}
+
 /* Raw
  * ---------------------------------------------------------------------------- */
 
@@ -333,8 +354,8 @@ static const BlockCreateOption raw_options[] = {
     {},
 };
 
-static bool raw_measure(const QDict *opts, uint64_t *full, uint64_t *unit,
-                        Error **errp)
+static bool raw_measure(BlockGraph *g, const QDict *opts, uint64_t *full,
+                        uint64_t *unit, Error **errp)
 {
     *full = ALIGN_UP(block_option_size(opts, "size", 0), 512);
     *unit = 0;

@@ -173,6 +173,9 @@ bool dirty_bitmap_next(DirtyBitmap *b, int64_t *offset, int64_t max,
 {
     uint64_t from, to;
 
+    if (*offset >= b->size) {
+        return false; /* the last bit may stand for more than there is */
+    }
     mutex_lock(&b->lock);
     from = find_bit(b, *offset >> b->shift, b->bits, true);
     to = find_bit(b, from,

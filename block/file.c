@@ -416,6 +416,7 @@ static bool coroutine_fn file_truncate(BlockNode *n, int64_t size, bool exact,
                                        Error **errp)
 {
     FileState *s = n->state;
+    bool was_empty;
 
     if (s->device) {
         int64_t have = file_getlength(n);
@@ -425,8 +426,12 @@ static bool coroutine_fn file_truncate(BlockNode *n, int64_t size, bool exact,
         }
         return size <= have || error_set(errp, "Cannot grow device files");
     }
+    was_empty = file_getlength(n) == 0;
     if (ftruncate(s->fd, size) < 0) {
         return error_errno(errp, errno, "Could not resize file '%s'", s->path);
+    }
+    if (was_empty) {
+        file_first_block(s->fd, size);
     }
     __atomic_store_n(&s->written_out, size, __ATOMIC_RELAXED);
     file_holes_forget(&s->holes);

@@ -86,4 +86,7 @@ void laio_unplug(void);
 bool laio_available(void);
 #endif
 
+/* create.c: the first block of a file that gets @size bytes. */
+void file_first_block(int fd, int64_t size);
+
 #endif

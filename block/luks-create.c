@@ -167,8 +167,8 @@ static bool luks_create(BlockGraph *g, const char *filename, const QDict *opts,
     return ok;
 }
 
-static bool luks_measure(const QDict *opts, uint64_t *full, uint64_t *unit,
-                         Error **errp)
+static bool luks_measure(BlockGraph *g, const QDict *opts, uint64_t *full,
+                         uint64_t *unit, Error **errp)
 {
     Luks l;
 

@@ -24,6 +24,15 @@ static int64_t coroutine_fn luks_getlength(BlockNode *n)
     return MAX(node_length(n->file->node) - luks_payload_bytes(&s->header), 0);
 }
 
+/* What is below is of no use as it is. */
+static int coroutine_fn luks_status(BlockNode *n, bool precise, int64_t offset,
+                                    int64_t bytes, int64_t *num, int64_t *map,
+                                    BlockNode **file)
+{
+    *num = bytes;
+    return BLK_STATUS_DATA | BLK_STATUS_ALLOCATED;
+}
+
 static bool coroutine_fn unlock(BlockNode *n, const char *secret, Error **errp)
 {
     LuksState *s = n->state;
@@ -154,6 +163,7 @@ static const BlockCreateOption luks_amend_options[] = {
 static const BlockIoOps luks_io_ops = {
     .preadv = luks_preadv,
     .pwritev = luks_pwritev,
+    .block_status = luks_status,
 };
 
 static const BlockSizeOps luks_size_ops = {

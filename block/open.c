@@ -581,7 +581,9 @@ static bool options_add_file(const BlockGraph *g, QDict *top,
         qdict_join(top, proto, false);
         return true;
     }
-    if (!driver && g_str_has_prefix(filename, "json:")) {
+    /* "json:" with a file below, or without a format above: the node. */
+    if (g_str_has_prefix(filename, "json:") &&
+        (!driver || qdict_has(proto, "file"))) {
         qdict_join(top, proto, false);
         return true;
     }

@@ -340,6 +340,9 @@ static int coroutine_fn store(QcowState *s, Error **errp)
     g_autoptr(GPtrArray) list = plan(s, old);
     int ret = 0;
 
+    if (!old->len && list->len == s->bitmaps.list->len) {
+        return 0; /* stale ones stay as they are */
+    }
     for (guint i = 0; i < list->len; i++) {
         QcBitmap *b = list->pdata[i];
         DirtyBitmap *d = find(s, b);
@@ -353,9 +356,6 @@ static int coroutine_fn store(QcowState *s, Error **errp)
             drop_new(s, list, i);
             return ret;
         }
-    }
-    if (list->len == 0) {
-        return 0;
     }
     ret = qc_bitmaps_write(s, list);
     if (ret < 0) {

@@ -296,6 +296,28 @@ static void coroutine_fn write_over(void *opaque)
     }
 }
 
+/* Before its end nothing need be durable: an image half made is none. */
+static QDict *made_options(BlockGraph *g, const char *filename, Error **errp)
+{
+    QDict *file = block_created_options(g, filename, errp);
+
+    if (file && !g_strcmp0(qdict_get_str(file, "driver"), "file")) {
+        QDict *cache = qdict_new();
+
+        qdict_put_bool(cache, "no-flush", true);
+        qdict_put(file, "cache", cache);
+    }
+    return file;
+}
+
+static bool make_durable(BlockGraph *g, const char *filename, Error **errp)
+{
+    g_autoptr(QDict) file = made_options(g, filename, errp);
+
+    return file && (!qdict_has(file, "cache") ||
+                    block_sync_file(qdict_get_str(file, "filename"), errp));
+}
+
 /* The option that is the node, or opens the file. */
 static bool put_child(BlockGraph *g, QDict *top, const char *name,
                       const BlockNode *node, const char *filename, Error **errp)
@@ -306,7 +328,7 @@ static bool put_child(BlockGraph *g, QDict *top, const char *name,
         qdict_put_str(top, name, node->name);
         return true;
     }
-    file = block_created_options(g, filename, errp);
+    file = made_options(g, filename, errp);
     if (file) {
         qdict_put(top, name, file);
     }
@@ -315,7 +337,7 @@ static bool put_child(BlockGraph *g, QDict *top, const char *name,
 
 static BlockNode *open_made(BlockGraph *g, const char *filename, Error **errp)
 {
-    g_autoptr(QDict) file = block_created_options(g, filename, errp);
+    g_autoptr(QDict) file = made_options(g, filename, errp);
 
     return file ? block_open_filename(g, NULL, NULL, file, NULL, errp) : NULL;
 }
@@ -380,10 +402,12 @@ int coroutine_fn qc_preallocate(BlockNode *n, int64_t from, int64_t to)
         host = s->external ? at : qc_alloc(s, got, false, &got);
         ret = host < 0 ? host : qc_cache_depend(s->l2c, s->rbc);
         for (int64_t i = 0; ret >= 0 && i < got >> s->cluster_bits; i++) {
-            /* Extended: no subcluster has data yet. */
+            /* Extended: no subcluster has data yet, zeroes stay. */
+            uint64_t zeroes = qc_l2_load(s, slice, index + i).map >> 32 << 32;
+
             qc_l2_store(s, slice, index + i,
                         (QcEntry){ (host + (i << s->cluster_bits)) | QC_COPIED,
-                                   0 });
+                                   zeroes });
         }
         if (ret >= 0) {
             qc_cache_dirty(s->l2c, slice);
@@ -394,10 +418,10 @@ int coroutine_fn qc_preallocate(BlockNode *n, int64_t from, int64_t to)
         co_mutex_unlock(&s->lock);
     }
     /* Clusters exist in whole. */
-    if (ret >= 0 && !s->external && end > node_length(n->file->node)) {
+    if (ret >= 0 && end > node_length(qc_data_node(s))) {
         autoerr Error *err = NULL;
 
-        ret = node_truncate(n->file->node, end, false, &err) ? 0 : -ENOSPC;
+        ret = node_truncate(qc_data_node(s), end, false, &err) ? 0 : -ENOSPC;
     }
     return ret;
 }
@@ -477,7 +501,9 @@ static bool create_planned(BlockGraph *g, const char *filename,
         }
         return false;
     }
-    if (!write_image(g, filename, &p, errp)) {
+    if (!write_image(g, filename, &p, errp) ||
+        !make_durable(g, filename, errp) ||
+        (p.data_file && !make_durable(g, p.data_file, errp))) {
         if (!existed) {
             unlink(filename);
         }
@@ -515,11 +541,11 @@ static bool qcow2_create_in(BlockGraph *g, BlockNode *file, BlockNode *data,
     return ok;
 }
 
-static bool qcow2_measure(const QDict *opts, uint64_t *full, uint64_t *unit,
-                          Error **errp)
+static bool qcow2_measure(BlockGraph *g, const QDict *opts, uint64_t *full,
+                          uint64_t *unit, Error **errp)
 {
     Plan p = { 0 };
-    bool ok = plan(opts, &p, errp) && qc_crypt_plan(NULL, opts, &p.crypt, errp);
+    bool ok = plan(opts, &p, errp) && qc_crypt_plan(g, opts, &p.crypt, errp);
 
     if (ok) {
         *unit = BIT(p.h.cluster_bits);

@@ -370,10 +370,8 @@ bool qc_crypt_plan(BlockGraph *g, const QDict *opts, QcCryptPlan *p,
             return false;
         }
     }
-    if (g) {
-        p->password = luks_password(g, id, "encrypt.key-secret", errp);
-    }
-    return !g || p->password;
+    p->password = luks_password(g, id, "encrypt.key-secret", errp);
+    return p->password;
 }
 
 void qc_crypt_plan_free(QcCryptPlan *p)

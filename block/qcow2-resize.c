@@ -102,12 +102,25 @@ static int coroutine_fn grow(QcowState *s, uint64_t size)
     return ret;
 }
 
-/* The backing file must not shine through where the image was shorter. */
+/* The backing file must not shine through where the image was shorter, nor
+ * when it grows. */
 static int coroutine_fn hide_backing(BlockNode *n, int64_t old, int64_t size)
 {
-    int64_t end = n->backing ? MIN(size, node_length(n->backing->node)) : 0;
+    return n->backing && node_length(n->backing->node) > old
+               ? node_pwrite_zeroes(n, old, size - old, 0)
+               : 0;
+}
 
-    return end > old ? node_pwrite_zeroes(n, old, end - old, 0) : 0;
+/* Has the cluster there anything that the backing file has not? */
+static bool coroutine_fn has_own(QcowState *s, int64_t offset)
+{
+    QcMap map;
+    int ret;
+
+    co_mutex_lock(&s->lock);
+    ret = qc_map(s, offset, 1, true, &map);
+    co_mutex_unlock(&s->lock);
+    return ret < 0 || map.type != QC_TYPE_UNALLOCATED || s->extended;
 }
 
 static int coroutine_fn shrink(BlockNode *n, int64_t old, int64_t size)
@@ -117,13 +130,11 @@ static int coroutine_fn shrink(BlockNode *n, int64_t old, int64_t size)
     int ret = 0;
 
     /* What comes back by growing again must be zero. */
-    if (size < from) {
+    if (size < from && has_own(s, size)) {
         ret = node_pwrite_zeroes(n, size, MIN(from, old) - size, 0);
     }
     if (ret >= 0 && from < old) {
-        ret = s->h.version < 3 && n->backing
-                  ? -ENOTSUP
-                  : qc_pdiscard(n, from, ALIGN_UP(old, s->cluster_size) - from);
+        ret = qc_drop(n, from, ALIGN_UP(old, s->cluster_size) - from);
     }
     return ret;
 }
@@ -139,7 +150,7 @@ bool coroutine_fn qc_truncate(BlockNode *n, int64_t size, bool exact,
         return error_set(errp, "The new size must be a multiple of 512");
     }
     if (s->h.nb_snapshots && s->h.version < 3) {
-        return error_set(errp, "Cannot resize an image which has snapshots");
+        return error_set(errp, "Can't resize a v2 image which has snapshots");
     }
     if (s->external && size > old &&
         !node_truncate(s->data_file->node, size, exact, errp)) {

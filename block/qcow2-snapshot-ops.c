@@ -445,7 +445,7 @@ static bool coroutine_fn snapshot_apply(BlockNode *n, const char *id,
     }
     sn = find(list, id, &index);
     if (!sn) {
-        return error_set(errp, "snapshot not found");
+        return error_errno(errp, ENOENT, "Failed to load snapshot");
     }
     co_mutex_lock(&s->lock);
     if (!s->corrupt) {

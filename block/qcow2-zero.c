@@ -18,8 +18,9 @@ typedef struct Cleared {
 } Cleared;
 
 typedef enum ClearMode {
-    CLEAR_DISCARD,    /* reads as zeroes where possible; frees the cluster */
-    CLEAR_ZERO,       /* reads as zeroes; keeps the cluster */
+    CLEAR_DISCARD, /* reads as zeroes (version 2: is empty); frees the cluster
+                    */
+    CLEAR_ZERO,    /* reads as zeroes; keeps the cluster */
     CLEAR_ZERO_UNMAP, /* reads as zeroes; frees the cluster */
     CLEAR_ZERO_NEW,   /* reads as zeroes where there was nothing */
     CLEAR_EMPTY,      /* the backing file shows; frees the cluster */
@@ -110,11 +111,9 @@ static Change clear_entry(const QcowState *s, QcEntry e, ClearMode mode)
         c.new = zero_entry(s, e.desc);
         c.kept = true;
     } else {
-        /* Version 2 has no zero clusters. */
-        bool zero =
-            (s->n->backing || mode != CLEAR_DISCARD) && s->h.version >= 3;
-
-        c.new = zero ? zero_entry(s, 0) : (QcEntry){ 0, 0 };
+        /* Zeroes stay zeroes when a backing file comes. Version 2 has no
+         * zero clusters. */
+        c.new = s->h.version >= 3 ? zero_entry(s, 0) : (QcEntry){ 0, 0 };
         c.gone = any;
     }
     return c;
@@ -368,13 +367,23 @@ int coroutine_fn qc_pdiscard(BlockNode *n, int64_t offset, int64_t bytes)
                                     CLEAR_DISCARD, s->discard_request);
 }
 
-int coroutine_fn qc_make_empty(BlockNode *n)
+int coroutine_fn qc_drop(BlockNode *n, int64_t offset, int64_t bytes)
 {
     QcowState *s = n->state;
+    int ret;
 
     if (__atomic_load_n(&s->corrupt, __ATOMIC_RELAXED)) {
         return -EIO;
     }
-    return clear_clusters(s, 0, ALIGN_UP((int64_t)s->h.size, s->cluster_size),
-                          CLEAR_EMPTY, s->discard_request);
+    ret = zero_raw_data(s, offset, bytes, BLK_REQ_MAY_UNMAP);
+    return ret < 0 ? ret
+                   : clear_clusters(s, offset, ALIGN_UP(bytes, s->cluster_size),
+                                    CLEAR_EMPTY, s->discard_request);
+}
+
+int coroutine_fn qc_make_empty(BlockNode *n)
+{
+    QcowState *s = n->state;
+
+    return qc_drop(n, 0, (int64_t)s->h.size);
 }

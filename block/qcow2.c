@@ -123,6 +123,11 @@ static bool coroutine_fn open_data_file(BlockNode *n,
     return s->data_file;
 }
 
+static void say_repair(const char *line)
+{
+    fprintf(stderr, "%s\n", line);
+}
+
 /* What a writer must do first: repair, and clear what it does not keep up. */
 static bool coroutine_fn prepare_for_writing(QcowState *s, Error **errp)
 {
@@ -149,7 +154,7 @@ static bool coroutine_fn prepare_for_writing(QcowState *s, Error **errp)
         }
     }
     if ((s->h.incompat & QC_INCOMPAT_DIRTY) && !s->n->graph->checking) {
-        BlockCheck result = { 0 };
+        BlockCheck result = { .say = say_repair };
 
         if (!qc_check(s, BLOCK_FIX_LEAKS | BLOCK_FIX_ERRORS, &result, errp)) {
             return error_prefix(errp, "Could not repair dirty image");

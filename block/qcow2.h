@@ -496,6 +496,8 @@ int coroutine_fn qc_pwrite_zeroes(BlockNode *n, int64_t offset, int64_t bytes,
                                   unsigned flags);
 int coroutine_fn qc_pdiscard(BlockNode *n, int64_t offset, int64_t bytes);
 int coroutine_fn qc_make_empty(BlockNode *n);
+/* Nothing is in these whole clusters any more: the backing file shows. */
+int coroutine_fn qc_drop(BlockNode *n, int64_t offset, int64_t bytes);
 /* Wait until no allocation is under way in the range; s->lock held, and
  * released while waiting. True when it waited: look again. */
 bool coroutine_fn qc_wait_allocs(QcowState *s, int64_t offset, int64_t bytes);

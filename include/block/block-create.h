@@ -43,8 +43,8 @@ typedef struct BlockCreateOps {
                        Error **errp);
     /* What an image of "size" in @opts takes when all of it is allocated, and
      * the unit of allocation (0: none, it always takes that). */
-    bool (*measure)(const QDict *opts, uint64_t *full, uint64_t *unit,
-                    Error **errp);
+    bool (*measure)(BlockGraph *g, const QDict *opts, uint64_t *full,
+                    uint64_t *unit, Error **errp);
 } BlockCreateOps;
 
 /* NULL: the format is unknown or cannot be made. */
@@ -80,6 +80,8 @@ bool block_create_file(BlockGraph *g, const char *filename, int64_t size,
                        BlockPrealloc mode, Error **errp);
 /* What opens it then. */
 QDict *block_created_options(BlockGraph *g, const char *filename, Error **errp);
+/* What was written to the file at @path is durable. */
+bool block_sync_file(const char *path, Error **errp);
 /* Space on the host for [start, end) of @fd, which is grown to @end. */
 int file_preallocate(int fd, int64_t start, int64_t end, BlockPrealloc mode);
 

@@ -80,6 +80,14 @@ static bool check_options(const BlockDriver *drv, const QDict *opts,
     return false;
 }
 
+/* The end of what did not begin. */
+static void no_progress(const Amend *a)
+{
+    if (a->progress && !a->quiet) {
+        printf("\n");
+    }
+}
+
 static int amend(Amend *a, BlockNode *n)
 {
     ImgProgress p;
@@ -91,10 +99,13 @@ static int amend(Amend *a, BlockNode *n)
                               .opaque = &p },
                    .errp = &err };
 
-    img_progress_begin(&p, a->progress && !a->quiet, 1);
-    if (check_options(n->drv, a->opts, &err)) {
-        block_run(amend_entry, &j);
+    if (!check_options(n->drv, a->opts, &err)) {
+        no_progress(a);
+        error_report_err(err);
+        return 1;
     }
+    img_progress_begin(&p, a->progress && !a->quiet, 1);
+    block_run(amend_entry, &j);
     /* As in 7.2, also after a failure. */
     img_progress_end(&p, true);
     if (!j.ok) {
@@ -158,6 +169,7 @@ static int run(ImgTool *t, Amend *a, const char *filename)
     int status;
 
     if (!blk) {
+        no_progress(a);
         return 1;
     }
     drv = blk_node(blk)->drv;

@@ -168,7 +168,7 @@ static int run(ImgTool *t, Check *c, const ImgOpen *open)
         error_report("This image format does not support checks");
         status = NO_CHECKS;
     } else if (check_node(n, c->fix, &c->result) && check_again(c, n)) {
-        if (c->json) {
+        if (c->json && !c->quiet) {
             print_json(c, n->drv->name);
         } else if (!c->quiet) {
             print_human(&c->result);

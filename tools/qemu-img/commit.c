@@ -22,10 +22,19 @@ typedef struct Commit {
     BlockBackend *base;         /* written to */
     GPtrArray *paths, *formats; /* of all images of the chain */
     guint base_index;           /* in these */
+    ImgProgress shown;
 } Commit;
 
 /* The chain
  * ----------------------------------------------------------------------- */
+
+static bool same_path(const char *a, const char *b)
+{
+    g_autofree char *full_a = g_canonicalize_filename(a, NULL);
+    g_autofree char *full_b = g_canonicalize_filename(b, NULL);
+
+    return !strcmp(a, b) || !strcmp(full_a, full_b);
+}
 
 static bool read_chain(ImgTool *t, Commit *c)
 {
@@ -33,23 +42,24 @@ static bool read_chain(ImgTool *t, Commit *c)
     BlockBackend *blk;
     BlockNode *n;
 
-    open.writable = false;
+    open.writable = true;
     blk = img_open(t, c->filename, &open);
     if (!blk) {
         return false;
     }
+    img_progress_begin(&c->shown, c->progress, 0);
     for (n = blk_node(blk); n; n = n->backing ? n->backing->node : NULL) {
         g_ptr_array_add(c->paths, g_strdup(n->filename));
         g_ptr_array_add(c->formats, (void *)n->drv->name);
     }
     blk_unref(blk);
-    if (c->paths->len < 2) {
+    if (c->paths->len < 2 && !c->base_name) {
         error_report("Image does not have a backing file");
         return false;
     }
     c->base_index = 1;
     while (c->base_name && c->base_index < c->paths->len &&
-           strcmp(c->paths->pdata[c->base_index], c->base_name)) {
+           !same_path(c->paths->pdata[c->base_index], c->base_name)) {
         c->base_index++;
     }
     if (c->base_index == c->paths->len) {
@@ -130,7 +140,7 @@ static int copy_range(Commit *c, BlockBackend *from, int flags, int64_t at,
     int ret;
 
     if (flags & BLK_STATUS_ZERO) {
-        return blk_pwrite_zeroes(c->base, at, bytes, 0);
+        return blk_pwrite_zeroes(c->base, at, bytes, BLK_REQ_MAY_UNMAP);
     }
     ret = blk_pread(from, at, bytes, buf);
     return ret < 0 ? ret : blk_pwrite(c->base, at, bytes, buf, 0);
@@ -141,10 +151,9 @@ static int copy(Commit *c)
     int64_t length = blk_getlength(c->above->pdata[0]), num, done = 0;
     int64_t start = loop_now_ns();
     g_autofree char *buf = g_malloc(PIECE);
-    ImgProgress p;
     int ret = 0;
 
-    img_progress_begin(&p, c->progress, length);
+    c->shown.total = length;
     for (int64_t at = 0; at < length && ret >= 0; at += num) {
         int flags = 0;
         BlockBackend *from = find_data(c, at, length - at, &num, &flags);
@@ -159,12 +168,11 @@ static int copy(Commit *c)
             done += num;
             img_hold_back(c->rate, start, done);
         }
-        img_progress_step(&p, num);
+        img_progress_step(&c->shown, num);
     }
     if (ret >= 0) {
         ret = blk_flush(c->base);
     }
-    img_progress_end(&p, ret >= 0);
     return ret;
 }
 
@@ -199,30 +207,37 @@ static bool grow_base(Commit *c)
     return false;
 }
 
-static int run(ImgTool *t, Commit *c)
+static bool commit(ImgTool *t, Commit *c)
 {
     BlockNode *top;
     int ret;
 
-    if (!read_chain(t, c) || !open_chain(t, c) || !grow_base(c)) {
-        return 1;
+    if (!img_check_cache("Invalid cache option", c->top.cache) ||
+        !read_chain(t, c) || !open_chain(t, c) || !grow_base(c)) {
+        return false;
     }
     ret = copy(c);
     if (ret < 0) {
         error_report("Error while committing: %s", g_strerror(-ret));
-        return 1;
+        return false;
     }
     top = blk_node(c->above->pdata[0]);
     if (c->drop && top->drv->image && top->drv->image->make_empty) {
         block_run(empty_entry, &top);
-        if (!top) {
-            return 1;
-        }
     }
-    if (!c->quiet) {
+    return top;
+}
+
+static int run(ImgTool *t, Commit *c)
+{
+    bool ok;
+
+    ok = commit(t, c);
+    img_progress_end(&c->shown, ok);
+    if (ok && !c->quiet) {
         printf("Image committed.\n");
     }
-    return 0;
+    return !ok;
 }
 
 static bool parse(ImgTool *t, Commit *c, int argc, char **argv)
@@ -285,9 +300,6 @@ int img_commit(ImgTool *t, int argc, char **argv)
     }
     if (optind != argc - 1) {
         return img_usage_error("Expecting one image file name");
-    }
-    if (!img_check_cache("Invalid cache option", c.top.cache)) {
-        return 1;
     }
     c.filename = argv[optind];
     c.above = g_ptr_array_new_with_free_func((GDestroyNotify)blk_unref);

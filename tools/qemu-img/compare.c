@@ -194,6 +194,8 @@ int img_compare(ImgTool *t, int argc, char **argv)
     }
     if (s[0].blk && s[1].blk) {
         status = run(s, quiet, strict, progress);
+    } else if (progress && !quiet) {
+        printf("\n"); /* the end of no progress */
     }
     for (int i = 0; i < 2; i++) {
         blk_unref(s[i].blk);

@@ -8,8 +8,6 @@
 #include "convert.h"
 #include "util/error.h"
 
-#define PIECE ((int64_t)(1 * MiB))
-
 typedef enum Kind { KIND_DATA, KIND_ZERO, KIND_BELOW } Kind;
 
 typedef struct Piece {
@@ -37,7 +35,7 @@ static void round_piece(const Convert *c, Piece *p)
         }
     }
     if (p->kind == KIND_DATA) {
-        end = MIN(MIN(ALIGN_UP(end, c->unit), c->length), p->offset + PIECE);
+        end = MIN(MIN(ALIGN_UP(end, c->unit), c->length), p->offset + c->piece);
     }
     p->bytes = end - p->offset;
 }
@@ -110,7 +108,7 @@ static bool coroutine_fn take_piece_locked(Convert *c, Piece *p)
         p->kind = KIND_BELOW;
     }
     if (p->kind == KIND_DATA && p->file && c->offload) {
-        p->bytes = MIN(p->bytes, PIECE);
+        p->bytes = MIN(p->bytes, c->piece);
     } else {
         p->file = NULL;
         round_piece(c, p);
@@ -241,10 +239,10 @@ static int coroutine_fn write_piece(Convert *c, const Piece *p, char *buf)
         return write_zeroes(c, p->offset, p->bytes);
     }
     /* -S 0: everything is written in full. */
-    memset(buf, 0, PIECE);
-    for (int64_t at = 0; at < p->bytes; at += PIECE) {
+    memset(buf, 0, c->piece);
+    for (int64_t at = 0; at < p->bytes; at += c->piece) {
         int ret = blk_co_pwrite(c->dst, p->offset + at,
-                                MIN(PIECE, p->bytes - at), buf, 0);
+                                MIN(c->piece, p->bytes - at), buf, 0);
 
         if (ret < 0) {
             return ret;
@@ -350,7 +348,7 @@ static void coroutine_fn worker(void *opaque)
 {
     Convert *c = opaque;
     /* On a page: no bounce buffers, and the host copies to it faster. */
-    char *buf = g_aligned_alloc(1, PIECE, 4096);
+    char *buf = g_aligned_alloc(1, c->piece, 4096);
     Piece p;
 
     while (take_piece(c, &p)) {

@@ -200,8 +200,7 @@ static bool check(const Args *a)
     if (wrong) {
         error_report("%s", wrong);
     }
-    return !wrong && img_check_cache("Invalid cache option", a->dst.cache) &&
-           img_check_cache("Invalid source cache option", a->src.cache);
+    return !wrong;
 }
 
 /* Target
@@ -304,15 +303,17 @@ static bool open_target(ImgTool *t, Args *a, Convert *c)
     return true;
 }
 
-/* The node of the source's chain that the target's backing file is. */
-static const BlockNode *find_base(const BlockNode *n, const char *backing)
+/* The node of the source's chain that the target's backing file is; one of
+ * another name has what the source's own backing file has. */
+static const BlockNode *find_base(const BlockNode *top, const char *backing)
 {
-    for (; n; n = n->backing ? n->backing->node : NULL) {
+    for (const BlockNode *n = top; n;
+         n = n->backing ? n->backing->node : NULL) {
         if (!strcmp(n->filename, backing)) {
             return n;
         }
     }
-    return NULL;
+    return top->backing ? top->backing->node : NULL;
 }
 
 /* What a device holds is not known; nor what zeroes are once decrypted. */
@@ -350,11 +351,14 @@ static bool view_snapshot(BlockNode *n, const char *param)
 
 static bool open_sources(ImgTool *t, const Args *a, Convert *c)
 {
+    ImgOpen src = a->src;
+
+    src.steady = !src.force_share;
     c->src = g_new0(ConvertSource, a->n_from);
     for (int i = 0; i < a->n_from; i++) {
         ConvertSource *s = &c->src[i];
 
-        s->blk = img_open(t, a->from[i], &a->src);
+        s->blk = img_open(t, a->from[i], &src);
         if (!s->blk) {
             return false;
         }
@@ -382,11 +386,13 @@ static void set_up(const Args *a, Convert *c)
 
     c->target_backing = a->backing;
     c->base = a->backing ? find_base(blk_node(c->src->blk), a->backing) : NULL;
+    c->piece = CONVERT_PIECE;
     c->target_zero = a->no_create ? a->target_zero
                                   : !unknown_content(blk_node(c->dst), a->opts);
     c->min_sparse = a->min_sparse;
     c->compressed = a->compressed;
     c->cluster = MAX(512, l->discard_alignment);
+    c->piece = MAX(c->piece, c->compressed ? c->cluster : 0);
     c->unit = MAX(4096, c->compressed ? c->cluster : l->write_zeroes_alignment);
     /* Streams lie as they come: who waits for his turn compresses nothing. */
     c->out_of_order = a->out_of_order || a->compressed;
@@ -402,17 +408,23 @@ static int convert(ImgTool *t, Args *a, Convert *c)
     int64_t all;
     int ret;
 
-    if (!open_sources(t, a, c)) {
+    if (!img_check_cache("Invalid cache option", a->dst.cache) ||
+        !img_check_cache("Invalid source cache option", a->src.cache) ||
+        !open_sources(t, a, c)) {
         return 1;
     }
     first = blk_node(c->src->blk);
     all = c->length;
+    if (a->bitmaps && a->n_from > 1) {
+        error_report("Copying bitmaps only possible with single source");
+        return 1;
+    }
     if ((a->bitmaps && !img_check_bitmaps(first, a->skip_broken)) ||
         (!a->no_create && !create_target(t, a, all)) || !open_target(t, a, c)) {
         return 1;
     }
     set_up(a, c);
-    img_progress_begin(&c->progress, a->progress && !a->quiet, c->length);
+    c->progress.total = c->length;
     ret = convert_copy(c, t->loop, a->workers);
     if (ret >= 0 && a->bitmaps && !img_copy_bitmaps(first, blk_node(c->dst))) {
         ret = -EINVAL;
@@ -420,7 +432,6 @@ static int convert(ImgTool *t, Args *a, Convert *c)
     if (ret >= 0) {
         ret = blk_flush(c->dst);
     }
-    img_progress_end(&c->progress, ret >= 0);
     return ret < 0;
 }
 
@@ -448,7 +459,9 @@ int img_convert(ImgTool *t, int argc, char **argv)
     if (!check(&a)) {
         return 1;
     }
+    img_progress_begin(&c.progress, a.progress && !a.quiet, 0);
     status = convert(t, &a, &c);
+    img_progress_end(&c.progress, !status);
     blk_unref(c.dst);
     for (unsigned i = 0; i < c.n_src; i++) {
         blk_unref(c.src[i].blk);

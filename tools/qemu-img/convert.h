@@ -7,6 +7,7 @@
 #include "util/coroutine.h"
 
 #define CONVERT_MAX_WORKERS 16
+#define CONVERT_PIECE       ((int64_t)(1 * MiB))
 
 typedef struct ConvertSource {
     BlockBackend *blk;
@@ -22,6 +23,7 @@ typedef struct Convert {
     int64_t length, min_sparse;
     int64_t unit;    /* of the target: smaller parts are not skipped */
     int64_t cluster; /* what is compressed at a time */
+    int64_t piece;   /* what a worker takes at most */
     uint64_t rate;   /* bytes per second; 0: as fast as it goes */
     bool out_of_order, target_zero, target_backing, compressed;
     bool salvage; /* what cannot be read is zero */

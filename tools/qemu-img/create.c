@@ -61,7 +61,9 @@ static bool check_backing(ImgTool *t, Create *c, Error **errp)
                                  c->filename, backing)
                : g_strdup(backing);
     qdict_put_bool(opts, "read-only", true);
+    t->graph->describing = true; /* its key is not needed */
     n = block_open_filename(t->graph, path, format, opts, NULL, errp);
+    t->graph->describing = false;
     if (!n) {
         error_hint(errp, "Could not open backing image.\n");
         return false;

@@ -25,6 +25,7 @@ typedef struct ImgOpen {
     bool image_opts;    /* the name is key=value,... */
     const QDict *made;  /* options it was made with: has the keys; or NULL */
     bool writable, force_share, no_backing, unmap;
+    bool steady; /* nobody else may write to it */
 } ImgOpen;
 
 /* An open image, or NULL with a message printed. */

@@ -78,25 +78,66 @@ static void print_json(ImageInfo *info, bool chain)
     printf("%s\n", text);
 }
 
+static ImageInfo *describe(ImgTool *t, const char *filename,
+                           const ImgOpen *open)
+{
+    BlockBackend *blk = img_open(t, filename, open);
+    ImageInfo *info = NULL;
+
+    if (blk) {
+        info = block_image_info(blk_node(blk), false);
+        blk_unref(blk);
+    }
+    return info;
+}
+
+/* One image after the other, each without those below. */
+static ImageInfo *describe_chain(ImgTool *t, const char *filename,
+                                 const ImgOpen *first)
+{
+    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+    ImgOpen open = *first;
+    ImageInfo *top = NULL, **end = &top;
+
+    while (filename) {
+        if (!g_hash_table_add(seen, (void *)filename)) {
+            error_report("Backing file '%s' creates an infinite loop.",
+                         filename);
+            break;
+        }
+        *end = describe(t, filename, &open);
+        if (!*end) {
+            break;
+        }
+        filename = (*end)->full_backing_filename;
+        open.format = (*end)->backing_filename_format;
+        open.image_opts = false;
+        end = &(*end)->backing_image;
+    }
+    if (filename) {
+        qapi_free_ImageInfo(top);
+        return NULL;
+    }
+    return top;
+}
+
 static int show(ImgTool *t, const char *filename, const ImgOpen *open,
                 bool chain, bool json)
 {
-    BlockBackend *blk;
     ImageInfo *info;
 
     t->graph->describing = true;
-    blk = img_open(t, filename, open);
-    if (!blk) {
+    info =
+        chain ? describe_chain(t, filename, open) : describe(t, filename, open);
+    if (!info) {
         return 1;
     }
-    info = block_image_info(blk_node(blk), chain);
     if (json) {
         print_json(info, chain);
     } else {
         print_human(info);
     }
     qapi_free_ImageInfo(info);
-    blk_unref(blk);
     return 0;
 }
 
@@ -134,7 +175,6 @@ int img_info(ImgTool *t, int argc, char **argv)
             break;
         case OPT_CHAIN:
             chain = true;
-            open.no_backing = false;
             break;
         default:
             return 1;

@@ -256,7 +256,7 @@ BlockBackend *img_open_err(ImgTool *t, const char *filename, const ImgOpen *o,
 {
     g_autoptr(QDict) opts =
         o->image_opts ? keyval_parse(filename, NULL, NULL, errp) : qdict_new();
-    uint64_t perm = BLK_PERM_READ;
+    uint64_t perm = BLK_PERM_READ, shared = BLK_PERM_ALL;
     BlockBackend *blk;
     bool writeback, ok;
     BlockNode *n;
@@ -277,7 +277,10 @@ BlockBackend *img_open_err(ImgTool *t, const char *filename, const ImgOpen *o,
     if (o->writable) {
         perm |= BLK_PERM_WRITE | BLK_PERM_RESIZE;
     }
-    blk = blk_new(t->graph, perm, BLK_PERM_ALL);
+    if (o->steady) {
+        shared &= ~(uint64_t)(BLK_PERM_WRITE | BLK_PERM_RESIZE);
+    }
+    blk = blk_new(t->graph, perm, shared);
     ok = blk_insert_node(blk, n, errp);
     node_unref(n);
     if (!ok) {
@@ -308,25 +311,46 @@ BlockBackend *img_open(ImgTool *t, const char *filename, const ImgOpen *o)
 /* Allocation
  * --------------------------------------------------------------------- */
 
+/* One image. The last sector is whole: zeroes follow where the file ends. */
+static int coroutine_fn level_status(BlockNode *n, int64_t offset,
+                                     int64_t bytes, int64_t *pnum, int64_t *map,
+                                     BlockNode **file)
+{
+    int64_t length = node_length(n), end = ALIGN_UP(length, 512);
+
+    if (offset < length || offset >= end || !n->file) {
+        return node_block_status(n, true, offset, bytes, pnum, map, file);
+    }
+    *pnum = MIN(bytes, end - offset);
+    *map = offset;
+    *file = n->file->node;
+    return BLK_STATUS_ZERO | BLK_STATUS_OFFSET | BLK_STATUS_ALLOCATED;
+}
+
 int coroutine_fn img_status(BlockNode *n, const BlockNode *base, int64_t offset,
                             int64_t bytes, int64_t *pnum, int64_t *map,
                             BlockNode **file, int *depth)
 {
-    int ret = node_block_status(n, true, offset, bytes, pnum, map, file);
+    int ret = level_status(n, offset, bytes, pnum, map, file);
 
     *depth = 0;
     while (ret >= 0 && !(ret & BLK_STATUS_ALLOCATED)) {
-        int64_t num = *pnum;
+        int64_t num = *pnum, above = *map;
+        int flags = ret;
+        BlockNode *place = *file;
 
         n = n->backing ? n->backing->node : NULL;
         if (!n || n == base) {
             break;
         }
-        ret = node_block_status(n, true, offset, num, pnum, map, file);
+        ret = level_status(n, offset, num, pnum, map, file);
         if (ret >= 0 && !*pnum) {
             /* It ends before: zeroes, whatever is below. */
             *pnum = num;
-            return BLK_STATUS_ZERO | BLK_STATUS_EOF;
+            *map = above;
+            *file = place;
+            return BLK_STATUS_ZERO | BLK_STATUS_EOF |
+                   (flags & BLK_STATUS_OFFSET);
         }
         ++*depth;
     }

@@ -180,7 +180,7 @@ int img_map(ImgTool *t, int argc, char **argv)
         return 1;
     }
     job.n = blk_node(blk);
-    job.end = blk_getlength(blk);
+    job.end = ALIGN_UP(blk_getlength(blk), 512);
     if (length < job.end - job.start) {
         job.end = job.start + length;
     }

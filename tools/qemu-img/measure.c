@@ -45,7 +45,7 @@ static bool count_data(BlockNode *n, uint64_t unit, uint64_t *data)
     return true;
 }
 
-static bool measure(Measure *m, BlockNode *n)
+static bool measure(ImgTool *t, Measure *m, BlockNode *n)
 {
     g_autofree char *size = g_strdup_printf("%" PRId64, m->size);
     Error *err = NULL;
@@ -65,7 +65,7 @@ static bool measure(Measure *m, BlockNode *n)
                      m->out_format);
         return false;
     }
-    if (!ops->measure(m->opts, &m->full, &unit, &err)) {
+    if (!ops->measure(t->graph, m->opts, &m->full, &unit, &err)) {
         error_report_err(err);
         return false;
     }
@@ -139,7 +139,7 @@ static int run(ImgTool *t, Measure *m, const char *filename, ImgOpen *open)
         m->size = blk_getlength(blk);
         m->bitmaps = can_have_bitmaps(m, blk_node(blk));
     }
-    ok = measure(m, blk ? blk_node(blk) : NULL);
+    ok = measure(t, m, blk ? blk_node(blk) : NULL);
     if (ok) {
         print(m);
     }

@@ -20,6 +20,7 @@ typedef struct Rebase {
     bool unsafe, progress, quiet;
     BlockBackend *image, *old, *new; /* old, new: NULL for none */
     char *buf[2];
+    ImgProgress shown;
 } Rebase;
 
 /* What @blk has there: zeroes behind its end. */
@@ -86,10 +87,9 @@ static int copy(Rebase *r)
     BlockNode *n = blk_node(r->image), *file;
     int64_t length = node_length(n), num, map;
     int64_t unit = MAX(512, n->limits.write_zeroes_alignment);
-    ImgProgress p;
     int depth, ret = 0;
 
-    img_progress_begin(&p, r->progress && !r->quiet, length);
+    r->shown.total = length;
     for (int64_t at = 0; at < length && ret >= 0; at += num) {
         ret = img_status_sync(n, at, length - at, &num, &map, &file, &depth);
         if (ret < 0) {
@@ -98,12 +98,11 @@ static int copy(Rebase *r)
         } else if (!(ret & BLK_STATUS_ALLOCATED)) {
             ret = copy_range(r, at, at + num, unit);
         }
-        img_progress_step(&p, num);
+        img_progress_step(&r->shown, num);
     }
     if (ret >= 0) {
         ret = blk_flush(r->image);
     }
-    img_progress_end(&p, ret >= 0);
     return ret;
 }
 
@@ -193,7 +192,7 @@ static bool check_arguments(const Rebase *r)
                      r->backing, g_strerror(ENOTSUP));
         return false;
     }
-    if (r->backing[0] && r->unsafe && !r->format) {
+    if (r->backing[0] && !r->format) {
         error_report("Could not change the backing file to '%s': backing "
                      "format must be specified",
                      r->backing);
@@ -202,24 +201,19 @@ static bool check_arguments(const Rebase *r)
     return true;
 }
 
-static int run(ImgTool *t, Rebase *r)
+static int rebase(ImgTool *t, Rebase *r)
 {
     int ret;
 
+    if (!img_check_cache("Invalid cache option", r->top.cache) ||
+        !img_check_cache("Invalid source cache option", r->src.cache)) {
+        return 1;
+    }
     r->image = img_open(t, r->filename, &r->top);
-    if (!r->image || !check_arguments(r)) {
+    if (!r->image || (!r->unsafe && !open_sides(t, r)) || !check_arguments(r)) {
         return 1;
     }
     if (!r->unsafe) {
-        if (!open_sides(t, r)) {
-            return 1;
-        }
-        if (r->backing[0] && !r->format) {
-            error_report("Could not change the backing file to '%s': backing "
-                         "format must be specified",
-                         r->backing);
-            return 1;
-        }
         r->buf[0] = g_malloc(PIECE);
         r->buf[1] = g_malloc(PIECE);
         ret = copy(r);
@@ -228,6 +222,16 @@ static int run(ImgTool *t, Rebase *r)
         }
     }
     return change_backing(r) < 0;
+}
+
+static int run(ImgTool *t, Rebase *r)
+{
+    int status;
+
+    img_progress_begin(&r->shown, r->progress && !r->quiet, 0);
+    status = rebase(t, r);
+    img_progress_end(&r->shown, !status);
+    return status;
 }
 
 static bool parse(ImgTool *t, Rebase *r, int argc, char **argv)
@@ -299,10 +303,6 @@ int img_rebase(ImgTool *t, int argc, char **argv)
     r.filename = argv[optind];
     if (r.format && !block_driver_find(r.format)) {
         error_report("Invalid format name: '%s'", r.format);
-        return 1;
-    }
-    if (!img_check_cache("Invalid cache option", r.top.cache) ||
-        !img_check_cache("Invalid source cache option", r.src.cache)) {
         return 1;
     }
     status = run(t, &r);

@@ -84,10 +84,10 @@ static bool prepare(Job *j, const SnapshotInfoList *list, const char *name,
 
     if (j->action != 'c') {
         j->id = find_id(list, name, j->action == 'a');
-        return j->id ||
-               (j->action == 'a'
-                    ? error_errno(errp, ENOENT, "Failed to load snapshot")
-                    : error_set(errp, "snapshot not found"));
+        if (!j->id && j->action == 'a') {
+            j->id = name; /* there may be more that is wrong */
+        }
+        return j->id || error_set(errp, "snapshot not found");
     }
     clock_gettime(CLOCK_REALTIME, &now);
     j->info = g_new0(SnapshotInfo, 1);
