@@ -5,9 +5,8 @@
  */
 #include "util/osdep.h"
 
-#include <endian.h>
-
 #include "block/dirty-bitmap.h"
+#include "block/sparse-bits.h"
 #include "qapi/qapi-types-block-core.h"
 #include "util/error.h"
 
@@ -18,9 +17,7 @@ struct DirtyBitmap {
     Mutex lock;
     unsigned shift; /* log2 of the granularity */
     int64_t size;   /* bytes */
-    uint64_t bits;
-    uint64_t *words; /* guarded by lock, as the rest */
-    uint64_t count;
+    SparseBits bits; /* guarded by lock; none when it is inconsistent */
 };
 
 static uint64_t bits_of(int64_t size, unsigned shift)
@@ -28,15 +25,16 @@ static uint64_t bits_of(int64_t size, unsigned shift)
     return ((uint64_t)size + BIT(shift) - 1) >> shift;
 }
 
-static DirtyBitmap *create(int64_t size, unsigned shift, Error **errp)
+/* @like: with its bits; or NULL. */
+static DirtyBitmap *create(int64_t size, unsigned shift, const SparseBits *like,
+                           Error **errp)
 {
-    uint64_t bits = bits_of(size, shift);
-    uint64_t *words = g_try_malloc0_n(bits / 64 + 1, sizeof(uint64_t));
+    uint64_t n = bits_of(size, shift);
     DirtyBitmap *b;
+    SparseBits bits;
 
-    if (!words) {
-        error_set(errp, "No memory for a dirty bitmap of %" PRIu64 " bits",
-                  bits);
+    if (!(like ? sparse_bits_copy(&bits, like) : sparse_bits_init(&bits, n))) {
+        error_set(errp, "No memory for a dirty bitmap of %" PRIu64 " bits", n);
         return NULL;
     }
     b = g_new0(DirtyBitmap, 1);
@@ -44,14 +42,14 @@ static DirtyBitmap *create(int64_t size, unsigned shift, Error **errp)
     b->shift = shift;
     b->size = size;
     b->bits = bits;
-    b->words = words;
     b->enabled = true;
     return b;
 }
 
 DirtyBitmap *dirty_bitmap_new(BlockNode *n, uint32_t granularity, Error **errp)
 {
-    DirtyBitmap *b = create(node_length(n), __builtin_ctz(granularity), errp);
+    DirtyBitmap *b =
+        create(node_length(n), __builtin_ctz(granularity), NULL, errp);
 
     if (!b) {
         return NULL;
@@ -67,7 +65,7 @@ static void destroy(DirtyBitmap *b)
 {
     mutex_destroy(&b->lock);
     g_free(b->name);
-    g_free(b->words);
+    sparse_bits_destroy(&b->bits);
     g_free(b);
 }
 
@@ -91,35 +89,10 @@ void dirty_bitmaps_free(BlockNode *n)
 /* Bits
  * -------------------------------------------------------------------------- */
 
-/* The bits [from, to) of the word @i. */
-static uint64_t word_mask(uint64_t i, uint64_t from, uint64_t to)
-{
-    uint64_t mask = UINT64_MAX;
-
-    if (from > i * 64) {
-        mask <<= from - i * 64;
-    }
-    if (to < (i + 1) * 64) {
-        mask &= UINT64_MAX >> ((i + 1) * 64 - to);
-    }
-    return mask;
-}
-
 static void change(DirtyBitmap *b, uint64_t from, uint64_t to, bool set)
 {
     mutex_lock(&b->lock);
-    to = MIN(to, b->bits);
-    for (uint64_t i = from / 64; from < to && i <= (to - 1) / 64; i++) {
-        uint64_t mask = word_mask(i, from, to);
-
-        if (set) {
-            b->count += __builtin_popcountll(mask & ~b->words[i]);
-            b->words[i] |= mask;
-        } else {
-            b->count -= __builtin_popcountll(mask & b->words[i]);
-            b->words[i] &= ~mask;
-        }
-    }
+    sparse_bits_change(&b->bits, from, to, set);
     mutex_unlock(&b->lock);
 }
 
@@ -137,7 +110,7 @@ void dirty_bitmap_clear(DirtyBitmap *b, int64_t offset, int64_t bytes)
     int64_t end = bytes < b->size - offset ? offset + bytes : b->size;
 
     change(b, (offset + round) >> b->shift,
-           end >= b->size ? b->bits : (uint64_t)(end >> b->shift), false);
+           end >= b->size ? b->bits.n : (uint64_t)(end >> b->shift), false);
 }
 
 int64_t dirty_bitmap_count(DirtyBitmap *b)
@@ -145,43 +118,30 @@ int64_t dirty_bitmap_count(DirtyBitmap *b)
     int64_t bytes;
 
     mutex_lock(&b->lock);
-    bytes = b->count << b->shift;
-    if (b->bits && (b->words[(b->bits - 1) / 64] >> (b->bits - 1) % 64 & 1)) {
-        bytes -= (int64_t)(b->bits << b->shift) - b->size;
+    bytes = b->bits.count << b->shift;
+    if (b->bits.n && sparse_bits_get(&b->bits, b->bits.n - 1)) {
+        bytes -= (int64_t)(b->bits.n << b->shift) - b->size;
     }
     mutex_unlock(&b->lock);
     return bytes;
 }
 
-/* The first bit from @from on that is @set. */
-static uint64_t find_bit(const DirtyBitmap *b, uint64_t from, uint64_t end,
-                         bool set)
-{
-    for (uint64_t i = from / 64; i * 64 < end; i++) {
-        uint64_t w = set ? b->words[i] : ~b->words[i];
-
-        w &= word_mask(i, from, UINT64_MAX);
-        if (w) {
-            return MIN(i * 64 + __builtin_ctzll(w), end);
-        }
-    }
-    return end;
-}
-
 bool dirty_bitmap_next(DirtyBitmap *b, int64_t *offset, int64_t max,
                        int64_t *bytes)
 {
-    uint64_t from, to;
+    uint64_t from, to, n;
 
     if (*offset >= b->size) {
         return false; /* the last bit may stand for more than there is */
     }
     mutex_lock(&b->lock);
-    from = find_bit(b, *offset >> b->shift, b->bits, true);
-    to = find_bit(b, from,
-                  MIN(b->bits, from + MAX(max >> b->shift, INT64_C(1))), false);
+    n = b->bits.n;
+    from = sparse_bits_find(&b->bits, *offset >> b->shift, n, true);
+    to = sparse_bits_find(&b->bits, from,
+                          MIN(n, from + MAX(max >> b->shift, INT64_C(1))),
+                          false);
     mutex_unlock(&b->lock);
-    if (from >= b->bits) {
+    if (from >= n) {
         return false;
     }
     *offset = from << b->shift;
@@ -191,19 +151,10 @@ bool dirty_bitmap_next(DirtyBitmap *b, int64_t *offset, int64_t max,
 
 static void resize(DirtyBitmap *b, int64_t size)
 {
-    uint64_t bits = bits_of(size, b->shift), words = bits / 64 + 1;
-    uint64_t have;
-
-    if (bits < b->bits) {
-        change(b, bits, b->bits, false);
-    }
     mutex_lock(&b->lock);
-    have = b->bits / 64 + 1;
-    b->words = g_renew(uint64_t, b->words, words);
-    if (words > have) {
-        memset(b->words + have, 0, (words - have) * sizeof(uint64_t));
+    if (!b->inconsistent) {
+        sparse_bits_resize(&b->bits, bits_of(size, b->shift));
     }
-    b->bits = bits;
     b->size = size;
     mutex_unlock(&b->lock);
 }
@@ -296,6 +247,9 @@ void dirty_bitmap_set_inconsistent(DirtyBitmap *b)
 {
     b->inconsistent = true;
     dirty_bitmap_enable(b, false);
+    mutex_lock(&b->lock);
+    sparse_bits_resize(&b->bits, 0);
+    mutex_unlock(&b->lock);
 }
 
 bool dirty_bitmap_inconsistent(const DirtyBitmap *b)
@@ -348,16 +302,16 @@ void dirty_bitmap_merge(DirtyBitmap *b, DirtyBitmap *from)
 DirtyBitmap *dirty_bitmap_alone(int64_t size, uint32_t granularity,
                                 Error **errp)
 {
-    return create(size, __builtin_ctz(granularity), errp);
+    return create(size, __builtin_ctz(granularity), NULL, errp);
 }
 
 DirtyBitmap *dirty_bitmap_copy(DirtyBitmap *b, Error **errp)
 {
-    DirtyBitmap *copy = create(b->size, b->shift, errp);
+    DirtyBitmap *copy;
 
-    if (copy) {
-        dirty_bitmap_merge(copy, b);
-    }
+    mutex_lock(&b->lock);
+    copy = create(b->size, b->shift, &b->bits, errp);
+    mutex_unlock(&b->lock);
     return copy;
 }
 
@@ -368,15 +322,12 @@ void dirty_bitmap_drop_copy(DirtyBitmap *b)
 
 char *dirty_bitmap_sha256(DirtyBitmap *b)
 {
-    char *text;
+    g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
 
     mutex_lock(&b->lock);
-    text =
-        g_compute_checksum_for_data(G_CHECKSUM_SHA256, (const guchar *)b->words,
-                                    MAX(DIV_ROUND_UP(b->bits, 64), 1) *
-                                        sizeof(uint64_t));
+    sparse_bits_checksum(&b->bits, sum);
     mutex_unlock(&b->lock);
-    return text;
+    return g_strdup(g_checksum_get_string(sum));
 }
 
 /* In images
@@ -389,33 +340,19 @@ uint64_t dirty_bitmap_image_bytes(int64_t size, uint32_t granularity)
 
 bool dirty_bitmap_export(DirtyBitmap *b, uint64_t at, size_t len, void *buf)
 {
-    uint64_t any = 0;
+    bool any;
 
-    memset(buf, 0, len);
     mutex_lock(&b->lock);
-    for (uint64_t i = at / 8, n = 0; i * 64 < b->bits && n < len; i++, n += 8) {
-        uint64_t raw = htole64(b->words[i]);
-
-        any |= raw;
-        memcpy((char *)buf + n, &raw, MIN(len - n, 8));
-    }
+    any = sparse_bits_export(&b->bits, at, len, buf);
     mutex_unlock(&b->lock);
     return any;
 }
 
 void dirty_bitmap_import(DirtyBitmap *b, uint64_t at, size_t len,
-                         const void *buf)
+                         const void *buf, GHashTable *alike)
 {
     mutex_lock(&b->lock);
-    for (uint64_t i = at / 8, n = 0; i * 64 < b->bits && n < len; i++, n += 8) {
-        uint64_t raw = 0;
-
-        memcpy(&raw, (const char *)buf + n, MIN(len - n, 8));
-        raw = le64toh(raw) & word_mask(i, 0, b->bits);
-        b->count += __builtin_popcountll(raw);
-        b->count -= __builtin_popcountll(b->words[i]);
-        b->words[i] = raw;
-    }
+    sparse_bits_import(&b->bits, at, len, buf, alike);
     mutex_unlock(&b->lock);
 }
 

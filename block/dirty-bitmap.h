@@ -65,8 +65,9 @@ uint64_t dirty_bitmap_image_bytes(int64_t size, uint32_t granularity);
 /* Part of them; @at is a multiple of 8. Behind their end there are zeroes,
  * which the import ignores. The export tells whether any bit is set. */
 bool dirty_bitmap_export(DirtyBitmap *b, uint64_t at, size_t len, void *buf);
+/* @alike: see sparse_bits_import(). */
 void dirty_bitmap_import(DirtyBitmap *b, uint64_t at, size_t len,
-                         const void *buf);
+                         const void *buf, GHashTable *alike);
 /* For queries: those of @n, the newest first. */
 struct BlockDirtyInfoList;
 struct BlockDirtyInfoList *dirty_bitmaps_info(const BlockNode *n);

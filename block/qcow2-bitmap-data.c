@@ -11,6 +11,7 @@
 #include "block/block-graph.h"
 #include "block/dirty-bitmap.h"
 #include "block/qcow2-bitmap.h"
+#include "block/sparse-bits.h"
 #include "util/error.h"
 
 #define ALL_ONES       UINT64_C(1)
@@ -23,16 +24,13 @@
 int coroutine_fn qc_bitmap_read_table(QcowState *s, const QcBitmap *b,
                                       uint64_t **table)
 {
-    g_autofree uint64_t *t = g_try_new(uint64_t, b->table_entries);
-    int ret = t ? node_pread(s->n->file->node, b->table_offset,
-                             b->table_entries * INT64_C(8), t)
-                : -ENOMEM;
+    g_autofree uint64_t *t = g_try_new0(uint64_t, b->table_entries);
+    int ret =
+        t ? qc_table_read(s, b->table_offset, b->table_entries, t) : -ENOMEM;
 
     for (uint32_t i = 0; i < b->table_entries && ret >= 0; i++) {
-        uint64_t offset;
+        uint64_t offset = t[i] & QC_OFFSET_MASK;
 
-        t[i] = be64toh(t[i]);
-        offset = t[i] & QC_OFFSET_MASK;
         if ((t[i] & TABLE_RESERVED) || (offset && (t[i] & ALL_ONES)) ||
             !IS_ALIGNED(offset, s->cluster_size)) {
             ret = -EINVAL;
@@ -42,8 +40,10 @@ int coroutine_fn qc_bitmap_read_table(QcowState *s, const QcBitmap *b,
     return ret;
 }
 
+/* The same bits over and over, in one bitmap or several, take the memory once
+ * (@alike): no more than what the image file holds. */
 static int coroutine_fn load_data(QcowState *s, DirtyBitmap *d, uint64_t bytes,
-                                  const uint64_t *table)
+                                  const uint64_t *table, GHashTable *alike)
 {
     g_autofree char *buf = g_try_malloc(s->cluster_size);
     int ret = buf ? 0 : -ENOMEM;
@@ -57,7 +57,7 @@ static int coroutine_fn load_data(QcowState *s, DirtyBitmap *d, uint64_t bytes,
             ret = node_pread(s->n->file->node, table[i], len, buf);
         }
         if (table[i] && ret >= 0) {
-            dirty_bitmap_import(d, at, len, buf);
+            dirty_bitmap_import(d, at, len, buf, alike);
         }
         at += len;
     }
@@ -65,7 +65,8 @@ static int coroutine_fn load_data(QcowState *s, DirtyBitmap *d, uint64_t bytes,
 }
 
 static bool coroutine_fn load_one(QcowState *s, const QcBitmap *b,
-                                  uint64_t *total, Error **errp)
+                                  GHashTable *alike, uint64_t *total,
+                                  Error **errp)
 {
     uint32_t granularity = BIT(b->granularity_bits);
     uint64_t bytes = dirty_bitmap_image_bytes(s->h.size, granularity);
@@ -100,7 +101,7 @@ static bool coroutine_fn load_one(QcowState *s, const QcBitmap *b,
         dirty_bitmap_set_inconsistent(d);
         return true;
     }
-    ret = load_data(s, d, bytes, table);
+    ret = load_data(s, d, bytes, table, alike);
     return ret >= 0 ||
            error_errno(errp, -ret, "Could not read bitmap '%s' from image",
                        b->name);
@@ -140,6 +141,7 @@ static int coroutine_fn mark_in_use(QcowState *s)
 
 bool coroutine_fn qc_bitmaps_open(QcowState *s, Error **errp)
 {
+    g_autoptr(GHashTable) alike = sparse_bits_alike_new();
     uint64_t total = 0;
     int ret;
 
@@ -149,7 +151,7 @@ bool coroutine_fn qc_bitmaps_open(QcowState *s, Error **errp)
     }
     /* The length in the node is the image's already: bitmaps cover that. */
     for (guint i = 0; i < s->bitmaps.list->len; i++) {
-        if (!load_one(s, s->bitmaps.list->pdata[i], &total, errp)) {
+        if (!load_one(s, s->bitmaps.list->pdata[i], alike, &total, errp)) {
             return false;
         }
     }

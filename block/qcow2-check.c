@@ -198,14 +198,13 @@ static int coroutine_fn count_l2(QcCount *c, uint64_t offset, uint64_t *buf,
     return 0;
 }
 
-/* @l1 in host byte order. */
-static int coroutine_fn count_l1(QcCount *c, uint64_t offset,
-                                 const uint64_t *l1, uint32_t size, bool active)
+/* @l1 in host byte order; all of a table or a part. */
+static int coroutine_fn count_l1(QcCount *c, const uint64_t *l1, uint32_t size,
+                                 bool active)
 {
     g_autofree uint64_t *buf = g_try_malloc(c->s->cluster_size);
     int ret = buf ? 0 : -ENOMEM;
 
-    count_range(c, offset, (uint64_t)size * 8);
     for (uint32_t i = 0; i < size && ret >= 0; i++) {
         if (!l1[i]) {
             continue;
@@ -230,16 +229,15 @@ static int coroutine_fn count_l1(QcCount *c, uint64_t offset,
 static int coroutine_fn count_snapshot(QcCount *c, const QcSnapshot *sn)
 {
     QcowState *s = c->s;
-    g_autofree uint64_t *l1 = NULL;
-    int ret;
-
+    g_autofree uint64_t *l1 = g_new(uint64_t, QC_TABLE_PIECE);
     uint64_t cluster = sn->l1_offset >> s->cluster_bits;
+    uint64_t bytes = (uint64_t)sn->l1_size * 8;
+    int ret = 0;
 
     if (!sn->l1_size) {
         return 0;
     }
-    if ((uint64_t)sn->l1_size * 8 > QC_MAX_L1_BYTES ||
-        sn->l1_offset > QC_MAX_HOST_OFFSET ||
+    if (bytes > QC_MAX_L1_BYTES || sn->l1_offset > QC_MAX_HOST_OFFSET ||
         (sn->l1_offset & (s->cluster_size - 1))) {
         qc_check_say(c,
                      "ERROR snapshot %s (%s) l1_offset=%#" PRIx64 ": L1 table "
@@ -251,21 +249,21 @@ static int coroutine_fn count_snapshot(QcCount *c, const QcSnapshot *sn)
     }
     if (cluster < c->clusters && c->refs[cluster]) {
         /* The table of something else: no way to tell what it means. */
-        count_range(c, sn->l1_offset, (uint64_t)sn->l1_size * 8);
+        count_range(c, sn->l1_offset, bytes);
         c->unknown = true;
         return 0;
     }
-    l1 = g_try_new(uint64_t, MAX(sn->l1_size, 1));
-    ret = l1 ? node_pread(s->n->file->node, sn->l1_offset,
-                          (int64_t)sn->l1_size * 8, l1)
-             : -ENOMEM;
-    if (ret < 0) {
-        return ret;
+    count_range(c, sn->l1_offset, bytes);
+    for (uint32_t at = 0; at < sn->l1_size && ret >= 0; at += QC_TABLE_PIECE) {
+        uint32_t n = MIN(sn->l1_size - at, (uint32_t)QC_TABLE_PIECE);
+
+        memset(l1, 0, n * sizeof(*l1));
+        ret = qc_table_read(s, sn->l1_offset + at * UINT64_C(8), n, l1);
+        if (ret >= 0) {
+            ret = count_l1(c, l1, n, false);
+        }
     }
-    for (uint32_t i = 0; i < sn->l1_size; i++) {
-        l1[i] = be64toh(l1[i]);
-    }
-    return count_l1(c, sn->l1_offset, l1, sn->l1_size, false);
+    return ret;
 }
 
 static int coroutine_fn count_snapshots(QcCount *c)
@@ -364,7 +362,7 @@ static void drop_block(QcCount *c, uint32_t i, uint64_t *raw)
 static void count_block(QcCount *c, uint32_t i, uint64_t *raw)
 {
     QcowState *s = c->s;
-    uint64_t entry = be64toh(*raw), block = entry & ~REFTABLE_RESERVED;
+    uint64_t entry = *raw, block = entry & ~REFTABLE_RESERVED;
     uint64_t cluster = block >> s->cluster_bits;
 
     if (entry & REFTABLE_RESERVED) {
@@ -395,18 +393,16 @@ static void count_block(QcCount *c, uint32_t i, uint64_t *raw)
 static int coroutine_fn count_refcounts(QcCount *c)
 {
     QcowState *s = c->s;
-    BlockNode *file = s->n->file->node;
-    uint64_t bytes = (uint64_t)s->reftable_size * 8;
-    g_autofree uint64_t *raw = g_try_malloc(bytes);
+    g_autofree uint64_t *raw = g_try_new0(uint64_t, s->reftable_size);
     int64_t fixed = c->result->corruptions_fixed;
     int ret;
 
-    count_range(c, s->h.reftable_offset, bytes);
+    count_range(c, s->h.reftable_offset, (uint64_t)s->reftable_size * 8);
     if (!raw) {
         return -ENOMEM;
     }
     /* Once more, with the bits that the copy in memory does not have. */
-    ret = node_pread(file, s->h.reftable_offset, bytes, raw);
+    ret = qc_table_read(s, s->h.reftable_offset, s->reftable_size, raw);
     for (uint32_t i = 0; i < s->reftable_size && ret >= 0; i++) {
         if (raw[i]) {
             count_block(c, i, &raw[i]);
@@ -414,7 +410,7 @@ static int coroutine_fn count_refcounts(QcCount *c)
     }
     if (ret >= 0 && fixed != c->result->corruptions_fixed) {
         qc_check_say(c, "Rebuilding refcount structure");
-        ret = node_pwrite(file, s->h.reftable_offset, bytes, raw, 0);
+        ret = qc_table_write(s, s->h.reftable_offset, s->reftable_size, raw);
     }
     return ret;
 }
@@ -429,7 +425,8 @@ static int coroutine_fn count_all(QcCount *c)
 
     count_range(c, 0, s->cluster_size);
     count_range(c, s->crypt.offset, s->crypt.length);
-    ret = count_l1(c, s->h.l1_offset, s->l1, s->h.l1_size, true);
+    count_range(c, s->h.l1_offset, (uint64_t)s->h.l1_size * 8);
+    ret = count_l1(c, s->l1, s->h.l1_size, true);
     if (ret >= 0 && s->h.nb_snapshots) {
         ret = count_snapshots(c);
     }

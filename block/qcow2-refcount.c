@@ -117,22 +117,21 @@ bool coroutine_fn qc_reftable_read(QcowState *s, Error **errp)
     uint64_t bytes = (uint64_t)s->h.reftable_clusters << s->cluster_bits;
     int ret;
 
-    s->reftable = g_try_malloc(bytes);
+    s->reftable = g_try_malloc0(bytes);
     if (!s->reftable) {
         return error_set(errp, "no memory for the reference count table");
     }
     s->reftable_size = bytes / 8;
     s->reftable_used = 0;
     qc_event(s, BLKDEBUG_EVENT_REFTABLE_LOAD);
-    ret =
-        node_pread(s->n->file->node, s->h.reftable_offset, bytes, s->reftable);
+    ret = qc_table_read(s, s->h.reftable_offset, s->reftable_size, s->reftable);
     if (ret < 0) {
         return error_errno(errp, -ret, "Could not read reference count table");
     }
     for (uint32_t i = 0; i < s->reftable_size; i++) {
-        /* The low bits are reserved: whoever set them meant nothing by it. */
-        s->reftable[i] = be64toh(s->reftable[i]) & ~UINT64_C(511);
         if (s->reftable[i]) {
+            /* The low bits are reserved: whoever set them meant nothing. */
+            s->reftable[i] &= ~UINT64_C(511);
             s->reftable_used = i + 1;
         }
     }
@@ -348,21 +347,14 @@ static int coroutine_fn write_new_table(QcowState *s, const TableLayout *l,
                                         const uint64_t *table, uint64_t size)
 {
     uint64_t offset = (l->area + l->blocks) << s->cluster_bits;
-    g_autofree uint64_t *raw = g_try_new(uint64_t, size);
     struct __attribute__((packed)) {
         uint64_t offset;
         uint32_t clusters;
     } field = { htobe64(offset), htobe32(l->table_clusters) };
     int ret;
 
-    if (!raw) {
-        return -ENOMEM;
-    }
-    for (uint64_t i = 0; i < size; i++) {
-        raw[i] = htobe64(table[i]);
-    }
     qc_event(s, BLKDEBUG_EVENT_REFBLOCK_ALLOC_WRITE_TABLE);
-    ret = node_pwrite(s->n->file->node, offset, size * 8, raw, 0);
+    ret = qc_table_write(s, offset, size, table);
     if (ret >= 0) {
         ret = node_flush(s->n->file->node);
     }

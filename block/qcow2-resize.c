@@ -23,21 +23,14 @@ int coroutine_fn qc_size_write(QcowState *s, uint64_t size)
 static int coroutine_fn write_l1(QcowState *s, const uint64_t *l1,
                                  uint32_t size, uint64_t offset)
 {
-    g_autofree uint64_t *raw = g_try_new(uint64_t, size);
     struct __attribute__((packed)) {
         uint32_t size;
         uint64_t offset;
     } field = { htobe32(size), htobe64(offset) };
     int ret;
 
-    if (!raw) {
-        return -ENOMEM;
-    }
-    for (uint32_t i = 0; i < size; i++) {
-        raw[i] = htobe64(l1[i]);
-    }
     qc_event(s, BLKDEBUG_EVENT_L1_GROW_WRITE_TABLE);
-    ret = node_pwrite(s->n->file->node, offset, (int64_t)size * 8, raw, 0);
+    ret = qc_table_write(s, offset, size, l1);
     if (ret >= 0) {
         ret = qc_cache_flush(s->rbc);
     }

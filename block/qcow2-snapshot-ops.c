@@ -215,20 +215,6 @@ static void coroutine_fn recount(QcowState *s)
 /* L1 tables on disk
  * ------------------------------------------------------------- */
 
-static int coroutine_fn write_l1(QcowState *s, uint64_t offset,
-                                 const uint64_t *l1, uint32_t size)
-{
-    g_autofree uint64_t *raw = g_try_new(uint64_t, MAX(size, 1));
-
-    if (!raw) {
-        return -ENOMEM;
-    }
-    for (uint32_t i = 0; i < size; i++) {
-        raw[i] = htobe64(l1[i]);
-    }
-    return node_pwrite(s->n->file->node, offset, (int64_t)size * 8, raw, 0);
-}
-
 /* The table of @sn, with room for @size entries; NULL with *ret set. */
 static uint64_t *coroutine_fn read_l1(QcowState *s, const QcSnapshot *sn,
                                       uint32_t size, int *ret)
@@ -243,14 +229,15 @@ static uint64_t *coroutine_fn read_l1(QcowState *s, const QcSnapshot *sn,
     *ret = -ENOMEM;
     l1 = g_try_new0(uint64_t, MAX(MAX(size, sn->l1_size), 1));
     if (l1) {
-        *ret = node_pread(s->n->file->node, sn->l1_offset,
-                          (int64_t)sn->l1_size * 8, l1);
+        *ret = qc_table_read(s, sn->l1_offset, sn->l1_size, l1);
     }
     if (*ret < 0) {
         return NULL;
     }
     for (uint32_t i = 0; i < sn->l1_size; i++) {
-        l1[i] = be64toh(l1[i]) & ~QC_COPIED;
+        if (l1[i]) {
+            l1[i] &= ~QC_COPIED;
+        }
     }
     return g_steal_pointer(&l1);
 }
@@ -318,7 +305,7 @@ static int coroutine_fn create_locked(QcowState *s, SnapshotInfo *info)
         ret = walk_active(s, 1);
     }
     if (ret >= 0) {
-        ret = write_l1(s, offset, s->l1, s->h.l1_size);
+        ret = qc_table_write(s, offset, s->h.l1_size, s->l1);
     }
     if (ret >= 0) {
         ret = flush_tables(s);
@@ -375,7 +362,7 @@ static int coroutine_fn switch_l1(QcowState *s, uint64_t *l1)
     int ret = flush_tables(s);
 
     if (ret >= 0) {
-        ret = write_l1(s, s->h.l1_offset, l1, s->h.l1_size);
+        ret = qc_table_write(s, s->h.l1_offset, s->h.l1_size, l1);
     }
     if (ret >= 0) {
         ret = node_flush(s->n->file->node);

@@ -66,6 +66,17 @@ static int coroutine_fn read_bytes(QcowState *s, uint64_t *at, size_t len,
     return ret;
 }
 
+/* A name of @len bytes on disk may be a short one in memory. */
+static int coroutine_fn read_name(QcowState *s, uint64_t *at, size_t len,
+                                  char **out)
+{
+    g_autofree char *text = NULL;
+    int ret = read_bytes(s, at, len, (void **)&text);
+
+    *out = g_strdup(text);
+    return ret;
+}
+
 /* NULL: broken or unreadable. */
 static QcSnapshot *coroutine_fn read_entry(QcowState *s, uint64_t at)
 {
@@ -81,10 +92,10 @@ static QcSnapshot *coroutine_fn read_entry(QcowState *s, uint64_t at)
     }
     ret = read_bytes(s, &at, sn->extra_size, &sn->extra);
     if (ret >= 0) {
-        ret = read_bytes(s, &at, be16toh(raw.id_size), (void **)&sn->id);
+        ret = read_name(s, &at, be16toh(raw.id_size), &sn->id);
     }
     if (ret >= 0) {
-        ret = read_bytes(s, &at, be16toh(raw.name_size), (void **)&sn->name);
+        ret = read_name(s, &at, be16toh(raw.name_size), &sn->name);
     }
     if (ret < 0) {
         qc_snapshot_free(g_steal_pointer(&sn));

@@ -24,14 +24,8 @@ static bool coroutine_fn read_l1(QcowState *s, Error **errp)
     if (!s->l1) {
         return error_set(errp, "Could not allocate L1 table");
     }
-    ret = node_pread(s->n->file->node, s->h.l1_offset, bytes, s->l1);
-    if (ret < 0) {
-        return error_errno(errp, -ret, "Could not read L1 table");
-    }
-    for (uint32_t i = 0; i < s->h.l1_size; i++) {
-        s->l1[i] = be64toh(s->l1[i]);
-    }
-    return true;
+    ret = qc_table_read(s, s->h.l1_offset, s->h.l1_size, s->l1);
+    return ret >= 0 || error_errno(errp, -ret, "Could not read L1 table");
 }
 
 static bool check_state(const QcowState *s, bool read_only, Error **errp)

@@ -431,6 +431,14 @@ uint64_t qc_refcount_peek(const void *block, unsigned order, uint64_t index);
 void qc_refcount_poke(void *block, unsigned order, uint64_t index,
                       uint64_t value);
 
+/* qcow2-table.c: @n entries in host byte order; 0 or -errno */
+#define QC_TABLE_PIECE 8192 /* entries that are read or written at once */
+/* @table is all zero before; what is zero in the image too is not touched. */
+int coroutine_fn qc_table_read(QcowState *s, uint64_t offset, uint64_t n,
+                               uint64_t *table);
+int coroutine_fn qc_table_write(QcowState *s, uint64_t offset, uint64_t n,
+                                const uint64_t *table);
+
 /* qcow2-overlap.c: writes that would damage metadata; the bits as "names"
  * there has them */
 enum {

@@ -171,7 +171,14 @@ def qcow2():
     steps.append(b'\0\7\x88\xa0\2\0\0\7\1\xa8\7\4\0\7\x40\xa0\7\0\x80')
     images += [bitmaps(flags, table) for flags in (0, 1, 2, 6)
                for table in (0, 1, 2560)]
-    return [s + i for s in steps for i in images]
+    return [spread(s, i) for s in steps for i in images]
+
+
+def spread(steps, image):
+    """Clusters come as their first 512 bytes; the first byte tells it."""
+    bits = image[23]
+    image = b''.join(image[i:i + 512] for i in range(0, len(image), 1 << bits))
+    return bytes([steps[0] | bits - 9 << 4]) + steps[1:] + image
 
 
 def bitmaps(flags, entry):
