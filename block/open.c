@@ -350,22 +350,39 @@ const BlockDriver *block_name_driver(const char *filename)
     return block_driver_find(!strcmp(name, "iser") ? "iscsi" : name);
 }
 
+/* "json:{...}", whose keys may be dotted: "file.filename". */
+static QDict *json_options(const char *text, Error **errp)
+{
+    g_autoptr(QObject) v = json_parse(text, errp);
+    QObject *tree;
+
+    if (!v) {
+        error_prefix(errp, "Could not parse the JSON options");
+        return NULL;
+    }
+    if (!qobject_to_dict(v)) {
+        error_set(errp, "Invalid JSON object given");
+        return NULL;
+    }
+    qdict_flatten(qobject_to_dict(v));
+    tree = qdict_crumple(qobject_to_dict(v), errp);
+    if (tree && !qobject_to_dict(tree)) {
+        error_set(errp, "Invalid JSON object given");
+        qobject_unref(tree);
+        return NULL;
+    }
+    return qobject_to_dict(tree);
+}
+
 QDict *block_name_options(const BlockGraph *g, const char *filename,
                           Error **errp)
 {
     g_autoptr(QDict) d = qdict_new();
-    const char *path = filename;
+    const char *path = filename, *driver = NULL;
     struct stat st;
 
     if (g_str_has_prefix(filename, "json:")) {
-        QObject *v = json_parse(filename + strlen("json:"), errp);
-
-        if (v && !qobject_to_dict(v)) {
-            error_set(errp, "json: pseudo-protocol needs an object");
-            qobject_unref(v);
-            return NULL;
-        }
-        return qobject_to_dict(v);
+        return json_options(filename + strlen("json:"), errp);
     }
     if (g_str_has_prefix(filename, "blkdebug:")) {
         return blkdebug_options(g, filename, errp);
@@ -387,14 +404,23 @@ QDict *block_name_options(const BlockGraph *g, const char *filename,
     }
     if (g_str_has_prefix(filename, "file:")) {
         path += strlen("file:");
+    } else if (g_str_has_prefix(filename, "host_device:")) {
+        path += strlen("host_device:");
+        driver = "host_device";
     } else if (block_path_has_protocol(filename)) {
         error_set(errp, "Unknown protocol '%.*s'", (int)strcspn(filename, ":"),
                   filename);
         return NULL;
     }
-    qdict_put_str(d, "driver",
-                  !stat(path, &st) && S_ISBLK(st.st_mode) ? "host_device"
-                                                          : "file");
+    if (!driver) {
+        driver =
+            !stat(path, &st) && S_ISBLK(st.st_mode) ? "host_device" : "file";
+    }
+    if (!*path) {
+        error_set(errp, "The '%s' block driver requires a file name", driver);
+        return NULL;
+    }
+    qdict_put_str(d, "driver", driver);
     qdict_put_str(d, "filename", path);
     return g_steal_pointer(&d);
 }
@@ -636,7 +662,7 @@ BlockNode *block_open_filename(BlockGraph *g, const char *filename,
     imply_file_driver(top);
     if (!qdict_has(top, "driver")) {
         if (!qdict_has(top, "file")) {
-            error_set(errp, "Must specify either a file name or a driver");
+            error_set(errp, "Must specify either driver or file");
             return NULL;
         }
         return open_probed(g, top, inherit, errp);
