@@ -282,13 +282,18 @@ static int raw_probe(const uint8_t *buf, size_t len)
     return 1;
 }
 
-/* What a disk has to tell shows through. */
+/* How a disk allocates its space shows through. */
 static void raw_image_info(BlockNode *n, ImageInfo *info)
 {
     BlockNode *file = n->file->node;
+    ImageInfo *below;
 
     if (file->drv->protocol && file->drv->info && file->drv->info->image) {
-        file->drv->info->image(file, info);
+        below = g_new0(ImageInfo, 1);
+        file->drv->info->image(file, below);
+        info->has_cluster_size = below->has_cluster_size;
+        info->cluster_size = below->cluster_size;
+        qapi_free_ImageInfo(below);
     }
 }
 

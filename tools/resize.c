@@ -20,9 +20,25 @@ static void coroutine_fn preallocate_entry(void *opaque)
     s->ret = node_preallocate(s->n, s->from, s->to, s->mode);
 }
 
+/* Have all that it goes down to room to give? */
+static bool can_preallocate(const BlockNode *n, BlockPrealloc mode)
+{
+    while (n->drv->size->preallocate) {
+        bool alone = n->drv->protocol ||
+                     (mode == BLOCK_PREALLOC_METADATA && !n->drv->filter);
+
+        if (alone || !n->file) {
+            return true;
+        }
+        n = n->file->node;
+    }
+    return false;
+}
+
 static bool check_mode(const BlockNode *n, int64_t size, BlockPrealloc mode,
                        Error **errp)
 {
+    static const char *const modes[] = { "off", "metadata", "falloc", "full" };
     bool raw = strcmp(n->drv->name, "qcow2") != 0;
 
     if (mode != BLOCK_PREALLOC_OFF && size < node_length(n)) {
@@ -33,6 +49,10 @@ static bool check_mode(const BlockNode *n, int64_t size, BlockPrealloc mode,
     }
     if (mode == BLOCK_PREALLOC_METADATA && raw) {
         return error_set(errp, "Unsupported preallocation mode: metadata");
+    }
+    if (mode != BLOCK_PREALLOC_OFF && !can_preallocate(n, mode)) {
+        return error_set(errp, "Unsupported preallocation mode '%s'",
+                         modes[mode]);
     }
     return true;
 }

@@ -318,6 +318,7 @@ const RemoteOps nemu_nfs_ops = {
     .write = write_handle,
     .flush = flush_handle,
     .truncate = truncate_handle,
+    .truncate_error = "Failed to truncate file",
     .allocated = allocated_handle,
     .create = create_file,
 };

@@ -54,8 +54,8 @@ static bool nfs_params(const BlockdevOptionsNfs *o, bool direct, NfsParams *p,
         !check_number("debug", o->has_debug, o->debug, &p->debug, errp)) {
         return false;
     }
-    p->user = o->has_user ? user : -1;
-    p->group = o->has_group ? group : -1;
+    p->user = o->has_user ? (int64_t)user : -1;
+    p->group = o->has_group ? (int64_t)group : -1;
     if (direct && o->has_readahead_size) {
         return error_set(errp, "Cannot enable NFS readahead if cache.direct = "
                                "on");
@@ -80,6 +80,21 @@ static bool nfs_params(const BlockdevOptionsNfs *o, bool direct, NfsParams *p,
     return true;
 }
 
+static char *nfs_name(const BlockdevOptionsNfs *o)
+{
+    GString *s = g_string_new(NULL);
+
+    g_string_printf(s, "nfs://%s%s", o->server->host, o->path);
+    if (o->has_user) {
+        g_string_append_printf(s, "?uid=%" PRId64, o->user);
+    }
+    if (o->has_group) {
+        g_string_append_printf(s, "%cgid=%" PRId64, o->has_user ? '&' : '?',
+                               o->group);
+    }
+    return g_string_free(s, FALSE);
+}
+
 static bool coroutine_fn nfs_open(BlockNode *n, const BlockdevOptions *opts,
                                   Error **errp)
 {
@@ -94,7 +109,7 @@ static bool coroutine_fn nfs_open(BlockNode *n, const BlockdevOptions *opts,
         return false;
     }
     g_free(n->filename);
-    n->filename = g_strdup_printf("nfs://%s%s", o->server->host, o->path);
+    n->filename = nfs_name(o);
     return true;
 }
 

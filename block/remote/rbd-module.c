@@ -27,7 +27,8 @@ typedef struct Handle {
     Cluster cluster;
     rbd_image_t image;
     GMutex lock;
-    uint64_t size; /* guarded by lock */
+    uint64_t size;     /* guarded by lock */
+    uint64_t overhead; /* of encryption, in the image's size */
     bool fast_diff;
 } Handle;
 
@@ -92,6 +93,21 @@ static char *set_options(rados_t rados, const RbdParams *p)
                : set_option(rados, "rbd_cache", p->no_cache ? "false" : "true");
 }
 
+static char *enter_name_space(rados_ioctx_t pool, const char *name)
+{
+    bool exists = false;
+    int ret = rbd_namespace_exists(pool, name, &exists);
+
+    if (ret < 0) {
+        return error_text(ret, "error checking namespace");
+    }
+    if (!exists) {
+        return g_strdup_printf("namespace '%s' does not exist", name);
+    }
+    rados_ioctx_set_namespace(pool, name);
+    return NULL;
+}
+
 static char *connect_cluster(Cluster *c, const RbdParams *p)
 {
     char *error;
@@ -114,10 +130,9 @@ static char *connect_cluster(Cluster *c, const RbdParams *p)
         c->pool = NULL;
         return error_text(ret, "error opening pool %s", p->pool);
     }
-    if (p->name_space) {
-        rados_ioctx_set_namespace(c->pool, p->name_space);
-    }
-    return NULL;
+    return p->name_space && *p->name_space
+               ? enter_name_space(c->pool, p->name_space)
+               : NULL;
 }
 
 static void disconnect(Cluster *c)
@@ -155,7 +170,7 @@ static char *load_encryption(Handle *h, const RbdParams *p)
 static char *open_image(Handle *h, const RbdParams *p, bool writable,
                         RemoteInfo *info)
 {
-    uint64_t features = 0;
+    uint64_t features = 0, whole = 0;
     rbd_image_info_t st;
     char *error;
     int ret = writable
@@ -167,11 +182,13 @@ static char *open_image(Handle *h, const RbdParams *p, bool writable,
         h->image = NULL;
         return error_text(ret, "error reading header from %s", p->image);
     }
+    ret = rbd_get_size(h->image, &whole);
     error = load_encryption(h, p);
     if (error) {
         return error;
     }
-    ret = rbd_get_size(h->image, &h->size);
+    ret = ret < 0 ? ret : rbd_get_size(h->image, &h->size);
+    h->overhead = whole > h->size ? whole - h->size : 0;
     if (ret < 0) {
         return error_text(ret, "error getting image size from %s", p->image);
     }
@@ -198,7 +215,7 @@ static char *open_image(Handle *h, const RbdParams *p, bool writable,
     }
     if (st.obj_size && !(st.obj_size & (st.obj_size - 1)) &&
         st.obj_size <= RANGE_MAX) {
-        info->zero_align = info->discard_align = st.obj_size;
+        info->cluster = st.obj_size;
     }
     return NULL;
 }
@@ -249,6 +266,23 @@ static int read_handle(void *opaque, void *buf, size_t len, uint64_t offset)
     return 0;
 }
 
+/*
+ * Show @size bytes. Versions of librbd differ in whether what encryption takes
+ * is in the size that they are told; one that is too large loses nothing.
+ */
+static int resize_image(rbd_image_t image, uint64_t size, uint64_t overhead)
+{
+    uint64_t now = 0;
+    int ret = rbd_resize(image, size + overhead);
+
+    if (ret >= 0 && overhead) {
+        ret = rbd_get_size(image, &now);
+    }
+    return ret >= 0 && now == size + overhead && overhead
+               ? rbd_resize(image, size)
+               : ret;
+}
+
 /* An image does not grow by writing. */
 static int have_room(Handle *h, uint64_t end)
 {
@@ -256,7 +290,7 @@ static int have_room(Handle *h, uint64_t end)
 
     g_mutex_lock(&h->lock);
     if (end > h->size) {
-        ret = rbd_resize(h->image, end);
+        ret = resize_image(h->image, end, h->overhead);
         h->size = ret < 0 ? h->size : end;
     }
     g_mutex_unlock(&h->lock);
@@ -309,7 +343,7 @@ static int truncate_handle(void *opaque, uint64_t size)
     int ret;
 
     g_mutex_lock(&h->lock);
-    ret = rbd_resize(h->image, size);
+    ret = resize_image(h->image, size, h->overhead);
     h->size = ret < 0 ? h->size : size;
     g_mutex_unlock(&h->lock);
     return ret;
@@ -419,7 +453,7 @@ static int encrypt_image(Cluster *c, const RbdParams *p, const RbdCreate *how,
         ret = rbd_get_size(image, &inside);
     }
     if (ret >= 0 && inside < size) {
-        ret = rbd_resize(image, size);
+        ret = resize_image(image, size, size - inside);
     }
     rbd_close(image);
     return ret;

@@ -218,9 +218,10 @@ static void rbd_image_info(BlockNode *n, ImageInfo *info)
 {
     RbdDisk *s = n->state;
     ImageInfoSpecificRbd *rbd = g_new0(ImageInfoSpecificRbd, 1);
-    int format = s->params.encryption;
+    int format = encryption_seen(n);
 
-    format = format >= 0 ? format : encryption_seen(n);
+    info->has_cluster_size = s->remote.info.cluster;
+    info->cluster_size = s->remote.info.cluster;
     rbd->has_encryption_format = format >= 0;
     rbd->encryption_format = MAX(format, 0);
     info->format_specific = g_new0(ImageInfoSpecific, 1);
@@ -266,10 +267,11 @@ static bool encryption_options(BlockGraph *g, const QDict *opts, RbdParams *p,
         return true;
     }
     if (strcmp(format, "luks") && strcmp(format, "luks2")) {
-        return error_set(errp, "unknown encryption format %s", format);
+        return error_set(errp, "Parameter 'format' does not accept value '%s'",
+                         format);
     }
     if (!secret) {
-        return error_set(errp, "Parameter 'encrypt.key-secret' is missing");
+        return error_set(errp, "Parameter 'key-secret' is missing");
     }
     if (cipher && strcmp(cipher, "aes-128") && strcmp(cipher, "aes-256")) {
         return error_set(errp, "unknown encryption algorithm %s", cipher);

@@ -20,6 +20,7 @@ typedef struct RemoteInfo {
     uint32_t block;        /* power of 2; requests are multiples of it */
     uint32_t max_transfer; /* of a read or write */
     uint32_t max_zero, max_discard;
+    uint32_t cluster;                   /* unit of allocation; 0: not known */
     uint32_t zero_align, discard_align; /* powers of 2, to have an effect */
     unsigned handles; /* how many may be open; 0: as many as are of use */
     bool shared;      /* the only handle; serves any number of calls at once */
@@ -49,6 +50,7 @@ typedef struct RemoteOps {
     int (*zero)(void *handle, uint64_t offset, uint64_t len, bool unmap);
     int (*discard)(void *handle, uint64_t offset, uint64_t len);
     int (*truncate)(void *handle, uint64_t size);
+    const char *truncate_error; /* how a message of it begins; may be NULL */
     /* What the first *@num (at least 1, at most @len) bytes at @offset are. */
     int (*status)(void *handle, uint64_t offset, uint64_t len, uint64_t *num);
     int64_t (*size)(void *handle);      /* as it is now */

@@ -194,6 +194,15 @@ static bool remote_is_past(BlockNode *n, int64_t offset, int64_t bytes)
     return disk(n)->info.fixed && offset + bytes > node_length(n);
 }
 
+/* A change, on stable storage when that is asked for. */
+static int coroutine_fn remote_change(BlockNode *n, RemoteCall *c,
+                                      unsigned flags)
+{
+    int ret = remote_call(n, c);
+
+    return ret >= 0 && (flags & BLK_REQ_FUA) ? remote_flush(n) : ret;
+}
+
 static int coroutine_fn remote_pwritev(BlockNode *n, int64_t offset,
                                        int64_t bytes, const IoVec *iov,
                                        size_t iov_offset, unsigned flags)
@@ -212,7 +221,7 @@ static int coroutine_fn remote_pwritev(BlockNode *n, int64_t offset,
         }
         iov_to_buf(iov, iov_offset, bounce, bytes);
     }
-    return remote_call(n, &c);
+    return remote_change(n, &c, flags);
 }
 
 static int coroutine_fn remote_pwrite_zeroes(BlockNode *n, int64_t offset,
@@ -225,7 +234,7 @@ static int coroutine_fn remote_pwrite_zeroes(BlockNode *n, int64_t offset,
 
     return !disk(n)->ops->zero                ? -ENOTSUP
            : remote_is_past(n, offset, bytes) ? -ENOSPC
-                                              : remote_call(n, &c);
+                                              : remote_change(n, &c, flags);
 }
 
 static int coroutine_fn remote_pdiscard(BlockNode *n, int64_t offset,
@@ -312,7 +321,10 @@ static bool coroutine_fn remote_truncate(BlockNode *n, int64_t size, bool exact,
     }
     ret = remote_call(n, &c);
     if (ret < 0) {
-        return error_errno(errp, -ret, "Failed to resize file");
+        return error_errno(errp, -ret, "%s",
+                           disk(n)->ops->truncate_error
+                               ? disk(n)->ops->truncate_error
+                               : "Failed to resize file");
     }
     node_set_length(n, size);
     return true;
