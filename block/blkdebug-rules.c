@@ -63,7 +63,8 @@ static bool add_inject(DebugRules *r, const BlkdebugInjectErrorOptions *o,
         .immediately = o->has_immediately && o->immediately,
     };
 
-    if (rule.error <= 0 || rule.error > 4095) {
+    /* 0: none, a rule without effect. */
+    if (rule.error < 0 || rule.error > 4095) {
         return error_set(errp, "inject-error: errno is out of range");
     }
     append(r, &rule);
@@ -106,7 +107,7 @@ static bool add_group(DebugRules *r, const char *group, QDict *d, Error **errp)
         }
         return o;
     }
-    return error_set(errp, "there is no option group '%s'", group);
+    return error_set(errp, "There is no option group '%s'", group);
 }
 
 /* NAME = "VALUE" */
@@ -139,7 +140,7 @@ static bool config_line(DebugRules *r, char *line, char **group, QDict **d,
     }
     if (*line != '[') {
         return *group ? config_value(*d, line, errp)
-                      : error_set(errp, "no group before '%s'", line);
+                      : error_set(errp, "no group defined: '%s'", line);
     }
     if (line[len - 1] != ']') {
         return error_set(errp, "'%s' is no group", line);
@@ -148,7 +149,8 @@ static bool config_line(DebugRules *r, char *line, char **group, QDict **d,
         return false;
     }
     g_free(*group);
-    *group = g_strndup(line + 1, len - 2);
+    /* [GROUP "ID"]: the id is for people. */
+    *group = g_strndup(line + 1, strcspn(line + 1, " ]"));
     qobject_unref(*d);
     *d = qdict_new();
     return true;
@@ -160,9 +162,9 @@ static bool add_config(DebugRules *r, const char *path, Error **errp)
     g_auto(GStrv) lines = NULL;
     g_autoptr(QDict) d = qdict_new();
 
-    if (!g_file_get_contents(path, &text, NULL, NULL)) {
-        return error_set(errp, "Could not read blkdebug config file '%s'",
-                         path);
+    if (access(path, R_OK) || !g_file_get_contents(path, &text, NULL, NULL)) {
+        return error_errno(errp, errno,
+                           "Could not read blkdebug config file '%s'", path);
     }
     lines = g_strsplit(text, "\n", -1);
     for (size_t i = 0; lines[i]; i++) {

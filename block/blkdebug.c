@@ -12,6 +12,7 @@
 typedef struct DebugState {
     DebugRules rules;
     BlockLimits limits; /* 0: the child's */
+    uint64_t take, unshare; /* BLK_PERM_* on the child, besides the usual */
 } DebugState;
 
 /* Opening
@@ -20,7 +21,8 @@ typedef struct DebugState {
 static bool take_limit(bool has, int64_t value, uint32_t *limit,
                        const char *name, Error **errp)
 {
-    if (has && (value <= 0 || value > BLK_REQ_MAX || !is_power_of_2(value))) {
+    if (has && value &&
+        (value < 0 || value > BLK_REQ_MAX || !is_power_of_2(value))) {
         return error_set(errp, "Cannot meet constraints with %s %" PRId64, name,
                          value);
     }
@@ -31,7 +33,7 @@ static bool take_limit(bool has, int64_t value, uint32_t *limit,
 static bool take_max(bool has, int64_t value, int64_t align, int64_t *limit,
                      const char *name, Error **errp)
 {
-    if (has && (value <= 0 || value % MAX(align, 1))) {
+    if (has && (value < 0 || value % MAX(align, 1))) {
         return error_set(errp, "Cannot meet constraints with %s %" PRId64, name,
                          value);
     }
@@ -65,6 +67,34 @@ static bool take_limits(DebugState *s, const BlockdevOptionsBlkdebug *o,
     return true;
 }
 
+/* BLK_PERM_* of a list. */
+static uint64_t perms(const BlockPermissionList *list)
+{
+    static const uint64_t bits[] = {
+        [BLOCK_PERMISSION_CONSISTENT_READ] = BLK_PERM_READ,
+        [BLOCK_PERMISSION_WRITE] = BLK_PERM_WRITE,
+        [BLOCK_PERMISSION_WRITE_UNCHANGED] = BLK_PERM_WRITE_UNCHANGED,
+        [BLOCK_PERMISSION_RESIZE] = BLK_PERM_RESIZE,
+    };
+    uint64_t all = 0;
+
+    QAPI_LIST_FOREACH(list, e) {
+        all |= bits[e->value];
+    }
+    return all;
+}
+
+static void blkdebug_child_perm(BlockNode *n, const BlockEdge *e, uint64_t perm,
+                                uint64_t shared, uint64_t *child_perm,
+                                uint64_t *child_shared)
+{
+    const DebugState *s = n->state;
+
+    node_default_perm(n, e, perm, shared, child_perm, child_shared);
+    *child_perm |= s->take;
+    *child_shared &= ~s->unshare;
+}
+
 static bool coroutine_fn blkdebug_open(BlockNode *n,
                                        const BlockdevOptions *opts,
                                        Error **errp)
@@ -72,6 +102,8 @@ static bool coroutine_fn blkdebug_open(BlockNode *n,
     const BlockdevOptionsBlkdebug *o = &opts->u.blkdebug;
     DebugState *s = n->state;
 
+    s->take = perms(o->take_child_perms);
+    s->unshare = perms(o->unshare_child_perms);
     n->file =
         node_open_child(n, "image", o->image,
                         BLOCK_ROLE_FILTERED | BLOCK_ROLE_PRIMARY, errp);
@@ -271,6 +303,10 @@ static const BlockSizeOps blkdebug_size_ops = {
     .truncate = blkdebug_truncate,
 };
 
+static const BlockPermOps blkdebug_perm_ops = {
+    .child = blkdebug_child_perm,
+};
+
 const BlockDriver block_driver_blkdebug = {
     .name = "blkdebug",
     .driver = BLOCKDEV_DRIVER_BLKDEBUG,
@@ -282,5 +318,6 @@ const BlockDriver block_driver_blkdebug = {
     .refresh_limits = blkdebug_refresh_limits,
     .io = &blkdebug_io_ops,
     .size = &blkdebug_size_ops,
+    .perm = &blkdebug_perm_ops,
     .debug = &blkdebug_debug_ops,
 };

@@ -66,6 +66,7 @@ static int coroutine_fn read_and_keep(BlockNode *file, int64_t offset,
     ret = node_preadv(file, start, len, &v, 0, 0);
     if (ret >= 0) {
         iov_from_buf(iov, iov_offset, buf + (offset - start), bytes);
+        node_event(file, BLKDEBUG_EVENT_COR_WRITE);
         /* What cannot be kept is read from below again the next time. */
         if (!iov_is_zero(&v, 0, len) ||
             node_pwrite_zeroes(file, start, len, BLK_REQ_UNCHANGED) < 0) {

@@ -227,6 +227,7 @@ static int coroutine_fn node_write_direct(BlockNode *n, int64_t offset,
         iov_offset += step;
         bytes -= step;
         node_written(n, offset);
+        node_event(n, BLKDEBUG_EVENT_PWRITEV_DONE);
     }
     return 0;
 }
@@ -268,6 +269,7 @@ static int coroutine_fn node_write_part(BlockNode *n, int64_t offset,
 {
     int64_t align = n->limits.request_alignment;
     int64_t start = ALIGN_DOWN(offset, align);
+    bool head = offset > start, tail = offset + bytes < start + align;
     char *buf = node_alloc(n, align);
     IoVec v = IOVEC_BUF(buf, align);
     int ret;
@@ -277,7 +279,19 @@ static int coroutine_fn node_write_part(BlockNode *n, int64_t offset,
     }
     co_mutex_lock(&n->rmw_lock);
     co_gate_close(n->rmw);
+    if (head) {
+        node_event(n, BLKDEBUG_EVENT_PWRITEV_RMW_HEAD);
+    }
+    if (tail) {
+        node_event(n, BLKDEBUG_EVENT_PWRITEV_RMW_TAIL);
+    }
     ret = node_preadv(n, start, align, &v, 0, 0);
+    if (head) {
+        node_event(n, BLKDEBUG_EVENT_PWRITEV_RMW_AFTER_HEAD);
+    }
+    if (tail) {
+        node_event(n, BLKDEBUG_EVENT_PWRITEV_RMW_AFTER_TAIL);
+    }
     if (ret >= 0) {
         if (iov) {
             iov_to_buf(iov, iov_offset, buf + (offset - start), bytes);
@@ -468,6 +482,7 @@ static int coroutine_fn node_zero_aligned(BlockNode *n, int64_t offset,
         }
         if (ret >= 0) {
             node_written(n, offset + step);
+            node_event(n, BLKDEBUG_EVENT_PWRITEV_DONE);
         } else if (ret == -ENOTSUP && !(flags & BLK_REQ_NO_FALLBACK)) {
             ret = node_write_zero_buffer(n, offset, step,
                                          flags &

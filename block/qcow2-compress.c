@@ -27,6 +27,7 @@ static int64_t coroutine_fn find_room(QcowState *s, int64_t len)
     int64_t at = s->free_byte, got, host;
     int64_t left = at ? s->cluster_size - qc_into_cluster(s, at) : 0;
 
+    qc_event(s, BLKDEBUG_EVENT_CLUSTER_ALLOC_BYTES);
     if (left >= len && share_cluster(s, at)) {
         s->free_byte = left == len ? 0 : at + len;
         return at;
@@ -99,6 +100,7 @@ static int coroutine_fn link_stream(QcowState *s, int64_t offset, int64_t host,
     if (ret < 0) {
         return ret;
     }
+    qc_event(s, BLKDEBUG_EVENT_L2_UPDATE_COMPRESSED);
     ret = s->lazy ? 0 : qc_cache_depend(s->l2c, s->rbc);
     if (ret >= 0) {
         qc_l2_store(s, slice, index,
@@ -138,7 +140,7 @@ static int coroutine_fn write_stream(QcowState *s, int64_t offset,
     }
     qc_alloc_begin(s, &alloc, offset, s->cluster_size);
     co_mutex_unlock(&s->lock);
-    qc_event(s, BLKDEBUG_EVENT_WRITE_AIO);
+    qc_event(s, BLKDEBUG_EVENT_WRITE_COMPRESSED);
     ret = node_pwrite(s->n->file->node, host, len, data, 0);
     co_mutex_lock(&s->lock);
     if (ret >= 0) {

@@ -220,6 +220,7 @@ static int coroutine_fn l2_read(QcowState *s, uint64_t from, char *buf)
 {
     uint64_t slice_bytes = BIT(s->slice_bits + s->entry_bits);
 
+    qc_event(s, BLKDEBUG_EVENT_L2_ALLOC_COW_READ);
     for (uint64_t at = 0; at < (uint64_t)s->cluster_size; at += slice_bytes) {
         QcTable *t;
         int ret = qc_cache_get(s->l2c, from + at, false, true, &t);

@@ -106,7 +106,7 @@ static bool open_caches(QcowState *s, const BlockdevOptionsQcow2 *o,
         qc_cache_new(s, s->cluster_size,
                      MAX(c.refcount / s->cluster_size, MIN_REFCOUNT_ENTRIES),
                      BLKDEBUG_EVENT_REFBLOCK_LOAD,
-                     BLKDEBUG_EVENT_REFBLOCK_UPDATE);
+                     BLKDEBUG_EVENT_REFBLOCK_UPDATE_PART);
     return true;
 }
 

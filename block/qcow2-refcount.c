@@ -377,6 +377,7 @@ static int coroutine_fn reftable_grow(QcowState *s, uint64_t index)
     if (!layout_table(s, index, &l)) {
         return -EFBIG;
     }
+    qc_event(s, BLKDEBUG_EVENT_REFTABLE_GROW);
     size = (l.table_clusters << s->cluster_bits) / 8;
     table = g_try_new0(uint64_t, size);
     if (!table) {
@@ -409,6 +410,7 @@ static int coroutine_fn refblock_for_change(QcowState *s, uint64_t cluster,
 {
     uint64_t index = cluster >> s->refblock_bits;
 
+    qc_event(s, BLKDEBUG_EVENT_REFBLOCK_ALLOC);
     for (;;) {
         int ret = qc_refblock_get(s, index, t);
 

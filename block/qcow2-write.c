@@ -354,6 +354,9 @@ static int coroutine_fn write_data(AllocWrite *w)
     if ((w->head || w->tail) && !(w->zero_around && w->fresh)) {
         return write_with_copies(w, w->head, w->tail);
     }
+    if (w->head || w->tail) {
+        qc_event(w->s, BLKDEBUG_EVENT_CLUSTER_ALLOC_SPACE);
+    }
     qc_event(w->s, BLKDEBUG_EVENT_WRITE_AIO);
     return qc_data_write(w->s, w->host + (w->offset - w->alloc.guest),
                          w->offset, w->bytes, w->iov, w->iov_offset, w->flags);

@@ -6,6 +6,7 @@
 #include "util/osdep.h"
 
 #include "block/qcow2.h"
+#include "qapi/qapi-types-block-core.h"
 
 /* Entries changed in one go with the lock held. */
 #define BATCH 512
@@ -385,5 +386,6 @@ int coroutine_fn qc_make_empty(BlockNode *n)
 {
     QcowState *s = n->state;
 
+    qc_event(s, BLKDEBUG_EVENT_EMPTY_IMAGE_PREPARE);
     return qc_drop(n, 0, (int64_t)s->h.size);
 }

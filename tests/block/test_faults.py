@@ -5,6 +5,8 @@ and images are left without damage."""
 
 import errno
 import os
+import shutil
+import subprocess
 import tempfile
 import unittest
 
@@ -13,10 +15,12 @@ import blocklib as b
 KiB, MiB = 1 << 10, 1 << 20
 EVENTS = ['l1_update', 'l2_load', 'l2_update', 'l2_alloc_write', 'read_aio',
           'write_aio', 'cow_read', 'cow_write', 'refblock_load',
-          'refblock_update', 'refblock_alloc_hookup', 'refblock_alloc_write',
+          'refblock_update_part', 'refblock_alloc',
+          'refblock_alloc_hookup', 'refblock_alloc_write',
           'refblock_alloc_write_blocks', 'refblock_alloc_write_table',
           'refblock_alloc_switch_table', 'cluster_alloc', 'cluster_free',
-          'flush_to_os', 'flush_to_disk', 'pwritev']
+          'flush_to_os', 'flush_to_disk', 'pwritev',
+          'pwritev_done', 'pwritev_zero', 'cluster_alloc_space']
 
 
 class Case(unittest.TestCase):
@@ -136,6 +140,132 @@ class DriverTest(Case):
                     said.append([x for x in io.run(check=False).stdout.split(
                         '\n') if x and 'ops' not in x])
                 self.assertEqual(said[0], said[1])
+
+
+@unittest.skipUnless(b.HAVE_ORACLE, "needs Debian's qemu-utils")
+class EventTest(Case):
+    """Which steps a request comes to: as in QEMU 7.2."""
+
+    WRITE = ['l2_load', 'refblock_load', 'refblock_alloc', 'cluster_alloc',
+             'pwritev', 'pwritev_done']
+    STEPS = {
+        'write 0 64k': [*WRITE, 'write_aio'],
+        'write 3M 100': [*WRITE, 'cow_read', 'cow_write', 'read_backing_aio'],
+        'write -z 0 64k': ['l2_load'],
+        'write -c 1M 64k': ['l2_load', 'write_compressed', 'refblock_alloc',
+                            'l2_update_compressed', 'cluster_alloc_bytes'],
+        'read 2M 64k': ['l2_load', 'read_compressed'],
+        'write -b 0 64k': ['l1_update', 'l1_grow_alloc_table',
+                           'l1_grow_write_table', 'l1_grow_activate_table',
+                           'l2_alloc_write', 'vmstate_save', 'cluster_alloc',
+                           'refblock_update_part', 'cluster_free'],
+        'read -b 0 64k': ['vmstate_load'],
+        'discard 1600k 64k': ['l2_load', 'cluster_free'],
+        'write 1536k 1k;flush': ['write_aio', 'flush_to_os',
+                                 'flush_to_disk'],
+        'truncate 4G': ['l1_grow_alloc_table', 'l1_grow_write_table',
+                        'l1_grow_activate_table', 'refblock_update_part'],
+    }
+
+    def setUp(self):
+        super().setUp()
+        self.base = os.path.join(self.dir, 'base')
+        b.create(self.base, '4M')
+        b.create(self.path, '4M', backing=self.base)
+        b.run(b.ORACLE_IO, '-c', 'write -q 3M 64k', self.base)
+        b.run(b.ORACLE_IO, '-c', 'write -q 1536k 512k', '-c',
+              'write -qc 2M 64k', self.path)
+
+    def said(self, tool, event, line):
+        """Requests fail after that step."""
+        image = os.path.join(self.dir, 'copy')
+        shutil.copy(self.path, image)
+        opts = f'driver=qcow2,discard=unmap,file.driver=blkdebug,' \
+               f'file.image.driver=file,file.image.filename={image},' \
+               f'file.set-state.0.event={event},' \
+               f'file.set-state.0.state=1,file.set-state.0.new_state=2,' \
+               f'file.inject-error.0.event=read_aio,' \
+               f'file.inject-error.0.state=2,file.inject-error.0.errno=28,' \
+               f'file.inject-error.0.iotype=read'
+        lines = [x for part in line.split(';') for x in ('-c', part)]
+        p = b.run(tool, '--image-opts', '-t', 'writeback', *lines, '-c',
+                  'read -q 1792k 64k', opts, check=False)
+        return [x for x in p.stdout.split('\n') if 'failed' in x]
+
+    def test_steps(self):
+        for line, events in self.STEPS.items():
+            for event in events:
+                with self.subTest(line=line, event=event):
+                    got = [self.said(tool, event, line)
+                           for tool in (b.OUR_IO, b.ORACLE_IO)]
+                    self.assertEqual(*got)
+                    self.assertEqual(
+                        got[0], ['read failed: No space left on device'])
+
+    def test_unaligned_writes(self):
+        for offset, length in (100, 100), (4000, 200), (4096, 100), (100, 3996):
+            for event in ('pwritev_rmw_head', 'pwritev_rmw_after_head',
+                          'pwritev_rmw_tail', 'pwritev_rmw_after_tail'):
+                got = [self.unaligned(tool, event, offset, length)
+                       for tool in (b.OUR_IO, b.ORACLE_IO)]
+                with self.subTest(event=event, offset=offset, length=length):
+                    self.assertEqual(*got)
+
+    def unaligned(self, tool, event, offset, length):
+        image = os.path.join(self.dir, 'raw')
+        with open(image, 'wb') as f:
+            f.truncate(MiB)
+        opts = f'driver=raw,file.driver=blkdebug,file.align=4096,' \
+               f'file.image.driver=file,file.image.filename={image},' \
+               f'file.set-state.0.event={event},file.set-state.0.new_state=2,' \
+               f'file.inject-error.0.event=read_aio,' \
+               f'file.inject-error.0.state=2,file.inject-error.0.errno=28'
+        return 'No space' in b.run(
+            tool, '--image-opts', '-c', f'write -q {offset} {length}', '-c',
+            'read -q 8k 4k', opts, check=False).stdout
+
+    def test_permissions_of_the_child(self):
+        """What is taken on the image locks it for others, and so on."""
+        with open(os.path.join(self.dir, 'raw'), 'wb') as f:
+            f.truncate(MiB)
+        image = f'driver=raw,file.driver=blkdebug,file.image.driver=file,' \
+                f'file.image.filename={self.dir}/raw,file.'
+        for words in ('take-child-perms.0=write', 'take-child-perms.0=bla',
+                      'unshare-child-perms.0=write',
+                      'unshare-child-perms.0=bla', 'max-transfer=0',
+                      'align=0', 'align=3', 'align=1024,file.max-transfer=512',
+                      'max-discard=100,file.opt-discard=4096',
+                      'inject-error.0.event=none,file.inject-error.0.errno=0'):
+            got = [b.run(tool, '--image-opts', '-r', '-c', 'length',
+                         image + words, check=False).returncode
+                   for tool in (b.OUR_IO, b.ORACLE_IO)]
+            with self.subTest(words):
+                self.assertEqual(*got)
+
+    def test_unshared_permissions_lock_the_file(self):
+        raw = os.path.join(self.dir, 'raw')
+        with open(raw, 'wb') as f:
+            f.truncate(MiB)
+        image = f'driver=blkdebug,image.driver=file,image.filename={raw}'
+        for words, fails in (('', False),
+                             (',unshare-child-perms.0=write', True)):
+            with subprocess.Popen(
+                    [b.OUR_IO, '--image-opts', '-r', image + words],
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                    text=True) as holder:
+                holder.stdin.write('length\n')
+                holder.stdin.flush()
+                holder.stdout.readline()
+                p = b.run(b.ORACLE_IO, '-f', 'raw', '-c', 'write -q 0 512',
+                          '-c', 'reopen -r', raw, check=False)
+                q = b.run(b.ORACLE_IO, '--image-opts', '-c', 'write -q 0 512',
+                          f'driver=blkdebug,image.driver=file,'
+                          f'image.filename={raw},unshare-child-perms.0=write',
+                          check=False)
+                holder.stdin.close()
+            with self.subTest(words):
+                self.assertEqual('lock' in p.stdout + q.stdout, fails,
+                                 p.stdout + q.stdout)
 
 
 @unittest.skipUnless(b.HAVE_ORACLE, "needs Debian's qemu-utils")
