@@ -34,6 +34,8 @@ static void help(void)
         "(default '1')\n"
         "  -t, --persistent          don't exit on the last connection\n"
         "  -v, --verbose             display extra debugging information\n"
+        "  -c, --connect=DEV         connect FILE to the local NBD device DEV\n"
+        "  -d, --disconnect          disconnect the specified device\n"
         "  -x, --export-name=NAME    expose export by name (default is empty "
         "string)\n"
         "  -D, --description=TEXT    export a human-readable description\n\n"
@@ -127,9 +129,9 @@ static const struct option options[] = {
     { "tls-creds", required_argument, NULL, OPT_TLS_CREDS },
     { "tls-authz", required_argument, NULL, OPT_TLS_AUTHZ },
     { "tls-hostname", required_argument, NULL, OPT_TLS_HOSTNAME },
-    /* Known, and not there: */
     { "connect", required_argument, NULL, 'c' },
     { "disconnect", no_argument, NULL, 'd' },
+    /* Known, and not there: */
     { "load-snapshot", required_argument, NULL, 'l' },
     { "selinux-label", required_argument, NULL, OPT_REFUSED },
     { 0 },
@@ -156,12 +158,6 @@ static bool set_cache(NbdArgs *a, const char *mode)
 
 static bool refuse(int c, int index)
 {
-    if (c == 'c' || c == 'd') {
-        error_report("'%s' is not supported: nbd-client(8) connects the "
-                     "kernel to a socket that qemu-nbd serves",
-                     c == 'c' ? "--connect" : "--disconnect");
-        return false;
-    }
     if (index >= 0) {
         error_report("option '--%s' is not supported", options[index].name);
     } else {
@@ -215,6 +211,12 @@ static bool parse_one(NbdArgs *a, int c, int index)
         return parse_value(a, c);
     case 't':
         a->persistent = true;
+        return true;
+    case 'c':
+        a->device = optarg;
+        return true;
+    case 'd':
+        a->disconnect = true;
         return true;
     case 'v':
         a->verbose = true;
@@ -308,6 +310,10 @@ static bool check_tls(const NbdArgs *a)
                      a->tls_creds ? "-L" : "--tls-creds");
         return false;
     }
+    if (a->tls_creds && a->device) {
+        error_report("TLS is not supported with a host device");
+        return false;
+    }
     if (a->tls_authz && (a->list || !a->tls_creds)) {
         error_report(a->tls_creds ? "TLS authorization is incompatible with "
                                     "export list"
@@ -338,7 +344,8 @@ static bool parse(int argc, char **argv, NbdArgs *a)
             return false;
         }
         if (a->name || a->description || a->offset || a->snapshot ||
-            a->format || a->read_only || a->depth || a->bitmaps->len) {
+            a->device || a->disconnect || a->format || a->read_only ||
+            a->depth || a->bitmaps->len) {
             error_report("List mode is incompatible with per-device settings");
             return false;
         }
@@ -365,15 +372,47 @@ SocketAddress *nbd_address(const NbdArgs *a)
 {
     SocketAddress *addr = g_new0(SocketAddress, 1);
 
-    if (a->socket) {
+    if (a->socket || a->device) {
+        g_autofree char *name =
+            a->device ? g_path_get_basename(a->device) : NULL;
+
         addr->type = SOCKET_ADDRESS_TYPE_UNIX;
-        addr->u.q_unix.path = g_strdup(a->socket);
+        addr->u.q_unix.path =
+            a->socket ? g_strdup(a->socket)
+                      : g_strdup_printf("/var/lock/qemu-nbd-%s", name);
     } else {
         addr->type = SOCKET_ADDRESS_TYPE_INET;
         addr->u.inet.host = g_strdup(a->bind ? a->bind : "0.0.0.0");
         addr->u.inet.port = g_strdup(a->port ? a->port : NBD_DEFAULT_PORT);
     }
     return addr;
+}
+
+/* Did somebody make the socket for us? Before any fork. */
+static bool check_activation(NbdArgs *a)
+{
+    const char *pid = g_getenv("LISTEN_PID"), *fds = g_getenv("LISTEN_FDS");
+
+    if (!pid || !fds || g_ascii_strtoull(pid, NULL, 10) != getpid()) {
+        return true;
+    }
+    g_unsetenv("LISTEN_PID");
+    if (strcmp(fds, "1")) {
+        error_report("qemu-nbd does not support socket activation with "
+                     "LISTEN_FDS > 1");
+        return false;
+    }
+    if (a->device) {
+        error_report("NBD device can't be set when using socket activation");
+        return false;
+    }
+    if (a->socket || a->bind || a->port) {
+        error_report("Socket activation cannot be combined with an address");
+        return false;
+    }
+    fcntl(ACTIVATION_FD, F_SETFD, FD_CLOEXEC);
+    a->activated = true;
+    return true;
 }
 
 /* The child's end of a pipe that it writes to when it serves; the parent
@@ -412,7 +451,13 @@ int main(int argc, char **argv)
     if (!parse(argc, argv, &args)) {
         return 1;
     }
-    if (args.fork) {
+    if (args.disconnect) {
+        return nbd_disconnect(args.file);
+    }
+    if (!args.list && !check_activation(&args)) {
+        return 1;
+    }
+    if (args.fork || (args.device && !args.verbose)) {
         ready_fd = fork_server();
     }
     rcu_register_thread();

@@ -20,6 +20,8 @@ typedef struct Serve {
     BlockGraph *graph;
     BlockNode *node;
     char *pid_file; /* written by us */
+    NbdDevice device;
+    int ready_fd; /* of the parent that waits, or -1 */
 } Serve;
 
 /* The image ------------------------------------------------------------------
@@ -141,44 +143,15 @@ static BlockNode *open_image(Serve *s, bool *writeback, Error **errp)
 /* The server -----------------------------------------------------------------
  */
 
-/* A listening socket that systemd passes (sd_listen_fds(3)), or -1. */
-static int activation_fd(bool *given, Error **errp)
-{
-    const char *pid = g_getenv("LISTEN_PID"), *fds = g_getenv("LISTEN_FDS");
-
-    *given = pid && fds && g_ascii_strtoull(pid, NULL, 10) == getpid();
-    if (!*given) {
-        return -1;
-    }
-    g_unsetenv("LISTEN_PID");
-    if (strcmp(fds, "1")) {
-        error_set(errp, "qemu-nbd does not support socket activation with "
-                        "LISTEN_FDS > 1");
-        return -1;
-    }
-    fcntl(3, F_SETFD, FD_CLOEXEC);
-    return 3;
-}
-
 static bool start_server(Serve *s, Error **errp)
 {
     const NbdArgs *a = s->args;
     g_autoptr(SocketAddress) addr = nbd_address(a);
     NbdServerConfig config = { a->tls_creds, a->tls_authz, a->shared };
-    bool activated;
-    int fd = activation_fd(&activated, errp);
 
-    if (!activated) {
-        return nbd_server_start(s->graph, addr, NULL, &config, errp);
-    }
-    if (fd < 0) {
-        return false;
-    }
-    if (a->socket || a->bind || a->port) {
-        return error_set(errp, "Socket activation cannot be combined with an "
-                               "address");
-    }
-    return nbd_server_start_fd(s->graph, fd, &config, errp);
+    return a->activated
+               ? nbd_server_start_fd(s->graph, ACTIVATION_FD, &config, errp)
+               : nbd_server_start(s->graph, addr, NULL, &config, errp);
 }
 
 /* The last that was named comes first. */
@@ -286,25 +259,71 @@ static void go_background(int ready_fd)
     close(ready_fd);
 }
 
-static bool run(Serve *s, int ready_fd, int signal_fd, Error **errp)
+/* In the device's thread. */
+static void device_connected(void *opaque)
+{
+    Serve *s = opaque;
+
+    if (s->args->verbose) {
+        fprintf(stderr, "NBD device %s is now connected to %s\n",
+                s->args->device, s->args->file);
+    }
+    if (s->ready_fd >= 0) {
+        go_background(s->ready_fd);
+    }
+}
+
+static void device_gone(void *opaque)
+{
+    Serve *s = opaque;
+
+    loop_stop(s->loop);
+}
+
+/* The loop serves the device, until it or a signal ends it. */
+static bool run_device(Serve *s, Error **errp)
+{
+    g_autoptr(SocketAddress) addr = nbd_address(s->args);
+
+    s->device = (NbdDevice){ .path = s->args->device,
+                             .addr = addr,
+                             .export = s->args->name ? s->args->name : "",
+                             .connected = device_connected,
+                             .gone = device_gone,
+                             .opaque = s };
+    if (!nbd_device_start(&s->device, errp)) {
+        return false;
+    }
+    loop_run(s->loop);
+    nbd_device_stop(&s->device);
+    block_exports_close(s->graph);
+    return nbd_device_join(&s->device, errp);
+}
+
+static bool run(Serve *s, int signal_fd, Error **errp)
 {
     LoopFd *watch;
+    bool ok = true;
 
     if (!start(s, errp) || (s->args->pid_file && !write_pid_file(s, errp))) {
         return false;
     }
     nbd_server_on_disconnect(s->graph, client_left, s);
     watch = loop_fd_add(s->loop, signal_fd, LOOP_IN, signalled, s);
-    if (s->args->verbose) {
-        fprintf(stderr, "qemu-nbd: serving '%s'\n", s->args->file);
+    if (s->args->device) {
+        ok = run_device(s, errp);
+    } else {
+        if (s->args->verbose) {
+            fprintf(stderr, "qemu-nbd: serving '%s'\n", s->args->file);
+        }
+        if (s->ready_fd >= 0) {
+            go_background(s->ready_fd);
+        }
+        loop_run(s->loop);
     }
-    if (ready_fd >= 0) {
-        go_background(ready_fd);
-    }
-    loop_run(s->loop);
     nbd_server_on_disconnect(s->graph, NULL, NULL);
     loop_fd_del(watch);
-    return true;
+    return ok;
 }
 
 static int make_signal_fd(void)
@@ -321,7 +340,7 @@ static int make_signal_fd(void)
 
 int nbd_serve(const NbdArgs *a, int ready_fd)
 {
-    Serve s = { .args = a };
+    Serve s = { .args = a, .ready_fd = ready_fd };
     Error *err = NULL;
     autofd int signal_fd = -1;
     bool ok = false;
@@ -331,7 +350,7 @@ int nbd_serve(const NbdArgs *a, int ready_fd)
         loop_set_current(s.loop);
         signal_fd = make_signal_fd();
         s.graph = block_graph_new(s.loop);
-        ok = run(&s, ready_fd, signal_fd, &err);
+        ok = run(&s, signal_fd, &err);
         block_exports_close(s.graph);
         node_unref(s.node);
         object_unref(s.graph->root);
