@@ -165,6 +165,13 @@ bool blk_attach_dev(BlockBackend *blk, Object *dev, const BlkDevOps *ops,
     return true;
 }
 
+void blk_set_ops(BlockBackend *blk, const BlkDevOps *ops, void *opaque)
+{
+    assert(!blk->dev);
+    blk->ops = ops;
+    blk->ops_opaque = opaque;
+}
+
 void blk_detach_dev(BlockBackend *blk)
 {
     assert(blk->dev);

@@ -204,6 +204,7 @@ static BlockBackend *export_backend(BlockGraph *g, const BlockExportOptions *o,
 {
     bool writable = o->has_writable && o->writable;
     uint64_t perm = BLK_PERM_READ | (writable ? BLK_PERM_WRITE : 0);
+    uint64_t shared = BLK_PERM_ALL;
     BlockNode *n = node_lookup(g, NULL, o->node_name, errp);
     BlockBackend *blk;
 
@@ -214,8 +215,11 @@ static BlockBackend *export_backend(BlockGraph *g, const BlockExportOptions *o,
         error_set(errp, "Cannot export read-only node as writable");
         return NULL;
     }
-    /* Its size must stay. */
-    blk = blk_new(g, perm, BLK_PERM_ALL & ~BLK_PERM_RESIZE);
+    /* Clients of NBD do not learn of another size. */
+    if (o->type == BLOCK_EXPORT_TYPE_NBD) {
+        shared &= ~(uint64_t)BLK_PERM_RESIZE;
+    }
+    blk = blk_new(g, perm, shared);
     if (!blk_insert_node(blk, n, errp)) {
         blk_unref(blk);
         return NULL;

@@ -100,6 +100,7 @@ VuDevice *vu_device_new(const VuConst *k, Loop *loop, IoChannel *ch,
     dev->k = k;
     dev->loop = loop;
     dev->ch = ch;
+    dev->backend_fd = -1;
     dev->gone = gone;
     dev->gone_opaque = opaque;
     dev->mem = vu_mem_new();
@@ -175,6 +176,9 @@ void vu_device_idle(VuDevice *dev, VuQueue *q)
 void vu_device_free(VuDevice *dev)
 {
     io_channel_unref(dev->ch);
+    if (dev->backend_fd >= 0) {
+        close(dev->backend_fd);
+    }
     g_free(dev->queue);
     g_free(dev);
 }

@@ -76,6 +76,29 @@ static void client_drop(void *opaque)
     loop_post(v->exp->all->graph->loop, put_export, v->exp);
 }
 
+/* On the export's loop. */
+static void config_changed(void *opaque)
+{
+    VuExport *v = opaque;
+
+    if (v->dev) {
+        vu_device_config_changed(v->dev);
+    }
+    loop_post(v->exp->all->graph->loop, put_export, v->exp);
+}
+
+static void export_resized(void *opaque)
+{
+    VuExport *v = opaque;
+
+    nbd_export_get(v->exp);
+    loop_post(v->exp->thread.loop, config_changed, v);
+}
+
+static const BlkDevOps export_blk_ops = {
+    .resized = export_resized,
+};
+
 static void export_accept(void *opaque, unsigned events)
 {
     VuExport *v = opaque;
@@ -154,6 +177,7 @@ static bool vu_start(BlockExport *exp, const BlockExportOptions *opts,
     v->watch =
         loop_fd_add(exp->all->graph->loop, fd, LOOP_IN, export_accept, v);
     exp->impl = v;
+    blk_set_ops(exp->blk, &export_blk_ops, v);
     return true;
 }
 
@@ -161,6 +185,7 @@ static void vu_shutdown(BlockExport *exp)
 {
     VuExport *v = exp->impl;
 
+    blk_set_ops(exp->blk, NULL, NULL);
     loop_fd_del(v->watch);
     v->watch = NULL;
     if (v->path) {

@@ -7,6 +7,7 @@
 #include "util/osdep.h"
 
 #include <linux/vhost_types.h>
+#include <sys/socket.h>
 
 #include "block/vhost-user/vhost-user.h"
 #include "util/trace.h"
@@ -126,7 +127,7 @@ static Outcome set_features(VuDevice *dev)
 
 #define PROTOCOL_OFFERED                                        \
     (BIT(VU_P_MQ) | BIT(VU_P_LOG_SHMFD) | BIT(VU_P_REPLY_ACK) | \
-     BIT(VU_P_CONFIG) | BIT(VU_P_CONFIGURE_MEM_SLOTS))
+     BIT(VU_P_BACKEND_REQ) | BIT(VU_P_CONFIG) | BIT(VU_P_CONFIGURE_MEM_SLOTS))
 
 static Outcome set_protocol(VuDevice *dev)
 {
@@ -135,6 +136,30 @@ static Outcome set_protocol(VuDevice *dev)
     }
     dev->protocol = dev->payload.u64;
     return MSG_OK;
+}
+
+static Outcome set_backend_fd(VuDevice *dev)
+{
+    int fd = take_fd(dev);
+
+    if (fd < 0) {
+        return MSG_FATAL;
+    }
+    if (dev->backend_fd >= 0) {
+        close(dev->backend_fd);
+    }
+    dev->backend_fd = fd;
+    return MSG_OK;
+}
+
+void vu_device_config_changed(VuDevice *dev)
+{
+    VuHeader head = { VU_BACKEND_CONFIG_CHANGE, VU_VERSION, 0 };
+
+    if (dev->backend_fd >= 0 && dev->protocol & BIT(VU_P_BACKEND_REQ)) {
+        /* One that does not read it does not want to know. */
+        send(dev->backend_fd, &head, sizeof(head), MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
 }
 
 /* Memory ---------------------------------------------------------------------
@@ -404,6 +429,8 @@ static Outcome dispatch(VuDevice *dev)
         return set_vring_fd(dev);
     case VU_SET_VRING_ENABLE:
         return set_vring_enable(dev);
+    case VU_SET_BACKEND_REQ_FD:
+        return set_backend_fd(dev);
     case VU_GET_CONFIG:
         return get_config(dev);
     case VU_SET_CONFIG:

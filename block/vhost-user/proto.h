@@ -25,11 +25,17 @@ enum {
     VU_SET_PROTOCOL_FEATURES = 16,
     VU_GET_QUEUE_NUM = 17,
     VU_SET_VRING_ENABLE = 18,
+    VU_SET_BACKEND_REQ_FD = 21,
     VU_GET_CONFIG = 24,
     VU_SET_CONFIG = 25,
     VU_GET_MAX_MEM_SLOTS = 36,
     VU_ADD_MEM_REG = 37,
     VU_REM_MEM_REG = 38,
+};
+
+/* What we send of our own, on the front end's second socket. */
+enum {
+    VU_BACKEND_CONFIG_CHANGE = 2,
 };
 
 /* Of VuHeader.flags */
@@ -43,6 +49,7 @@ enum {
     VU_P_MQ = 0,
     VU_P_LOG_SHMFD = 1,
     VU_P_REPLY_ACK = 3,
+    VU_P_BACKEND_REQ = 5,
     VU_P_CONFIG = 9,
     VU_P_CONFIGURE_MEM_SLOTS = 15,
 };

@@ -56,6 +56,7 @@ struct VuDevice {
     VuMem *mem;
     VuDirtyLog log;
     VuQueue *queue; /* k->n_queues */
+    int backend_fd; /* where messages of our own go, or -1 */
     /* GET_VRING_BASE waits for the queue's requests */
     VuQueue *stopping;
 };
@@ -65,6 +66,8 @@ VuDevice *vu_device_new(const VuConst *k, Loop *loop, IoChannel *ch,
                         void (*gone)(void *opaque), void *opaque);
 /* On its loop: drop the front end; gone() follows, maybe inside. */
 void vu_device_close(VuDevice *dev);
+/* On its loop: tell the front end to read the configuration again. */
+void vu_device_config_changed(VuDevice *dev);
 /* From gone() on, any thread. */
 void vu_device_free(VuDevice *dev);
 

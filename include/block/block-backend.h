@@ -60,6 +60,8 @@ typedef struct BlkDevOps {
 bool blk_attach_dev(BlockBackend *blk, Object *dev, const BlkDevOps *ops,
                     void *opaque, Error **errp);
 void blk_detach_dev(BlockBackend *blk);
+/* The same for a user that is no device; NULL ends it. */
+void blk_set_ops(BlockBackend *blk, const BlkDevOps *ops, void *opaque);
 Object *blk_dev(const BlockBackend *blk);
 
 /*

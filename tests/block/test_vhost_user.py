@@ -3,9 +3,11 @@
 """vhost-user-blk exports: with a front end of our own, which also breaks the
 rules, and with QEMU 7.2's."""
 
+import json
 import os
 import random
 import shutil
+import socket
 import struct
 import subprocess
 import tempfile
@@ -548,6 +550,38 @@ class Debian(Case):
             self.end()
             with open(self.img, 'rb') as f:
                 self.assertEqual(f.read()[9 * 512:9 * 512 + len(text)], text)
+
+
+
+class Resize(Case):
+    def changed(self):
+        """What a front end learns when the disk gets another size."""
+        self.serve('--chardev', 'stdio,id=c', '--monitor', 'c',
+                   stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        fe = self.started()
+        mine, theirs = socket.socketpair()
+        with mine, theirs:
+            mine.settimeout(60)
+            fe.tell(vu.SET_BACKEND_REQ_FD, fds=[theirs.fileno()])
+            before = fe.config(0, 8)
+            for command, args in (
+                    ('qmp_capabilities', {}),
+                    ('block_resize', {'node-name': 'n', 'size': 2 * SIZE})):
+                self.proc.stdin.write(json.dumps({
+                    'execute': command, 'arguments': args}).encode() + b'\n')
+                self.proc.stdin.flush()
+            told = struct.unpack('<III', mine.recv(12))
+        after = fe.config(0, 8)
+        fe.close()
+        self.end()
+        os.truncate(self.img, SIZE)
+        return told[0], told[2], before, after
+
+    def test_front_end_learns_of_another_size(self):
+        seen = self.changed()
+        self.assertEqual(seen, (
+            vu.BACKEND_CONFIG_CHANGE, 0, struct.pack('<Q', SIZE // 512),
+            struct.pack('<Q', 2 * SIZE // 512)))
 
 
 if __name__ == '__main__':

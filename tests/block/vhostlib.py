@@ -17,7 +17,8 @@ import struct
  GET_VRING_BASE, SET_VRING_KICK, SET_VRING_CALL, SET_VRING_ERR,
  GET_PROTOCOL_FEATURES, SET_PROTOCOL_FEATURES, GET_QUEUE_NUM,
  SET_VRING_ENABLE) = range(1, 19)
-GET_CONFIG, SET_CONFIG = 24, 25
+SET_BACKEND_REQ_FD, GET_CONFIG, SET_CONFIG = 21, 24, 25
+BACKEND_CONFIG_CHANGE = 2
 GET_MAX_MEM_SLOTS, ADD_MEM_REG, REM_MEM_REG = 36, 37, 38
 F_REPLY, F_NEED_REPLY = 4, 8
 # Features
@@ -25,7 +26,8 @@ BLK_F_SEG_MAX, BLK_F_RO, BLK_F_BLK_SIZE, BLK_F_FLUSH = 2, 5, 6, 9
 BLK_F_TOPOLOGY, BLK_F_WCE, BLK_F_MQ = 10, 11, 12
 BLK_F_DISCARD, BLK_F_WRITE_ZEROES = 13, 14
 F_LOG_ALL, F_INDIRECT, F_EVENT_IDX, F_PROTOCOL, F_VERSION_1 = 26, 28, 29, 30, 32
-P_MQ, P_LOG_SHMFD, P_REPLY_ACK, P_CONFIG, P_SLOTS = 0, 1, 3, 9, 15
+P_MQ, P_LOG_SHMFD, P_REPLY_ACK, P_BACKEND_REQ, P_CONFIG = 0, 1, 3, 5, 9
+P_SLOTS = 15
 # Requests
 T_IN, T_OUT, T_FLUSH, T_GET_ID, T_DISCARD, T_WRITE_ZEROES = 0, 1, 4, 8, 11, 13
 OK, IOERR, UNSUPP = 0, 1, 2
@@ -125,7 +127,8 @@ class FrontEnd:
         self.tell(SET_OWNER)
         self.offered = self.ask_u64(GET_FEATURES)
         self.protocol = self.ask_u64(GET_PROTOCOL_FEATURES)
-        ours = 1 << P_MQ | 1 << P_REPLY_ACK | 1 << P_CONFIG | 1 << P_SLOTS
+        ours = 1 << P_MQ | 1 << P_REPLY_ACK | 1 << P_BACKEND_REQ | \
+            1 << P_CONFIG | 1 << P_SLOTS
         self.tell(SET_PROTOCOL_FEATURES,
                   struct.pack('<Q', self.protocol & ours))
         self.need_ack = bool(self.protocol & 1 << P_REPLY_ACK)
