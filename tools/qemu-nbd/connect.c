@@ -57,8 +57,11 @@ static int shake_hands(NbdDevice *d, NbdInfo *info, Error **errp)
 /* Opening the device makes the kernel look for partitions. */
 static void *scan_partitions(void *opaque)
 {
-    autofd int fd = open(opaque, O_RDONLY | O_CLOEXEC);
+    int fd = open(opaque, O_RDONLY | O_CLOEXEC);
 
+    if (fd >= 0) {
+        close(fd);
+    }
     return NULL;
 }
 
