@@ -72,6 +72,9 @@ typedef struct CurlParams {
 
 /* Module block-ssh: a file that an SFTP server has. */
 typedef struct SshParams {
+    /* A connected socket, or -1 with *@error; from any thread. */
+    int (*connect)(const void *server, char **error);
+    const void *server;
     const char *host, *port, *user; /* @user NULL: this one */
     const char *path;
     enum { SSH_CHECK_NONE, SSH_CHECK_HASH, SSH_CHECK_KNOWN_HOSTS } check;

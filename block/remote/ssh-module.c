@@ -130,42 +130,54 @@ static char *authenticate(Handle *h)
 
 static char *connect_session(Handle *h, const SshParams *p)
 {
-    char *error;
-    int on = 1;
+    char *error = NULL;
+    int fd = p->connect(p->server, &error);
 
+    if (fd < 0) {
+        return error;
+    }
     h->session = ssh_new();
-    if (!h->session) {
+    if (!h->session || ssh_options_set(h->session, SSH_OPTIONS_FD, &fd)) {
+        close(fd);
         return g_strdup("failed to initialize libssh session");
     }
     if (ssh_options_set(h->session, SSH_OPTIONS_HOST, p->host) ||
         (p->user && ssh_options_set(h->session, SSH_OPTIONS_USER, p->user)) ||
         ssh_options_parse_config(h->session, NULL) ||
-        ssh_options_set(h->session, SSH_OPTIONS_PORT_STR, p->port) ||
-        ssh_options_set(h->session, SSH_OPTIONS_NODELAY, &on)) {
+        ssh_options_set(h->session, SSH_OPTIONS_PORT_STR, p->port)) {
+        close(fd); /* only a session that connects closes it */
         return session_error(h, "failed to set up the ssh session");
     }
     if (ssh_connect(h->session) != SSH_OK) {
-        return g_strdup_printf("Failed to connect to '%s:%s': %s", p->host,
-                               p->port, ssh_get_error(h->session));
+        return session_error(h, "failed to establish ssh session");
     }
     error = check_server(h, p);
     return error ? error : authenticate(h);
 }
 
-static char *open_file(Handle *h, const SshParams *p, uint64_t *size)
+static char *open_path(Handle *h, const SshParams *p, int flags)
 {
-    sftp_attributes attr;
-
     h->sftp = sftp_new(h->session);
     if (!h->sftp || sftp_init(h->sftp)) {
         return session_error(h, "failed to create sftp handle");
     }
-    h->file = sftp_open(h->sftp, p->path, h->writable ? O_RDWR : O_RDONLY, 0);
-    if (!h->file) {
-        return g_strdup_printf("failed to open remote file '%s': %s "
-                               "(sftp error code: %d)",
-                               p->path, ssh_get_error(h->session),
-                               sftp_get_error(h->sftp));
+    h->file = sftp_open(h->sftp, p->path, flags, 0644);
+    return h->file ? NULL
+                   : g_strdup_printf("failed to open remote file '%s': %s "
+                                     "(libssh error code: %d, sftp error "
+                                     "code: %d)",
+                                     p->path, ssh_get_error(h->session),
+                                     ssh_get_error_code(h->session),
+                                     sftp_get_error(h->sftp));
+}
+
+static char *open_file(Handle *h, const SshParams *p, uint64_t *size)
+{
+    sftp_attributes attr;
+    char *error = open_path(h, p, h->writable ? O_RDWR : O_RDONLY);
+
+    if (error) {
+        return error;
     }
     attr = sftp_fstat(h->file);
     if (!attr) {
@@ -277,6 +289,21 @@ static int truncate_handle(void *opaque, uint64_t size)
     return !attr ? -EIO : same ? 0 : -ENOTSUP;
 }
 
+static char *create_file(const void *params, uint64_t size, const void *how)
+{
+    Handle *h = g_new0(Handle, 1);
+    char *error = connect_session(h, params);
+
+    if (!error) {
+        error = open_path(h, params, O_RDWR | O_CREAT | O_TRUNC);
+    }
+    if (!error && size && write_handle(h, "", 1, size - 1)) {
+        error = session_error(h, "Failed to grow file");
+    }
+    close_handle(h);
+    return error;
+}
+
 const RemoteOps nemu_ssh_ops = {
     .open = open_handle,
     .close = close_handle,
@@ -284,4 +311,5 @@ const RemoteOps nemu_ssh_ops = {
     .write = write_handle,
     .flush = flush_handle,
     .truncate = truncate_handle,
+    .create = create_file,
 };

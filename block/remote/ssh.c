@@ -2,9 +2,11 @@
 /* The driver "ssh": files that an SFTP server has. */
 #include "util/osdep.h"
 
+#include "block/block-create.h"
 #include "block/drivers.h"
 #include "block/remote/remote.h"
-#include "qapi/qapi-types-block-core.h"
+#include "io/socket.h"
+#include "qapi/qapi-types-block-jobs.h"
 #include "util/error.h"
 
 typedef struct SshDisk {
@@ -25,21 +27,33 @@ static void set_host_key_check(SshParams *p, const SshHostKeyCheck *check)
     }
 }
 
-/* libssh connects by itself: host and port are all that it takes. */
-static bool check_server(const InetSocketAddress *a, Error **errp)
+/* From a worker: as the options of the address say. */
+static int connect_server(const void *server, char **error)
 {
-    const char *given = a->has_numeric      ? "numeric"
-                        : a->has_to         ? "to"
-                        : a->has_ipv4       ? "ipv4"
-                        : a->has_ipv6       ? "ipv6"
-                        : a->has_keep_alive ? "keep-alive"
-                        : a->has_mptcp      ? "mptcp"
-                                            : NULL;
+    SocketAddress a = { .type = SOCKET_ADDRESS_TYPE_INET,
+                        .u.inet = *(const InetSocketAddress *)server };
+    Error *err = NULL;
+    int fd = socket_connect(&a, NULL, &err);
 
-    return !given || error_set(errp,
-                               "server.%s is not supported for ssh, only "
-                               "host and port are",
-                               given);
+    if (fd < 0) {
+        *error = g_strdup(error_text(err));
+        error_free(err);
+        return -1;
+    }
+    socket_set_nodelay(fd);
+    return fd;
+}
+
+/* What points into @o, which is to outlive it. */
+static void ssh_params(const BlockdevOptionsSsh *o, SshParams *p)
+{
+    *p = (SshParams){ .connect = connect_server,
+                      .server = o->server,
+                      .host = o->server->host,
+                      .port = o->server->port,
+                      .user = o->user,
+                      .path = o->path };
+    set_host_key_check(p, o->host_key_check);
 }
 
 static bool coroutine_fn ssh_open(BlockNode *n, const BlockdevOptions *opts,
@@ -48,16 +62,9 @@ static bool coroutine_fn ssh_open(BlockNode *n, const BlockdevOptions *opts,
     SshDisk *s = n->state;
     const BlockdevOptionsSsh *o;
 
-    if (!check_server(opts->u.ssh.server, errp)) {
-        return false;
-    }
     s->opts = QAPI_CLONE(BlockdevOptions, opts);
     o = &s->opts->u.ssh;
-    s->params = (SshParams){ .host = o->server->host,
-                             .port = o->server->port,
-                             .user = o->user,
-                             .path = o->path };
-    set_host_key_check(&s->params, o->host_key_check);
+    ssh_params(o, &s->params);
     if (!remote_open(n, "block-ssh", "nemu_ssh_ops", &s->params, errp)) {
         qapi_free_BlockdevOptions(s->opts);
         return false;
@@ -147,6 +154,45 @@ QDict *ssh_url_options(const BlockGraph *g, const char *url, Error **errp)
     return url_query(d, uri, errp) ? g_steal_pointer(&d) : NULL;
 }
 
+/* Making files ---------------------------------------------------------------
+ */
+
+static bool ssh_create_at(const BlockdevOptionsSsh *o, uint64_t size,
+                          Error **errp)
+{
+    SshParams p;
+
+    ssh_params(o, &p);
+    return remote_create("block-ssh", "nemu_ssh_ops", &p, size, NULL, errp);
+}
+
+static bool ssh_create(BlockGraph *g, const char *filename, const QDict *opts,
+                       Error **errp)
+{
+    g_autoptr(BlockdevOptions) o = remote_name_parse(g, filename, errp);
+
+    return o && ssh_create_at(&o->u.ssh,
+                              ALIGN_UP(block_option_size(opts, "size", 0), 512),
+                              errp);
+}
+
+static bool ssh_create_qmp(BlockGraph *g, const BlockdevCreateOptions *o,
+                           Error **errp)
+{
+    return ssh_create_at(o->u.ssh.location, o->u.ssh.size, errp);
+}
+
+static const BlockCreateOption ssh_create_options[] = {
+    { "size", BLOCK_OPTION_SIZE, "Virtual disk size", NULL },
+    {},
+};
+
+static const BlockCreateOps ssh_create_ops = {
+    .options = ssh_create_options,
+    .create = ssh_create,
+    .create_qmp = ssh_create_qmp,
+};
+
 const BlockDriver block_driver_ssh = {
     .name = "ssh",
     .driver = BLOCKDEV_DRIVER_SSH,
@@ -157,4 +203,5 @@ const BlockDriver block_driver_ssh = {
     .refresh_limits = remote_refresh_limits,
     .io = &remote_io_ops,
     .size = &remote_size_ops,
+    .create = &ssh_create_ops,
 };

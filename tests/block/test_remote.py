@@ -39,6 +39,11 @@ def without_oracle_noise(text):
     return re.sub(r'.*GLib: .*\n', '', text)
 
 
+def normal_names(done):
+    return re.sub(r'^\S*(qemu-\w+):', r'\1:', done.stdout + done.stderr,
+                  flags=re.M)
+
+
 class Files(http.server.BaseHTTPRequestHandler):
     """A file at every path, by ranges; server.mode breaks it."""
     protocol_version = 'HTTP/1.1'
@@ -360,6 +365,36 @@ class Ssh(unittest.TestCase):
         self.assertEqual(self.run_tool('resize', '-f', 'raw', '--shrink', url,
                                        '1M').returncode, 1)
         self.assertEqual(os.path.getsize(self.path('raw')), 2 * MiB)
+
+    def test_makes_files(self):
+        for name, fmt, size in (('new', 'raw', '3M'), ('q', 'qcow2', '1G'),
+                                ('new', 'raw', '1M'), ('new', 'raw', '0')):
+            done = self.run_tool('create', '-q', '-f', fmt, self.url(name),
+                                 size)
+            self.assertEqual((done.returncode, done.stderr), (0, ''))
+            if name == 'new':
+                self.assertEqual(os.path.getsize(self.path(name)),
+                                 int(size[0]) * MiB)
+        b.check(self.path('q'))
+        outputs = [normal_names(self.run_tool('create', *args, tool=tool))
+                   for tool in (IMG, b.ORACLE_IMG) if tool
+                   for args in [['-f', 'raw', self.url('nodir/x'), '1M']]]
+        self.assertEqual(len(set(outputs)), 1, outputs)
+
+    def test_address_options(self):
+        with open(self.path('addressed'), 'wb') as f:
+            f.write(b'x' * MiB)
+        for host, more, works in (
+                ('127.0.0.1', 'server.numeric=on', True),
+                ('localhost', 'server.numeric=on', False),
+                ('localhost', 'server.ipv4=on,server.ipv6=off', True),
+                ('127.0.0.1', 'server.ipv6=on,server.ipv4=off', False),
+                ('127.0.0.1', 'server.keep-alive=on', True)):
+            done = self.run_tool(
+                'info', '--image-opts', f'driver=ssh,server.host={host},'
+                f'server.port={self.port},path={self.path("addressed")},'
+                f'host-key-check.mode=none,{more}')
+            self.assertEqual(done.returncode == 0, works, (more, done.stderr))
 
     def test_host_keys(self):
         with open(self.path('keyed'), 'wb') as f:

@@ -56,6 +56,15 @@ def keyval():
             b'id=a,l.0=x,l.1=y', b'help', b'=', b'a=,b=,,']
 
 
+def names():
+    return [b'nfs://host/folder/file?uid=1&gid=2&readahead=65536&debug=1',
+            b'iscsi://user%pass@host:3260/iqn.2026-11.test%3Aone/12',
+            b'iser://[::1]/t/0', b'rbd:pool/namespace/image@snap:id=u:a=b',
+            b'rbd:p/i\\@x:conf=/etc/ceph.conf:mon_host=a\\:1',
+            b'ssh://me@host:22/path?host_key_check=md5:00',
+            b'https://host/path?x=y', b'ftp://', b'nfs:', b'rbd:']
+
+
 def kernel():
     setup = bytearray(5 * 512 + 4096)
     setup[0x1f1] = 4
