@@ -21,9 +21,9 @@
 #include "util/rcu.h"
 
 /* A step is a byte of kind and two of place. */
-enum { STEPS = 6, HEAD = 1 + STEPS * 3, MAX_IMAGE = 1 << 14, CHUNK = 70000 };
+enum { STEPS = 6, HEAD = 1 + STEPS * 3, MAX_IMAGE = 1 << 13, CHUNK = 70000 };
 /* The disk that the image lies on is full then. */
-#define DISK ((int64_t)(16 * MiB))
+#define DISK ((int64_t)(4 * MiB))
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
