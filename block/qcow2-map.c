@@ -210,6 +210,7 @@ int coroutine_fn qc_l1_write_entry(QcowState *s, uint64_t index, uint64_t entry)
     ret = node_pwrite(s->n->file->node, s->h.l1_offset + index * 8, 8, &raw, 0);
 
     if (ret >= 0) {
+        qc_filter_add(s, &s->l2_filter, s->l1, s->h.l1_size, entry);
         __atomic_store_n(&s->l1[index], entry, __ATOMIC_RELEASE);
     }
     return ret;

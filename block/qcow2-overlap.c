@@ -15,9 +15,6 @@
 /* Checks
  * ------------------------------------------------------------------------ */
 
-/* A longer table is searched up to there only, for each write. */
-#define SEARCH_MAX 65536u
-
 static const char *const names[] = {
     "qcow2 header",   "active L1 table",   "refcount table",
     "snapshot table", "bitmap directory",  "active L2 table",
@@ -29,23 +26,6 @@ static bool overlap(uint64_t a, uint64_t a_len, uint64_t b, uint64_t b_len)
     return a < b + b_len && b < a + a_len;
 }
 
-/* Does an entry of @table lead to a cluster in the range? */
-static bool in_table(const QcowState *s, const uint64_t *table, uint32_t n,
-                     uint64_t offset, uint64_t bytes)
-{
-    uint64_t first = ALIGN_DOWN(offset, (uint64_t)s->cluster_size);
-    uint64_t span = offset + bytes - first;
-    bool hit = false;
-
-    for (uint32_t i = 0; i < MIN(n, SEARCH_MAX); i++) {
-        uint64_t at =
-            __atomic_load_n(&table[i], __ATOMIC_RELAXED) & QC_OFFSET_MASK;
-
-        hit |= at && at - first < span;
-    }
-    return hit;
-}
-
 /* The table may be replaced meanwhile; the old one is freed by RCU. */
 static bool in_refblocks(const QcowState *s, uint64_t offset, uint64_t bytes)
 {
@@ -55,7 +35,8 @@ static bool in_refblocks(const QcowState *s, uint64_t offset, uint64_t bytes)
     rcu_read_lock();
     /* Pairs with qc_reftable_publish(): no more entries than the table has. */
     used = __atomic_load_n(&s->reftable_used, __ATOMIC_ACQUIRE);
-    hit = in_table(s, rcu_dereference(s->reftable), used, offset, bytes);
+    hit = qc_filter_find(s, &s->refblock_filter, rcu_dereference(s->reftable),
+                         used, offset, bytes);
     rcu_read_unlock();
     return hit;
 }
@@ -100,7 +81,7 @@ static unsigned overlaps(const QcowState *s, unsigned what, uint64_t offset,
         return QC_OVERLAP_BITMAPS;
     }
     if ((what & QC_OVERLAP_ACTIVE_L2) &&
-        in_table(s, s->l1, s->h.l1_size, offset, bytes)) {
+        qc_filter_find(s, &s->l2_filter, s->l1, s->h.l1_size, offset, bytes)) {
         return QC_OVERLAP_ACTIVE_L2;
     }
     if ((what & QC_OVERLAP_REFBLOCKS) && in_refblocks(s, offset, bytes)) {
@@ -111,27 +92,37 @@ static unsigned overlaps(const QcowState *s, unsigned what, uint64_t offset,
                : 0;
 }
 
+static int coroutine_fn in_table_on_disk(QcowState *s, const QcInactive *t,
+                                         uint64_t offset, uint64_t bytes,
+                                         bool *hit)
+{
+    g_autofree uint64_t *l1 = g_new(uint64_t, QC_TABLE_PIECE);
+    int ret = 0;
+
+    for (uint32_t at = 0; at < t->l1_size && ret >= 0 && !*hit;
+         at += QC_TABLE_PIECE) {
+        uint32_t n = MIN(t->l1_size - at, (uint32_t)QC_TABLE_PIECE);
+
+        memset(l1, 0, n * sizeof(*l1));
+        ret = qc_table_read(s, t->l1_offset + at * UINT64_C(8), n, l1);
+        *hit = ret >= 0 && qc_filter_find(s, NULL, l1, n, offset, bytes);
+    }
+    return ret;
+}
+
 /* The one that has to read from the image. *hit or -errno. */
 static int coroutine_fn in_inactive_l2(QcowState *s, uint64_t offset,
                                        uint64_t bytes, bool *hit)
 {
-    *hit = false;
-    for (guint i = 0; s->inactive && i < s->inactive->len && !*hit; i++) {
-        QcInactive t = g_array_index(s->inactive, QcInactive, i);
-        g_autofree uint64_t *l1 = g_try_new(uint64_t, MAX(t.l1_size, 1));
-        int ret = l1 ? node_pread(s->n->file->node, t.l1_offset,
-                                  (int64_t)t.l1_size * 8, l1)
-                     : -ENOMEM;
+    int ret = 0;
 
-        if (ret < 0) {
-            return ret;
-        }
-        for (uint32_t e = 0; e < t.l1_size; e++) {
-            l1[e] = be64toh(l1[e]);
-        }
-        *hit = in_table(s, l1, t.l1_size, offset, bytes);
+    *hit = false;
+    for (guint i = 0; i < s->inactive->len && !*hit && ret >= 0; i++) {
+        QcInactive t = g_array_index(s->inactive, QcInactive, i);
+
+        ret = in_table_on_disk(s, &t, offset, bytes, hit);
     }
-    return 0;
+    return ret;
 }
 
 int coroutine_fn qc_check_overlap(QcowState *s, unsigned ignore,

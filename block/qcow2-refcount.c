@@ -100,6 +100,7 @@ void qc_reftable_publish(QcowState *s, uint64_t *table, uint32_t size)
         used--;
     }
 
+    qc_filter_make(s, &s->refblock_filter, table, size);
     old->table = s->reftable;
     rcu_assign_pointer(s->reftable, table);
     s->reftable_size = size;
@@ -135,6 +136,7 @@ bool coroutine_fn qc_reftable_read(QcowState *s, Error **errp)
             s->reftable_used = i + 1;
         }
     }
+    qc_filter_make(s, &s->refblock_filter, s->reftable, s->reftable_used);
     return true;
 }
 
@@ -269,6 +271,8 @@ static int coroutine_fn refblock_new(QcowState *s, uint64_t index)
         ret = qc_cache_flush_durable(s->rbc);
     }
     if (ret >= 0 && index < s->reftable_size && !s->reftable[index]) {
+        qc_filter_add(s, &s->refblock_filter, s->reftable, s->reftable_size,
+                      offset);
         s->reftable[index] = offset;
         __atomic_store_n(&s->reftable_used,
                          MAX(s->reftable_used, (uint32_t)index + 1),

@@ -372,6 +372,7 @@ static int coroutine_fn switch_l1(QcowState *s, uint64_t *l1)
     }
     old.l1 = s->l1;
     s->l1 = l1;
+    qc_filter_make(s, &s->l2_filter, s->l1, s->h.l1_size);
     ret = walk(&old);
     g_free(old.l1);
     if (ret >= 0) {
@@ -545,6 +546,7 @@ static bool coroutine_fn snapshot_view(BlockNode *n, const char *id,
     g_free(s->l1);
     s->l1 = l1;
     s->h.l1_size = MAX(need, sn->l1_size);
+    qc_filter_make(s, &s->l2_filter, s->l1, s->h.l1_size);
     s->h.size = size;
     co_mutex_unlock(&s->lock);
     node_set_length(n, size);

@@ -25,6 +25,7 @@ static bool coroutine_fn read_l1(QcowState *s, Error **errp)
         return error_set(errp, "Could not allocate L1 table");
     }
     ret = qc_table_read(s, s->h.l1_offset, s->h.l1_size, s->l1);
+    qc_filter_make(s, &s->l2_filter, s->l1, s->h.l1_size);
     return ret >= 0 || error_errno(errp, -ret, "Could not read L1 table");
 }
 
@@ -179,6 +180,8 @@ static void free_state(QcowState *s)
     if (s->inactive) {
         g_array_unref(s->inactive);
     }
+    qc_filter_drop(&s->l2_filter);
+    qc_filter_drop(&s->refblock_filter);
     g_free(s->l1);
     g_free(s->reftable);
 }

@@ -201,6 +201,7 @@ struct QcowState {
     uint64_t *reftable; /* host byte order; lock */
     uint32_t reftable_size;
     uint32_t reftable_used; /* no entry from there on; lock, read any time */
+    struct QcFilter *l2_filter, *refblock_filter; /* of both; lock, RCU */
     QcCache *l2c, *rbc;
     unsigned overlap;         /* QC_OVERLAP_* to look for */
     GArray *inactive;         /* QcInactive; NULL: no snapshots */
@@ -438,6 +439,21 @@ int coroutine_fn qc_table_read(QcowState *s, uint64_t offset, uint64_t n,
                                uint64_t *table);
 int coroutine_fn qc_table_write(QcowState *s, uint64_t offset, uint64_t n,
                                 const uint64_t *table);
+
+/* qcow2-filter.c: searching in tables of clusters. s->lock held, or no requests
+ * are under way, except for qc_filter_find(). */
+typedef struct QcFilter QcFilter;
+void qc_filter_make(const QcowState *s, QcFilter **filter,
+                    const uint64_t *table, uint64_t n);
+/* @entry is about to be put into the table. */
+void qc_filter_add(const QcowState *s, QcFilter **filter, const uint64_t *table,
+                   uint64_t n, uint64_t entry);
+void qc_filter_drop(QcFilter **filter);
+/* Any time: does an entry lead to a cluster that the range touches? @filter
+ * NULL: there is none. */
+bool qc_filter_find(const QcowState *s, QcFilter *const *filter,
+                    const uint64_t *table, uint64_t n, uint64_t offset,
+                    uint64_t bytes);
 
 /* qcow2-overlap.c: writes that would damage metadata; the bits as "names"
  * there has them */

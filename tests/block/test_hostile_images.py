@@ -44,10 +44,28 @@ class Image:
         self.f.write(data)
         return at
 
-    def finish(self, reftable=1):
-        """The header, with counts of zero, which only a check minds."""
+    def count(self, table):
+        """A count of 1 for all that there is, and for what this takes."""
+        per_block = self.cluster // 2
+        used, blocks = self.next >> self.bits, 0
+        while blocks * per_block < used + blocks:
+            blocks += 1
+        first = self.space(blocks * self.cluster)
+        self.put(be('H', 1) * (used + blocks), first)
+        self.put(b''.join(be('Q', first + i * self.cluster)
+                          for i in range(blocks)), table)
+
+    def finish(self, reftable=1, entries=None):
+        """The header; counts of zero unless there are @entries (which, index) of
+        the L1 and the refcount table, which tell of the second free
+        cluster: where the guest's data will go."""
         l1 = self.space(self.l1_entries * 8)
         table = self.space(reftable * self.cluster)
+        if entries:
+            self.count(table)
+            for which, index in entries:
+                self.put(be('Q', self.next + self.cluster),
+                         (l1 if which == 'l1' else table) + index * 8)
         self.put(be('4sIQIIQIIQQIIQ', b'QFI\xfb', 3, 0, 0, self.bits, self.size,
                     0, self.l1_entries, l1, table, reftable, *self.snapshots)
                  + be('QQQII', 0, 0, self.autoclear, 4, 104) + self.extensions,
@@ -133,6 +151,14 @@ class MemoryTest(Case):
         image.finish(reftable=16384)
         self.modest(['info'], ['check'], ['snapshot', '-l'])
 
+    def test_more_snapshots_than_the_file_holds(self):
+        image = Image(self.path('a'), 9, MiB, 32)
+        image.snapshots = 65536, image.space(512)
+        image.finish()
+        self.modest(['info'], ['check'])
+        self.assertIn('failed to read the snapshot table', b.run(
+            OUR_IMG, 'check', self.path('a'), check=False).stdout)
+
     def test_snapshots_with_long_names_of_nothing(self):
         image = Image(self.path('a'), 16, MiB, 1)
         entry = 40 + 2 * 65535 + 6
@@ -143,6 +169,25 @@ class MemoryTest(Case):
         image.snapshots = 500, at
         image.finish()
         self.modest(['info'], ['snapshot', '-l'])
+
+
+@unittest.skipUnless(b.HAVE_ORACLE, "needs Debian's qemu-utils")
+class OverlapTest(Case):
+    """A free cluster is metadata of which a long table tells."""
+
+    def refused(self, words, where):
+        for tool in b.OUR_IO, b.ORACLE_IO:
+            image = Image(self.path('a'), 9, 100000 << 15, 100000)
+            image.finish(reftable=1100, entries=[where])
+            p = b.run(tool, '-c', 'write 0 512', self.path('a'), check=False)
+            with self.subTest(where=where, tool=tool):
+                self.assertRegex(p.stdout, 'Preventing invalid .*' + words)
+
+    def test_far_entries_of_long_tables(self):
+        for index in 1, 65535, 65536, 99999:
+            self.refused('active L2 table', ('l1', index))
+        for index in 30, 65535, 65536, 70000:
+            self.refused('refcount block', ('refcounts', index))
 
 
 @unittest.skipUnless(b.HAVE_ORACLE, "needs Debian's qemu-utils")
