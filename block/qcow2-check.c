@@ -226,10 +226,11 @@ static int coroutine_fn count_l1(QcCount *c, const uint64_t *l1, uint32_t size,
 /* Snapshots
  * ------------------------------------------------------------------------- */
 
-static int coroutine_fn count_snapshot(QcCount *c, const QcSnapshot *sn)
+/* @l1: room for QC_TABLE_PIECE entries. */
+static int coroutine_fn count_snapshot(QcCount *c, const QcSnapshot *sn,
+                                       uint64_t *l1)
 {
     QcowState *s = c->s;
-    g_autofree uint64_t *l1 = g_new(uint64_t, QC_TABLE_PIECE);
     uint64_t cluster = sn->l1_offset >> s->cluster_bits;
     uint64_t bytes = (uint64_t)sn->l1_size * 8;
     int ret = 0;
@@ -271,6 +272,7 @@ static int coroutine_fn count_snapshots(QcCount *c)
     QcowState *s = c->s;
     autoerr Error *err = NULL;
     g_autoptr(GPtrArray) list = qc_snapshots_read(s, &err);
+    g_autofree uint64_t *l1 = g_new(uint64_t, QC_TABLE_PIECE);
     uint64_t bytes = 0;
     int ret = 0;
 
@@ -292,7 +294,7 @@ static int coroutine_fn count_snapshots(QcCount *c)
                           : &c->result->corruptions) += 1;
         }
         bytes += sn->bytes;
-        ret = count_snapshot(c, sn);
+        ret = count_snapshot(c, sn, l1);
     }
     count_range(c, s->h.snapshots_offset, bytes);
     return ret;

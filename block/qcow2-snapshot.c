@@ -61,7 +61,7 @@ static int coroutine_fn read_bytes(QcowState *s, uint64_t *at, size_t len,
     int ret;
 
     *out = g_malloc0(len + 1);
-    ret = node_pread(s->n->file->node, *at, len, *out);
+    ret = len ? node_pread(s->n->file->node, *at, len, *out) : 0;
     *at += len;
     return ret;
 }
@@ -81,10 +81,15 @@ static int coroutine_fn read_name(QcowState *s, uint64_t *at, size_t len,
 static QcSnapshot *coroutine_fn read_entry(QcowState *s, uint64_t at)
 {
     g_autofree QcSnapshot *sn = g_new0(QcSnapshot, 1);
-    uint64_t start = at;
+    uint64_t start = at, length = node_length(s->n->file->node);
     RawSnapshot raw;
-    int ret = node_pread(s->n->file->node, at, sizeof(raw), &raw);
+    int ret;
 
+    /* A short file must not make us look for thousands of entries. */
+    if (at + sizeof(raw) > ALIGN_UP(length, (uint64_t)s->cluster_size)) {
+        return NULL;
+    }
+    ret = node_pread(s->n->file->node, at, sizeof(raw), &raw);
     at += sizeof(raw);
     sn->extra_size = be32toh(raw.extra_size);
     if (ret < 0 || sn->extra_size > MAX_EXTRA) {
