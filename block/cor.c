@@ -7,6 +7,7 @@
  */
 #include "util/osdep.h"
 
+#include "block/block-graph.h"
 #include "block/drivers.h"
 #include "block/filter.h"
 #include "qapi/qapi-types-block-core.h"
@@ -15,10 +16,40 @@
 /* At most this much is copied at once. */
 #define COPY_MAX ((int64_t)(1 * MiB))
 
+typedef struct CorState {
+    char *bottom; /* node-name; NULL: data of the whole chain is kept */
+} CorState;
+
+static bool check_bottom(BlockNode *n, const char *name, Error **errp)
+{
+    BlockNode *bottom = node_find(n->graph, name);
+
+    if (!bottom) {
+        return error_set(errp, "Bottom node '%s' not found", name);
+    }
+    return !bottom->drv->filter ||
+           error_set(errp, "Bottom node '%s' is a filter", name);
+}
+
 static bool coroutine_fn cor_open(BlockNode *n, const BlockdevOptions *opts,
                                   Error **errp)
 {
-    return filter_open(n, opts->u.copy_on_read.file, errp);
+    const BlockdevOptionsCor *o = &opts->u.copy_on_read;
+    CorState *s = n->state;
+
+    if (!filter_open(n, o->file, errp) ||
+        (o->bottom && !check_bottom(n, o->bottom, errp))) {
+        return false;
+    }
+    s->bottom = g_strdup(o->bottom);
+    return true;
+}
+
+static void coroutine_fn cor_close(BlockNode *n)
+{
+    CorState *s = n->state;
+
+    g_free(s->bottom);
 }
 
 static void cor_child_perm(BlockNode *n, const BlockEdge *e, uint64_t perm,
@@ -77,6 +108,59 @@ static int coroutine_fn read_and_keep(BlockNode *file, int64_t offset,
     return ret;
 }
 
+/* Below the filters at @n. */
+static BlockNode *skip_filters(BlockNode *n)
+{
+    while (n && n->drv->filter && n->file) {
+        n = n->file->node;
+    }
+    return n;
+}
+
+/*
+ * Is what @file does not have itself at @offset in one of the images down to
+ * @bottom? 1: yes, 0: no, or -errno; *num bytes alike.
+ */
+static int coroutine_fn is_above_bottom(BlockNode *file, const char *bottom,
+                                        int64_t offset, int64_t bytes,
+                                        int64_t *num)
+{
+    BlockNode *at = skip_filters(file), *where;
+    bool last = !strcmp(at->name, bottom);
+    int64_t map;
+
+    *num = bytes;
+    while (!last && at->backing) {
+        int64_t part;
+        int ret;
+
+        at = skip_filters(at->backing->node);
+        last = !strcmp(at->name, bottom);
+        ret = node_block_status(at, false, offset, *num, &part, &map, &where);
+        if (ret < 0) {
+            return ret;
+        }
+        if (!part) {
+            continue; /* shorter than the image above it */
+        }
+        *num = part;
+        if (ret & BLK_STATUS_ALLOCATED) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Is a part that @file does not have to be kept? As is_above_bottom(). */
+static int coroutine_fn shall_keep(BlockNode *n, BlockNode *file,
+                                   int64_t offset, int64_t bytes, int64_t *num)
+{
+    const CorState *s = n->state;
+
+    *num = bytes;
+    return s->bottom ? is_above_bottom(file, s->bottom, offset, bytes, num) : 1;
+}
+
 static int coroutine_fn cor_preadv(BlockNode *n, int64_t offset, int64_t bytes,
                                    const IoVec *iov, size_t iov_offset,
                                    unsigned flags)
@@ -97,8 +181,13 @@ static int coroutine_fn cor_preadv(BlockNode *n, int64_t offset, int64_t bytes,
         }
         if ((ret & BLK_STATUS_ALLOCATED) || !file->backing || !num) {
             num = num ? num : bytes;
-            ret = node_preadv(file, offset, num, iov, iov_offset, flags);
+            ret = 0;
         } else {
+            ret = shall_keep(n, file, offset, num, &num);
+        }
+        if (ret == 0) {
+            ret = node_preadv(file, offset, num, iov, iov_offset, flags);
+        } else if (ret > 0) {
             ret = read_and_keep(file, offset, num, iov, iov_offset);
         }
         offset += num;
@@ -123,8 +212,10 @@ static const BlockPermOps cor_perm_ops = {
 const BlockDriver block_driver_copy_on_read = {
     .name = "copy-on-read",
     .driver = BLOCKDEV_DRIVER_COPY_ON_READ,
+    .state_size = sizeof(CorState),
     .filter = true,
     .open = cor_open,
+    .close = cor_close,
     .refresh_limits = filter_refresh_limits,
     .io = &cor_io_ops,
     .size = &filter_size_ops,

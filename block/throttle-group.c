@@ -57,7 +57,7 @@ static int64_t group_now(const ThrottleGroup *tg)
     return clock ? clock->now(tg->graph->hooks.opaque) : loop_now_ns();
 }
 
-ThrottleGroup *throttle_group_find(BlockGraph *g, const char *name)
+ThrottleGroup *throttle_group_known(BlockGraph *g, const char *name)
 {
     for (guint i = 0; g->throttle_groups && i < g->throttle_groups->len; i++) {
         ThrottleGroup *tg = g->throttle_groups->pdata[i];
@@ -69,14 +69,25 @@ ThrottleGroup *throttle_group_find(BlockGraph *g, const char *name)
     return NULL;
 }
 
+ThrottleGroup *throttle_group_find(BlockGraph *g, const char *name)
+{
+    ThrottleGroup *tg = throttle_group_known(g, name);
+
+    return tg ? tg : throttle_object_group(g, name);
+}
+
 ThrottleGroup *throttle_group_get(BlockGraph *g, const char *name)
 {
     ThrottleGroup *tg = throttle_group_find(g, name);
-    ThrottleConfig none;
 
-    if (tg) {
-        return throttle_group_ref(tg);
-    }
+    return tg ? throttle_group_ref(tg) : throttle_group_new(g, name);
+}
+
+ThrottleGroup *throttle_group_new(BlockGraph *g, const char *name)
+{
+    ThrottleConfig none;
+    ThrottleGroup *tg;
+
     if (!g->throttle_groups) {
         g->throttle_groups = g_ptr_array_new();
     }

@@ -5,10 +5,11 @@
  */
 #include "util/osdep.h"
 
-#include "block/block-options.h"
+#include "block/block-graph.h"
 #include "block/throttle.h"
 #include "qapi/qapi-types-block-core.h"
 #include "qom/object.h"
+#include "qom/user-object.h"
 #include "softmmu/vm.h"
 #include "util/error.h"
 
@@ -16,29 +17,52 @@ QOM_DECLARE(ThrottleObject, throttle_object)
 struct ThrottleObject {
     Object parent;
     ThrottleConfig cfg;   /* until complete */
-    ThrottleGroup *group; /* then */
+    ThrottleGroup *group; /* then, when there is a graph */
+    bool complete;
 };
 
+static void make_group(ThrottleObject *t, BlockGraph *g, const char *name)
+{
+    t->group = throttle_group_new(g, name);
+    throttle_group_set_config(t->group, &t->cfg);
+}
+
+/* Before there are any disks the group waits until somebody asks for it. */
 static bool throttle_object_complete(Object *obj, Vm *vm, Error **errp)
 {
     ThrottleObject *t = throttle_object(obj);
-    BlockGraph *g = block_vm_graph(vm);
+    BlockGraph *g = vm ? vm->block : NULL;
     const char *name = object_name(obj);
 
-    if (throttle_group_find(g, name)) {
+    if (g && throttle_group_known(g, name)) {
         return error_set(errp, "A group with this name already exists");
     }
     if (!throttle_config_check(&t->cfg, errp)) {
         return false;
     }
-    t->group = throttle_group_get(g, name);
-    throttle_group_set_config(t->group, &t->cfg);
+    if (g) {
+        make_group(t, g, name);
+    }
+    t->complete = true;
     return true;
+}
+
+ThrottleGroup *throttle_object_group(BlockGraph *g, const char *name)
+{
+    Object *obj = g->root ? object_user_find(g->root, name) : NULL;
+    ThrottleObject *t = object_dynamic_cast(obj, &throttle_object_type);
+
+    if (t && !t->group) {
+        make_group(t, g, name);
+    }
+    return t ? t->group : NULL;
 }
 
 static bool throttle_object_can_delete(Object *obj, Error **errp)
 {
-    return !throttle_group_in_use(throttle_object(obj)->group) ||
+    ThrottleGroup *tg = throttle_object(obj)->group;
+
+    return !tg || !throttle_group_in_use(tg) ||
            error_set(errp, "object '%s' is in use, can not be deleted",
                      object_name(obj));
 }
@@ -138,7 +162,7 @@ static bool set_limit(Object *obj, const Prop *prop, const QObject *value,
     ThrottleObject *t = throttle_object(obj);
     int64_t v = 0;
 
-    if (t->group) {
+    if (t->complete) {
         return error_set(errp, "Property cannot be set after initialization");
     }
     if (!qapi_read_named(&qapi_type_int, prop->name, value, &v, mode, errp)) {

@@ -63,9 +63,13 @@ typedef struct ThrottleGroup ThrottleGroup;
 typedef struct ThrottleMember ThrottleMember;
 
 /* Control code. The group of that name or NULL; no reference. */
+ThrottleGroup *throttle_group_known(BlockGraph *g, const char *name);
+/* The same; one that was defined before there was a graph comes into being. */
 ThrottleGroup *throttle_group_find(BlockGraph *g, const char *name);
 /* Find or make; one reference. */
 ThrottleGroup *throttle_group_get(BlockGraph *g, const char *name);
+/* The name is free; one reference. */
+ThrottleGroup *throttle_group_new(BlockGraph *g, const char *name);
 ThrottleGroup *throttle_group_ref(ThrottleGroup *tg);
 void throttle_group_unref(ThrottleGroup *tg);
 const char *throttle_group_name(const ThrottleGroup *tg);
@@ -74,6 +78,10 @@ bool throttle_group_in_use(const ThrottleGroup *tg);
 void throttle_group_config(ThrottleGroup *tg, ThrottleConfig *cfg);
 /* @cfg has been checked. Buckets start empty; who waits looks again. */
 void throttle_group_set_config(ThrottleGroup *tg, const ThrottleConfig *cfg);
+
+/* throttle-object.c: the group of the object @name, made now if it has none
+ * yet. No reference; NULL: there is no such object. */
+ThrottleGroup *throttle_object_group(BlockGraph *g, const char *name);
 
 /* One user of a group, node @n or backend @blk; holds a reference to @tg. None
  * of its requests may be under way when it goes. */

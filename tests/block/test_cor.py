@@ -53,6 +53,45 @@ class CorTest(unittest.TestCase):
                                  b'\7' * 1000)
                 self.assertEqual(data[MiB:2 * MiB], bytes(MiB))
 
+    def test_bottom(self):
+        """Data from below that image is only read, as in QEMU 7.2."""
+        tops = []
+        for tool in b.OUR_IO, b.ORACLE_IO:
+            self.make({'cluster_size': '64k'}, ['write -P 7 0 2M'])
+            mid = os.path.join(self.dir, 'mid')
+            b.create(mid, 4 * MiB, None, 'base')
+            b.run(b.ORACLE_IO, '-c', 'write -P 6 1M 512k', mid)
+            b.create(self.path, 4 * MiB, None, 'mid')
+            image = f'driver=copy-on-read,bottom=m,file.driver=qcow2,' \
+                    f'file.file.driver=file,file.file.filename={self.path},' \
+                    f'file.backing.driver=qcow2,file.backing.node-name=m,' \
+                    f'file.backing.file.driver=file,' \
+                    f'file.backing.file.filename={mid}'
+            p = b.run(tool, '--image-opts', '-c', 'read -P 7 0 1M', '-c',
+                      'read -P 6 1M 512k', '-c', 'read -P 7 1536k 512k', '-c',
+                      'read -P 0 2M 2M', image)
+            self.assertNotIn('failed', p.stdout)
+            b.check(self.path)
+            tops.append(b.run(tool, '-r', '-f', 'qcow2', '-c', 'map',
+                              self.path).stdout)
+            for bottom in 'none', 'f':
+                p = b.run(tool, '--image-opts', '-c', 'length',
+                          image.replace('bottom=m', f'bottom={bottom}').replace(
+                              'file.driver=qcow2', 'file.node-name=f,'
+                              'file.driver=copy-on-read,'
+                              'file.file.driver=qcow2', 1).replace(
+                                  'file.file.driver=file', 'file.file.file.'
+                                  'driver=file').replace(
+                                      'file.file.filename',
+                                      'file.file.file.filename', 1)
+                          .replace('file.backing', 'file.file.backing'),
+                          check=False)
+                tops[-1] += p.stdout.split('open: ')[-1]
+        self.assertEqual(*tops)
+        self.assertIn('512 KiB (0x80000) bytes     allocated at offset 1 MiB',
+                      tops[0])
+        self.assertIn("Bottom node 'f' is a filter", tops[0])
+
     def test_reads_beside_writes(self):
         for seed in b.seeds(12):
             with self.subTest(seed=seed):

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Limits are set, refused and shown as QEMU 7.2 does."""
 
+import time
+import os
 import unittest
 
 import blocklib as b
@@ -163,6 +165,39 @@ class ThrottleTest(unittest.TestCase):
         self.compare(scenario, '-object', 'throttle-group,id=foo',
                      '-blockdev', 'throttle,node-name=t0,throttle-group=foo,'
                      'file.driver=null-co')
+
+
+@unittest.skipUnless(b.HAVE_ORACLE, "needs Debian's qemu-utils")
+class ToolTest(unittest.TestCase):
+    """--object throttle-group of the tools."""
+
+    def test_group_of_a_tool(self):
+        image = 'driver=throttle,throttle-group={},file.driver=null-co,' \
+                'file.size=1M'
+        limits = 'throttle-group,id=g,x-iops-total=1000'
+        for objects, name in (((limits,), 'g'), ((limits,), 'h'), ((), 'g'),
+                              ((limits + ',x-bps-total=1,x-bps-read=2',), 'g'),
+                              ((limits, 'throttle-group,id=h'), 'h')):
+            args = [x for o in objects for x in ('--object', o)]
+            for tool, theirs in (('qemu-io', b.ORACLE_IO),
+                                 ('qemu-img', b.ORACLE_IMG)):
+                ours = os.path.join(b.BUILD, tool)
+                words = ['-c', 'read -q 0 4k', *args, '--image-opts'] \
+                    if tool == 'qemu-io' else ['info', *args, '--image-opts']
+                got = [b.run(x, *words, image.format(name), check=False)
+                       for x in (ours, theirs)]
+                with self.subTest(tool=tool, objects=objects, name=name):
+                    self.assertEqual(got[0].returncode, got[1].returncode,
+                                     got[0].stdout)
+
+    def test_limit_counts(self):
+        """Two requests at one in 200 ms: the second waits."""
+        image = 'driver=throttle,throttle-group=g,file.driver=null-co,' \
+                'file.size=1M'
+        start = time.monotonic()
+        b.run(b.OUR_IO, '--object', 'throttle-group,id=g,x-iops-total=5',
+              '--image-opts', *['-c', 'read -q 0 4k'] * 4, image)
+        self.assertGreater(time.monotonic() - start, 0.3)
 
 
 if __name__ == '__main__':

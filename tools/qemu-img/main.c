@@ -421,9 +421,11 @@ static int run(const Command *c, int argc, char **argv)
     loop_set_current(t.loop);
     t.graph = block_graph_new(t.loop);
     status = c->fn(&t, argc, argv);
-    root = t.graph->root;
-    block_graph_free(t.graph);
+    /* Objects first: groups of theirs are in the graph. */
+    blk_graph_close(t.graph);
+    root = g_steal_pointer(&t.graph->root);
     object_unref(root);
+    block_graph_free(t.graph);
     loop_free(t.loop);
     rcu_unregister_thread();
     return status;

@@ -235,9 +235,11 @@ int main(int argc, char **argv)
         status = run(&t, cmds);
     }
     io_close(&t);
+    /* Objects first: groups of theirs are in the graph. */
+    blk_graph_close(t.graph);
+    object_unref(t.root);
     block_graph_free(t.graph);
     loop_free(t.loop);
-    object_unref(t.root);
     rcu_unregister_thread();
     return status;
 }
