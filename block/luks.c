@@ -133,6 +133,18 @@ static bool coroutine_fn luks_truncate(BlockNode *n, int64_t size, bool exact,
     return node_truncate(n->file->node, size + payload, exact, errp);
 }
 
+static int coroutine_fn luks_preallocate(BlockNode *n, int64_t from, int64_t to,
+                                         int mode)
+{
+    LuksState *s = n->state;
+    int64_t payload = luks_payload_bytes(&s->header);
+
+    return mode == BLOCK_PREALLOC_METADATA
+               ? -ENOTSUP
+               : node_preallocate(n->file->node, from + payload, to + payload,
+                                  mode);
+}
+
 /* Information
  * ----------------------------------------------------------------------- */
 
@@ -168,6 +180,7 @@ static const BlockIoOps luks_io_ops = {
 
 static const BlockSizeOps luks_size_ops = {
     .getlength = luks_getlength,
+    .preallocate = luks_preallocate,
     .truncate = luks_truncate,
 };
 

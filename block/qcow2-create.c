@@ -258,7 +258,8 @@ static void coroutine_fn grow(void *opaque)
         /* Files that are made for the image have their space already. */
         ret = f->p->file_node
                   ? qc_preallocate_space(f->n, 0, f->p->h.size, f->p->prealloc)
-                  : qc_preallocate(f->n, 0, f->p->h.size);
+                  : qc_preallocate(f->n, 0, f->p->h.size,
+                                   BLOCK_PREALLOC_METADATA);
         f->ok = ret >= 0 ||
                 error_errno(f->errp, -ret, "Could not preallocate metadata");
     }
@@ -379,7 +380,8 @@ static bool write_image(BlockGraph *g, const char *filename, const Plan *p,
 /* Space
  * ---------------------------------------------------------------------------- */
 
-int coroutine_fn qc_preallocate(BlockNode *n, int64_t from, int64_t to)
+int coroutine_fn qc_preallocate(BlockNode *n, int64_t from, int64_t to,
+                                int mode)
 {
     QcowState *s = n->state;
     int64_t end = 0;
@@ -416,6 +418,10 @@ int coroutine_fn qc_preallocate(BlockNode *n, int64_t from, int64_t to)
         }
         qc_cache_put(s->l2c, slice);
         co_mutex_unlock(&s->lock);
+        /* Only here: metadata lies between the data. */
+        if (ret >= 0 && mode != BLOCK_PREALLOC_METADATA) {
+            ret = node_preallocate(qc_data_node(s), host, host + got, mode);
+        }
     }
     /* Clusters exist in whole. */
     if (ret >= 0 && end > node_length(qc_data_node(s))) {
@@ -426,12 +432,27 @@ int coroutine_fn qc_preallocate(BlockNode *n, int64_t from, int64_t to)
     return ret;
 }
 
+/* The first cluster without data: the one that @from lies in may be. */
+static int64_t coroutine_fn first_free(BlockNode *n, int64_t from)
+{
+    QcowState *s = n->state;
+    int64_t start = qc_cluster_start(s, from);
+    QcMap map;
+    int ret;
+
+    co_mutex_lock(&s->lock);
+    ret = qc_map(s, start, s->cluster_size, true, &map);
+    co_mutex_unlock(&s->lock);
+    return ret >= 0 && map.type == QC_TYPE_UNALLOCATED && !n->backing
+               ? start
+               : ALIGN_UP(from, s->cluster_size);
+}
+
 int coroutine_fn qc_preallocate_space(BlockNode *n, int64_t from, int64_t to,
                                       int mode)
 {
     QcowState *s = n->state;
-    BlockNode *file = s->external ? s->data_file->node : n->file->node;
-    int64_t before = node_length(file);
+    int64_t before = node_length(qc_data_node(s));
     int ret;
 
     /* Behind the end of the file: freed clusters are not zero. */
@@ -439,12 +460,7 @@ int coroutine_fn qc_preallocate_space(BlockNode *n, int64_t from, int64_t to,
     s->free_index = MAX(s->free_index, DIV_ROUND_UP((uint64_t)before,
                                                     (uint64_t)s->cluster_size));
     co_mutex_unlock(&s->lock);
-    ret = qc_preallocate(n, ALIGN_UP(from, s->cluster_size), to);
-    if (ret >= 0 && mode != BLOCK_PREALLOC_METADATA) {
-        /* A data file has its length already. */
-        ret = node_preallocate(file, s->external ? from : before,
-                               node_length(file), mode);
-    }
+    ret = qc_preallocate(n, first_free(n, from), to, mode);
     return ret < 0 ? ret : node_flush(n);
 }
 

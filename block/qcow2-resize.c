@@ -164,7 +164,8 @@ bool coroutine_fn qc_truncate(BlockNode *n, int64_t size, bool exact,
             ret = hide_backing(n, old, size);
         }
         if (ret >= 0 && s->raw_data) {
-            ret = qc_preallocate(n, ALIGN_UP(old, s->cluster_size), size);
+            ret = qc_preallocate(n, ALIGN_UP(old, s->cluster_size), size,
+                                 BLOCK_PREALLOC_METADATA);
         }
         if (ret >= 0) {
             ret = node_flush(n);

@@ -528,7 +528,8 @@ bool coroutine_fn qc_wait_allocs(QcowState *s, int64_t offset, int64_t bytes);
 
 /* qcow2-create.c */
 /* Host clusters for all of [from, to), which has none. */
-int coroutine_fn qc_preallocate(BlockNode *n, int64_t from, int64_t to);
+int coroutine_fn qc_preallocate(BlockNode *n, int64_t from, int64_t to,
+                                int mode);
 /* The same for the end of an image that grew; see BlockSizeOps. */
 int coroutine_fn qc_preallocate_space(BlockNode *n, int64_t from, int64_t to,
                                       int mode);

@@ -123,6 +123,8 @@ def possible(choice):
         c['cluster'] = '16k'
     if c['data_file']:
         drop('snapshots', 'encryption', 'preallocation')
+    if c['data_file'] and c['backing'] == 'unnamed':
+        c['backing'] = 'relative'
     if c['data_file'] == 'raw':
         drop('backing')
     if c['refcounts'] in '1':

@@ -177,6 +177,9 @@ static int run(ImgTool *t, Amend *a, const char *filename)
         status = print_help(drv);
     } else {
         status = check_driver(drv) ? amend(a, blk_node(blk)) : 1;
+        if (!drv->image || !drv->image->amend) {
+            no_progress(a);
+        }
     }
     blk_unref(blk);
     return status;

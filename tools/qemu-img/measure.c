@@ -59,8 +59,11 @@ static bool measure(ImgTool *t, Measure *m, BlockNode *n)
         error_report("Invalid options for file format '%s'", m->out_format);
         return false;
     }
-    if (!ops || !ops->measure) {
-        error_free(err);
+    if (!ops) {
+        error_report_err(err);
+        return false;
+    }
+    if (!ops->measure) {
         error_report("Block driver '%s' does not support size measurement",
                      m->out_format);
         return false;

@@ -187,15 +187,15 @@ static bool check_arguments(const Rebase *r)
 {
     const BlockNode *n = blk_node(r->image);
 
-    if (!n->drv->image || !n->drv->image->change_backing) {
-        error_report("Could not change the backing file to '%s': %s",
-                     r->backing, g_strerror(ENOTSUP));
-        return false;
-    }
     if (r->backing[0] && !r->format) {
         error_report("Could not change the backing file to '%s': backing "
                      "format must be specified",
                      r->backing);
+        return false;
+    }
+    if (!n->drv->image || !n->drv->image->change_backing) {
+        error_report("Could not change the backing file to '%s': %s",
+                     r->backing, g_strerror(ENOTSUP));
         return false;
     }
     return true;
