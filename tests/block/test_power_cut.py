@@ -18,6 +18,7 @@ import blocklib as b
 from test_bitmaps import Daemon, OUR_DAEMON
 
 OUR_IMG = os.path.join(b.BUILD, 'qemu-img')
+HAVE_CRYPTO = os.path.exists(os.path.join(b.BUILD, 'crypto-nettle.so'))
 SIZE = 1 << 20
 BLOCK = 512
 PHASES = 3
@@ -84,6 +85,8 @@ class PowerCutTest(unittest.TestCase):
         self.image = os.path.join(self.tmp.name, 'image')
         self.log = os.path.join(self.tmp.name, 'log')
         self.out = os.path.join(self.tmp.name, 'out')
+        self.objects, self.key = (), ''  # of encrypted images
+        self.data = None                 # what the data file has, if any
 
     def tearDown(self):
         self.tmp.cleanup()
@@ -94,19 +97,29 @@ class PowerCutTest(unittest.TestCase):
                   f'file.file.driver=file,file.file.filename={self.image},'
                   'file.discard=unmap,file.file.discard=unmap,'
                   f'file.log.driver=file,file.log.filename={self.log},'
-                  f'file.log-append={more}', args=('--image-opts',))
+                  f'file.log-append={more}{self.key}',
+                  args=(*self.objects, '--image-opts',))
         io.lines = phase.lines
         io.run()
         return len(Log(self.log).entries)
+
+    def name(self):
+        return f'driver=qcow2,file.driver=file,' \
+               f'file.filename={self.image}{self.key}'
 
     def judge(self, image, may, what):
         """Repair leaks, then compare each block with what it may hold."""
         with open(self.image, 'wb') as f:
             f.write(image)
-        done = b.run(OUR_IMG, 'check', '-q', '-r', 'leaks', self.image,
-                     check=False)
+        if self.data is not None:
+            with open(self.image + '.data', 'wb') as f:
+                f.write(self.data)
+        name = self.name()
+        done = b.run(OUR_IMG, 'check', *self.objects, '-q', '-r', 'leaks',
+                     '--image-opts', name, check=False)
         self.assertEqual(done.returncode, 0, f'{what}: {done.stdout}')
-        b.run(OUR_IMG, 'convert', '-O', 'raw', self.image, self.out)
+        b.run(OUR_IMG, 'convert', *self.objects, '--image-opts', '-O', 'raw',
+              name, self.out)
         with open(self.out, 'rb') as f:
             data = f.read()
         for block, values in enumerate(may):
@@ -130,23 +143,41 @@ class PowerCutTest(unittest.TestCase):
                         apply(part, e)
                 self.judge(part, phase.may, f'{what}, some of {i + 1} writes')
 
+    def create(self, options):
+        text = ','.join(f'{k}={v}' for k, v in options.items())
+        more = ['-o', text.replace('@', self.image)] if text else []
+        b.run(OUR_IMG, 'create', *self.objects, '-q', '-f', 'qcow2', *more,
+              self.image, SIZE)
+
+    def data_now(self):
+        """Of an image's external data file, which the log does not know of:
+        all that was written is there."""
+        try:
+            with open(self.image + '.data', 'rb') as f:
+                return f.read()
+        except FileNotFoundError:
+            return None
+
     def one(self, seed, options):
         rng = b.rng_for(seed)
-        b.create(self.image, SIZE, options)
+        self.data = None
+        self.create(options)
         with open(self.image, 'rb') as f:
             image = bytearray(f.read())
         open(self.log, 'w').close()
-        phases, ends, state = [], [0], bytes(SIZE // BLOCK)
+        phases, ends, state, kept = [], [0], bytes(SIZE // BLOCK), []
         for i in range(PHASES):
             phases.append(Phase(rng, state))
             state = phases[-1].end
             ends.append(self.run_phase(phases[-1], 'on' if i else 'off'))
+            kept.append(self.data_now())
         log = Log(self.log)
         for i, phase in enumerate(phases):
+            self.data = kept[i]
             self.cut_in_phase(rng, image, log.entries[ends[i]:ends[i + 1]],
                               phase, f'phase {i}')
             self.judge(image, [{v} for v in phase.end], f'phase {i}, all')
-        b.check(self.image)
+        b.run(b.ORACLE_IMG, 'check', *self.objects, '--image-opts', self.name())
 
     def test_small_clusters(self):
         self.one(1, {'cluster_size': '512'})
@@ -156,6 +187,21 @@ class PowerCutTest(unittest.TestCase):
 
     def test_default_clusters(self):
         self.one(3, {})
+
+    def test_subclusters(self):
+        for seed in 6, 16, 26:
+            self.one(seed, {'extended_l2': 'on', 'cluster_size': '16k'})
+
+    def test_data_file(self):
+        for seed in 7, 17:
+            self.one(seed, {'data_file': '@.data', 'cluster_size': '4k'})
+
+    @unittest.skipUnless(HAVE_CRYPTO, 'built without nettle')
+    def test_encrypted(self):
+        self.objects = ('--object', 'secret,id=s,data=abc')
+        self.key = ',encrypt.format=luks,encrypt.key-secret=s'
+        self.one(8, {'encrypt.format': 'luks', 'encrypt.key-secret': 's',
+                     'encrypt.iter-time': '10', 'cluster_size': '4k'})
 
 
 class BitmapTest(unittest.TestCase):
