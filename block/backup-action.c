@@ -60,14 +60,11 @@ static bool take_perf(const BackupPerf *perf, BackupOptions *o, Error **errp)
         (perf->max_workers < 1 || perf->max_workers > INT_MAX)) {
         return error_set(errp, "max-workers must be between 1 and %d", INT_MAX);
     }
-    if (perf->has_use_copy_range && perf->use_copy_range) {
-        return error_set(errp, "Parameter 'use-copy-range' must be off: this "
-                               "program copies itself");
-    }
     if (perf->has_max_chunk && perf->max_chunk < 0) {
         return error_set(errp, "max-chunk must be zero (which means no limit) "
                                "or positive");
     }
+    o->copy_range = perf->has_use_copy_range && perf->use_copy_range;
     o->max_workers = perf->has_max_workers ? perf->max_workers : 0;
     o->max_chunk = perf->has_max_chunk ? perf->max_chunk : 0;
     return true;

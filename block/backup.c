@@ -32,6 +32,7 @@ typedef struct Backup {
     BitmapSyncMode bitmap_mode;
 
     bool compress;
+    bool copy_range; /* atomic: the host may copy, as far as is known */
     CopyPool pool;
     CopyLock lock;
 } Backup;
@@ -69,6 +70,31 @@ static int coroutine_fn compress_piece(Backup *b, int64_t offset, int64_t bytes,
     return ret;
 }
 
+/* By the host, where the data is in a file as it is: the bytes it took over, or
+ * 0. */
+static int64_t coroutine_fn copy_by_host(Backup *b, int64_t offset,
+                                         int64_t bytes)
+{
+    const int ok = BLK_STATUS_DATA | BLK_STATUS_OFFSET;
+    int64_t num, map;
+    BlockNode *file;
+    int ret;
+
+    if (!__atomic_load_n(&b->copy_range, __ATOMIC_RELAXED)) {
+        return 0;
+    }
+    ret = node_block_status(b->source, false, offset, bytes, &num, &map, &file);
+    if (ret < 0 || (ret & ok) != ok) {
+        return 0;
+    }
+    num = MIN(num, bytes);
+    ret = node_copy_range(file, map, b->target, offset, num);
+    if (ret < 0) {
+        __atomic_store_n(&b->copy_range, false, __ATOMIC_RELAXED);
+    }
+    return ret < 0 ? 0 : num;
+}
+
 static int coroutine_fn copy_piece(Backup *b, int64_t offset, int64_t bytes,
                                    bool *is_read)
 {
@@ -76,7 +102,7 @@ static int coroutine_fn copy_piece(Backup *b, int64_t offset, int64_t bytes,
 
     while (bytes && ret >= 0) {
         bool zero;
-        int64_t num;
+        int64_t num, done;
 
         *is_read = true;
         ret = chain_status(b->source, NULL, offset, bytes, &num);
@@ -88,6 +114,12 @@ static int coroutine_fn copy_piece(Backup *b, int64_t offset, int64_t bytes,
             /* Whole clusters. */
             num = MAX(ALIGN_DOWN(num, b->plan.unit), MIN(bytes, b->plan.unit));
             zero = zero && num > b->plan.unit;
+        }
+        done = zero || b->compress ? 0 : copy_by_host(b, offset, num);
+        if (done) {
+            offset += done;
+            bytes -= done;
+            continue;
         }
         ret = b->compress && !zero
                   ? compress_piece(b, offset, num, is_read)
@@ -417,6 +449,7 @@ Job *backup_new(BlockGraph *g, const BackupOptions *o, Error **errp)
     }
     b->plan = plan;
     b->compress = o->compress;
+    b->copy_range = o->copy_range;
     b->sync = o->sync;
     b->pool = (CopyPool){
         .job = &b->job,

@@ -16,6 +16,7 @@ typedef struct BackupOptions {
     BitmapSyncMode bitmap_mode;
     BlockdevOnError on_source, on_target;
     bool compress;
+    bool copy_range;      /* try to have the host copy */
     unsigned max_workers; /* 0: default */
     int64_t max_chunk;    /* bytes; 0: default */
 } BackupOptions;

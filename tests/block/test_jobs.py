@@ -481,8 +481,15 @@ class JobTest(unittest.TestCase):
                         compress=True, x_perf={'max-chunk': 65536,
                                                'max-workers': 3})]
             q.end('d0')
-            seen.append(run(target='b2', sync='top', job_id='k'))
+            seen.append(run(target='b2', sync='top', job_id='k',
+                            x_perf={'use-copy-range': True}))
             q.end('k')
+            seen.append(run(target='raw', sync='full', format='raw',
+                            job_id='r', x_perf={'use-copy-range': True}))
+            q.end('r')
+            seen.append(b.run(b.ORACLE_IMG, 'compare', '-U', '-f', 'raw',
+                              '-F', 'qcow2', 'raw', 't1',
+                              cwd=q.folder).returncode)
             seen.append(run(target='t2', sync='full', mode='existing',
                             format='qcow2', auto_dismiss=False, job_id='a'))
             q.wait('JOB_STATUS_CHANGE', id='a', status='concluded')
