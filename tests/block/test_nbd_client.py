@@ -250,7 +250,7 @@ class Faults(Case):
             thread = threading.Thread(target=serve)
             thread.start()
             p = run(OUR_IO, '--image-opts', self.OPTS.format(path, 0, 0) +
-                    ',read-only=on', '-c', 'read 0 512', check=False)
+                    ',read-only=on', '-r', '-c', 'read 0 512', check=False)
             thread.join()
         os.unlink(path)
         return p
