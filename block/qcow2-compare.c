@@ -134,6 +134,46 @@ static int coroutine_fn compare(Pass *p)
     return ret;
 }
 
+/* So many blocks of counts beyond the end of the file are looked at. */
+#define BEYOND 64
+
+/*
+ * A writer that was killed may have counted clusters that its file did not
+ * reach yet. When the file grows over them they would be leaks.
+ */
+static int coroutine_fn forget_beyond(QcCount *c)
+{
+    QcowState *s = c->s;
+    uint64_t block = c->clusters >> s->refblock_bits, end = block + BEYOND;
+    uint64_t i = c->clusters;
+
+    if (!(c->fix & BLOCK_FIX_LEAKS) || c->unknown || c->result->corruptions ||
+        c->result->check_errors) {
+        return 0; /* or something may refer to them */
+    }
+    for (; block < end; block++) {
+        QcTable *t;
+        int ret = qc_refblock_get(s, block, &t);
+
+        if (ret < 0 || !t) {
+            return ret;
+        }
+        qc_cache_put(s->rbc, t);
+        for (; ret >= 0 && i < (block + 1) << s->refblock_bits; i++) {
+            uint64_t have;
+
+            ret = qc_refcount_get(s, i, &have);
+            if (ret >= 0 && have) {
+                ret = qc_refcount_set(s, i, 0);
+            }
+        }
+        if (ret < 0) {
+            return ret;
+        }
+    }
+    return 0;
+}
+
 int coroutine_fn qc_check_compare(QcCount *c)
 {
     /* A first look when something is to be repaired: tells all of it. */
@@ -141,6 +181,9 @@ int coroutine_fn qc_check_compare(QcCount *c)
     Pass fix = { .c = c, .fix = c->fix, .count = true };
     int ret = compare(&look);
 
+    if (ret >= 0) {
+        ret = forget_beyond(c);
+    }
     if (ret < 0 || !c->fix || (!look.leaks && !look.corruptions)) {
         return ret;
     }

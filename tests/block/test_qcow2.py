@@ -191,6 +191,18 @@ class CrashTest(Case):
                 self.one(seed, {'cluster_size': '4k',
                                 'lazy_refcounts': 'on'})
 
+    def test_counts_beyond_the_end_of_the_file_are_forgotten(self):
+        """What a writer counts that is killed before it writes."""
+        b.create(self.path, 64 * MiB, {'cluster_size': '4k',
+                                       'lazy_refcounts': 'on'})
+        end = os.path.getsize(self.path) // 4096
+        block = self.u64(self.u64(48))
+        for cluster in end, end + 1, end + 100:
+            self.poke(block + 2 * cluster, struct.pack('>H', 1))
+        self.poke(72, struct.pack('>Q', 1))  # dirty
+        self.io('write 0 64k')
+        b.check(self.path)
+
 
 @unittest.skipUnless(b.HAVE_ORACLE, "needs Debian's qemu-utils")
 class BadImageTest(Case):
