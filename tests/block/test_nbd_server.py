@@ -410,7 +410,8 @@ class Program(Case):
                 (['-k', 'x', 'f'], 'socket path must be absolute'),
                 (['-L', 'f'], 'incompatible with a file name'),
                 (['--tls-creds=x', 'f'], "No TLS credentials with id 'x'"),
-                (['-c', '/dev/nbd0', 'f'], "'--connect' is not supported"),
+                (['-v', '-c', 'nodev', '-f', 'raw', __file__],
+                 'Failed to open nodev: No such file or directory'),
                 (['--image-opts', '-f', 'raw', 'f'], 'mutually exclusive'),
                 ([], 'Invalid number of arguments')):
             p = run(nbd.OUR_NBD, *args, check=False, cwd=self.dir)
