@@ -101,7 +101,7 @@ static int coroutine_fn read_mapped(BlockNode *n, const QcMap *map,
                                     map->bytes, iov, iov_offset);
     case QC_TYPE_UNALLOCATED:
     case QC_TYPE_UNALLOCATED_HOST:
-        if (n->backing) {
+        if (qc_has_backing(s, offset)) {
             qc_event(s, BLKDEBUG_EVENT_READ_BACKING_AIO);
             return node_preadv(n->backing->node, offset, map->bytes, iov,
                                iov_offset, 0);

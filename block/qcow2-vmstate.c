@@ -9,17 +9,9 @@
 #include "block/qcow2.h"
 #include "qapi/qapi-types-block-core.h"
 
-/* Bytes that one L1 entry covers. */
-static int64_t l2_coverage(const QcowState *s)
-{
-    return (int64_t)BIT(s->l2_bits + s->cluster_bits);
-}
-
 static int64_t vmstate_offset(const BlockNode *n)
 {
-    const QcowState *s = n->state;
-
-    return ALIGN_UP((int64_t)s->h.size, l2_coverage(s));
+    return qc_vmstate_offset(n->state);
 }
 
 /* Where @pos lies; negative: nowhere. */
@@ -37,23 +29,15 @@ static int coroutine_fn load(BlockNode *n, int64_t pos, const IoVec *iov)
 {
     QcowState *s = n->state;
     int64_t at = place(n, pos, iov);
-    BlockEdge *backing = n->backing;
-    int ret;
 
     qc_event(s, BLKDEBUG_EVENT_VMSTATE_LOAD);
-    if (at < 0) {
-        return at;
-    }
-    /* What is not there is zero, whatever a longer backing file has. */
-    n->backing = NULL;
-    ret = qc_preadv(n, at, iov->size, iov, 0, 0);
-    n->backing = backing;
-    return ret;
+    return at < 0 ? at : qc_preadv(n, at, iov->size, iov, 0, 0);
 }
 
 static int coroutine_fn grow(QcowState *s, int64_t end)
 {
-    uint64_t need = DIV_ROUND_UP((uint64_t)end, (uint64_t)l2_coverage(s));
+    uint64_t need =
+        DIV_ROUND_UP((uint64_t)end, BIT(s->l2_bits + s->cluster_bits));
     int ret = 0;
 
     co_mutex_lock(&s->lock);
@@ -68,7 +52,6 @@ static int coroutine_fn save(BlockNode *n, int64_t pos, const IoVec *iov)
 {
     QcowState *s = n->state;
     int64_t at = place(n, pos, iov);
-    BlockEdge *backing = n->backing;
     int ret = at;
 
     qc_event(s, BLKDEBUG_EVENT_VMSTATE_SAVE);
@@ -79,9 +62,7 @@ static int coroutine_fn save(BlockNode *n, int64_t pos, const IoVec *iov)
         ret = grow(s, at + iov->size);
     }
     if (ret >= 0) {
-        n->backing = NULL;
         ret = qc_pwritev(n, at, iov->size, iov, 0, 0);
-        n->backing = backing;
     }
     if (ret >= 0) {
         __atomic_store_n(&n->dirty, 1, __ATOMIC_SEQ_CST);

@@ -132,12 +132,12 @@ static uint64_t data_map(const QcowState *s, QcEntry e)
                        : qc_sub_type(s, e, 0) == QC_TYPE_NORMAL;
 }
 
-/* Those that read as zeroes. */
-static uint64_t zero_map(const QcowState *s, QcEntry e)
+/* Those that read as zeroes; @offset is of the guest. */
+static uint64_t zero_map(const QcowState *s, QcEntry e, int64_t offset)
 {
     QcType type;
 
-    if (!s->n->backing) {
+    if (!qc_has_backing(s, offset)) {
         return ~data_map(s, e);
     }
     if (s->extended) {
@@ -177,9 +177,10 @@ static void plan_copies(AllocWrite *w, QcEntry first, QcEntry last)
     w->head = into - from;
     w->tail = to - past;
     w->zero_around =
-        !((w->head ? sub_mask(s, from, into) : 0) & ~zero_map(s, first)) &&
+        !((w->head ? sub_mask(s, from, into) : 0) &
+          ~zero_map(s, first, w->offset)) &&
         !((w->tail ? sub_mask(s, past & ~(s->sub_size - 1), to) : 0) &
-          ~zero_map(s, last));
+          ~zero_map(s, last, w->offset));
 }
 
 /* From @index on, how many clusters cannot be written where they are. */
@@ -236,7 +237,8 @@ static int reuse_clusters(AllocWrite *w, const QcMap *m)
     w->host = m->host - qc_into_cluster(s, w->offset);
     w->head = w->offset & (s->sub_size - 1);
     w->tail = ALIGN_UP(end, s->sub_size) - end;
-    w->zero_around = m->type == QC_TYPE_ZERO_ALLOC || !s->n->backing;
+    w->zero_around =
+        m->type == QC_TYPE_ZERO_ALLOC || !qc_has_backing(s, w->offset);
     return qc_check_data(s, w->host, qc_into_cluster(s, w->offset) + w->bytes);
 }
 

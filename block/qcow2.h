@@ -221,6 +221,20 @@ struct QcowState {
     int64_t clean_interval_ns;
 };
 
+/* Where the VM state lies: behind all that L1 entries of the disk cover. */
+static inline int64_t qc_vmstate_offset(const QcowState *s)
+{
+    return ALIGN_UP((int64_t)s->h.size,
+                    (int64_t)BIT(s->l2_bits + s->cluster_bits));
+}
+
+/* Is what is not allocated at @offset in the backing file? That of the VM state
+ * is not, whatever a longer backing file has there. */
+static inline bool qc_has_backing(const QcowState *s, int64_t offset)
+{
+    return s->n->backing && offset < qc_vmstate_offset(s);
+}
+
 static inline int64_t qc_into_cluster(const QcowState *s, int64_t offset)
 {
     return offset & (s->cluster_size - 1);

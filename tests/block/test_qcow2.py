@@ -101,6 +101,21 @@ class FeatureTest(Case):
         self.io('truncate 2M', 'read -P 9 0 1M', 'read -P 0 1M 1M')
         b.check(self.path)
 
+    def test_vm_state_does_not_show_the_backing_file(self):
+        """It lies at 512 MiB, where a longer backing file has data."""
+        back = os.path.join(self.dir, 'back')
+        b.create(back, 520 * MiB)
+        b.run(b.OUR_IO, '-c', 'write -P 7 0 1M', '-c', 'write -P 9 512M 1M',
+              back)
+        b.create(self.path, MiB, {'backing_file': back,
+                                  'backing_fmt': 'qcow2'})
+        self.io('read -b -P 0 0 64k', 'write -b -P 1 1k 4k')
+        for tool in b.OUR_IO, b.ORACLE_IO:
+            b.run(tool, '-c', 'read -b -P 0 0 1k', '-c', 'read -b -P 1 1k 4k',
+                  '-c', 'read -b -P 0 5k 59k', '-c', 'read -P 7 0 1M',
+                  self.path)
+        b.check(self.path)
+
     def test_refcount_table_grows(self):
         # One table cluster of 512-byte clusters with 64-bit counts covers
         # 64 * 64 clusters: 2 MiB.
