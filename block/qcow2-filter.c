@@ -64,14 +64,9 @@ static bool may_have(const QcFilter *f, uint64_t cluster)
     return true;
 }
 
-void qc_filter_drop(QcFilter **filter)
+void qc_filter_free(QcFilter *f)
 {
-    QcFilter *old = *filter;
-
-    rcu_assign_pointer(*filter, (QcFilter *)NULL);
-    if (old) {
-        call_rcu(&old->rcu, free_filter);
-    }
+    g_free(f);
 }
 
 void qc_filter_make(const QcowState *s, QcFilter **filter,

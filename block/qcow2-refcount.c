@@ -93,7 +93,7 @@ static void free_old_table(struct rcu_head *rcu)
 
 void qc_reftable_publish(QcowState *s, uint64_t *table, uint32_t size)
 {
-    OldTable *old = g_new(OldTable, 1);
+    uint64_t *replaced = s->reftable;
     uint32_t used = size;
 
     while (used && !table[used - 1]) {
@@ -101,12 +101,16 @@ void qc_reftable_publish(QcowState *s, uint64_t *table, uint32_t size)
     }
 
     qc_filter_make(s, &s->refblock_filter, table, size);
-    old->table = s->reftable;
     rcu_assign_pointer(s->reftable, table);
     s->reftable_size = size;
     /* Pairs with the acquire in in_refblocks(): first the longer table. */
     __atomic_store_n(&s->reftable_used, used, __ATOMIC_RELEASE);
-    call_rcu(&old->rcu, free_old_table);
+    if (replaced) {
+        OldTable *old = g_new(OldTable, 1);
+
+        old->table = replaced;
+        call_rcu(&old->rcu, free_old_table);
+    }
 }
 
 /* Table

@@ -180,8 +180,8 @@ static void free_state(QcowState *s)
     if (s->inactive) {
         g_array_unref(s->inactive);
     }
-    qc_filter_drop(&s->l2_filter);
-    qc_filter_drop(&s->refblock_filter);
+    qc_filter_free(s->l2_filter);
+    qc_filter_free(s->refblock_filter);
     g_free(s->l1);
     g_free(s->reftable);
 }

@@ -462,7 +462,7 @@ void qc_filter_make(const QcowState *s, QcFilter **filter,
 /* @entry is about to be put into the table. */
 void qc_filter_add(const QcowState *s, QcFilter **filter, const uint64_t *table,
                    uint64_t n, uint64_t entry);
-void qc_filter_drop(QcFilter **filter);
+void qc_filter_free(QcFilter *f); /* that nobody uses any more */
 /* Any time: does an entry lead to a cluster that the range touches? @filter
  * NULL: there is none. */
 bool qc_filter_find(const QcowState *s, QcFilter *const *filter,
