@@ -8,7 +8,7 @@
 #include "block/block-graph.h"
 #include "block/block-int.h"
 #include "block/luks.h"
-#include "limits.h"
+#include "fuzz-limits.h"
 #include "memdisk.h"
 #include "qapi/qapi-types-block-core.h"
 #include "qom/user-object.h"

@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 
 #include "block/nbd/client.h"
-#include "limits.h"
+#include "fuzz-limits.h"
 #include "util/error.h"
 #include "util/rcu.h"
 

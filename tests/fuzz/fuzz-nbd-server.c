@@ -7,7 +7,7 @@
 #include "block/bitmap-user.h"
 #include "block/block-graph.h"
 #include "block/nbd/server.h"
-#include "limits.h"
+#include "fuzz-limits.h"
 #include "util/error.h"
 #include "util/rcu.h"
 

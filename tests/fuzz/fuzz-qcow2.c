@@ -12,7 +12,7 @@
 #include "block/block-graph.h"
 #include "block/block-int.h"
 #include "block/qcow2.h"
-#include "limits.h"
+#include "fuzz-limits.h"
 #include "memdisk.h"
 #include "qapi/qapi-types-block-core.h"
 #include "qom/user-object.h"

@@ -13,7 +13,7 @@
 
 #include "block/block-graph.h"
 #include "block/vhost-user/vhost-user.h"
-#include "limits.h"
+#include "fuzz-limits.h"
 #include "send-fd.h"
 #include "util/error.h"
 #include "util/rcu.h"

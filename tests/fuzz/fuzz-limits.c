@@ -4,7 +4,7 @@
 
 #include <sanitizer/allocator_interface.h>
 
-#include "limits.h"
+#include "fuzz-limits.h"
 
 static size_t live; /* atomic */
 static size_t allowed;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What one execution of a fuzz target may use. */
-#ifndef TESTS_FUZZ_LIMITS_H
-#define TESTS_FUZZ_LIMITS_H
+#ifndef TESTS_FUZZ_FUZZ_LIMITS_H
+#define TESTS_FUZZ_FUZZ_LIMITS_H
 
 /* Beyond the caches that are configured, which the targets keep small. */
 #define LIMIT_BYTES (64 * MiB)
