@@ -135,7 +135,6 @@ static void *open_handle(const void *params, bool writable, RemoteInfo *info,
         *error = nfs_error(h, "Failed to fstat file");
     }
     if (*error) {
-        drop(h);
         close_handle(h);
         return NULL;
     }
@@ -303,9 +302,6 @@ static char *create_file(const void *params, uint64_t size, const void *how)
     }
     if (!error && nfs_ftruncate(h->nfs, h->file, size)) {
         error = nfs_error(h, "Failed to resize file");
-    }
-    if (error) {
-        drop(h);
     }
     close_handle(h);
     return error;
