@@ -71,8 +71,8 @@ class BesideOracle(Case):
           '-c', 'write -z 1M 512k', '-c', 'read -P 0 1M 512k',
           '-c', 'write -z -u 2M 64k', '-c', 'discard 3M 64k',
           '-c', 'write -f -P 9 0 1', '-c', 'flush', '-c', 'read 4M 512',
-          '-c', 'aio_write -P 3 64k 64k', '-c', 'aio_read 64k 64k',
-          '-c', 'aio_flush', 'URI']
+          '-c', 'aio_write -P 3 64k 64k', '-c', 'aio_flush',
+          '-c', 'aio_read 64k 64k', '-c', 'aio_flush', 'URI']
 
     def test_raw_file(self):
         self.both(lambda: self.make('r'), ['-f', 'raw', '-x', 'x'], [self.IO])
