@@ -23,6 +23,7 @@ TRACE_POINT(file_co_rw_submit);
 #define RESERVE_MIN (256 * KiB)
 /* A copy of up to so many bytes is cheaper than a thread that does it. */
 #define CACHED_MAX 32768
+#define CACHE_COLD 32
 
 /* One call's worth of a transfer. */
 typedef struct FileRw {
@@ -66,23 +67,33 @@ static const void *rw_turn(const FileState *s, const FileRw *rw)
     return rw->write && rw->buffered && !rw->dsync && !s->device ? s : NULL;
 }
 
-/* What a thread would find in the page cache: bytes, or -EAGAIN. */
+/* What the page cache holds, read without waiting: bytes, or -EAGAIN. After
+ * CACHE_COLD misses in a row only one request of as many tries. */
 static int cached_read(FileState *s, const FileRw *rw)
 {
+    /* A hint: what two loops count at once may get lost. */
+    unsigned misses = __atomic_load_n(&s->cache_misses, __ATOMIC_RELAXED);
     ssize_t ret;
 
     if (rw->write || rw->iov.size > CACHED_MAX || !rw->buffered ||
         __atomic_load_n(&s->no_nowait, __ATOMIC_RELAXED)) {
         return -EAGAIN;
     }
-    ret = preadv2(rw->fd, rw->iov.iov, rw->iov.niov, rw->offset, RWF_NOWAIT);
-    if (ret >= 0) {
-        return ret;
+    if (misses < CACHE_COLD || !(misses % CACHE_COLD)) {
+        ret =
+            preadv2(rw->fd, rw->iov.iov, rw->iov.niov, rw->offset, RWF_NOWAIT);
+        if (ret >= 0) {
+            if (misses) {
+                __atomic_store_n(&s->cache_misses, 0, __ATOMIC_RELAXED);
+            }
+            return ret;
+        }
+        if (errno == EOPNOTSUPP) {
+            /* This file system cannot say. */
+            __atomic_store_n(&s->no_nowait, true, __ATOMIC_RELAXED);
+        }
     }
-    if (errno == EOPNOTSUPP) {
-        /* This file system cannot say. */
-        __atomic_store_n(&s->no_nowait, true, __ATOMIC_RELAXED);
-    }
+    __atomic_store_n(&s->cache_misses, misses + 1, __ATOMIC_RELAXED);
     return -EAGAIN;
 }
 
@@ -157,15 +168,6 @@ static int coroutine_fn uring_rw(const FileRw *rw)
 }
 #endif
 
-static int coroutine_fn threads_rw(FileState *s, const FileRw *rw)
-{
-    int ret = cached_read(s, rw);
-
-    return ret == -EAGAIN
-               ? thread_pool_run_turn_co(rw_turn(s, rw), rw_worker, (void *)rw)
-               : ret;
-}
-
 /* Any engine: bytes done or -errno. */
 static int coroutine_fn rw_once(FileState *s, const FileRw *rw)
 {
@@ -174,6 +176,12 @@ static int coroutine_fn rw_once(FileState *s, const FileRw *rw)
 
     trace(file_co_rw_submit, "fd %d %s offset %" PRId64 " bytes %zu aio %d",
           rw->fd, rw->write ? "write" : "read", rw->offset, rw->iov.size, aio);
+    if (aio != FILE_AIO_NATIVE) {
+        ret = cached_read(s, rw);
+        if (ret != -EAGAIN) {
+            return ret;
+        }
+    }
     do {
         switch (aio) {
 #ifdef CONFIG_LINUX_IO_URING
@@ -188,7 +196,8 @@ static int coroutine_fn rw_once(FileState *s, const FileRw *rw)
             break;
 #endif
         default:
-            ret = threads_rw(s, rw);
+            ret =
+                thread_pool_run_turn_co(rw_turn(s, rw), rw_worker, (void *)rw);
         }
     } while (ret == -EINTR || ret == -EAGAIN);
     return ret;

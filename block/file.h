@@ -32,6 +32,7 @@ typedef struct FileState {
     bool use_locks;
     bool drop_cache;
     bool no_nowait; /* atomic: RWF_NOWAIT does not work */
+    unsigned cache_misses; /* atomic: reads in a row that had to wait */
     unsigned max_batch;
     /* Control code */
     int open_flags;                        /* of fd */

@@ -78,6 +78,26 @@ class EngineTest(Case):
         finally:
             del os.environ['NEMU_LOOP']
 
+    def test_reads_are_the_same_in_the_page_cache_or_not(self):
+        step, count = 8 * KiB, 100
+        data = b''.join(bytes([i + 1]) * step for i in range(count)) + b'e' * 7
+        pathlib.Path(self.path).write_bytes(data)
+        places = [i * 37 % count for i in range(count)]
+        lines = [f'read -P {i + 1} {i * step} {step}' for i in places]
+        lines = [*lines, *lines, f'read -P {ord("e")} {count * step} 7']
+        for args in (('-i', 'threads'), ('-i', 'io_uring'),
+                     ('-i', 'io_uring', '-t', 'none')):
+            with self.subTest(args=args), open(self.path, 'rb') as f:
+                os.fsync(f.fileno())
+                os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+                # Half of each second part is there.
+                os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
+                for i in range(0, count, 2):
+                    os.pread(f.fileno(), 4 * KiB, i * step)
+                p = self.io(*lines, args=('-f', 'raw', *args))
+                self.assertNotIn('failed', p.stdout)
+                self.assertEqual(p.stdout.count('bytes at offset'), len(lines))
+
     def test_write_beyond_the_end_fails(self):
         p = self.io('write 4M 512', 'read 4095k 2k', check=False)
         self.assertEqual(p.stdout.count('Input/output error'), 2)
