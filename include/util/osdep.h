@@ -32,6 +32,26 @@
 #define GiB (UINT64_C(1) << 30)
 #define TiB (UINT64_C(1) << 40)
 
+/* In place of GLib's, which evaluate the larger or smaller operand twice: what
+ * reads a clock, or what another thread writes, may differ the second time. */
+#undef MIN
+#undef MAX
+#undef CLAMP
+#define EXTREME_OF_(a, op, b, a_, b_) \
+    (__extension__({                  \
+        __typeof__((a) + 0) a_ = (a); \
+        __typeof__((b) + 0) b_ = (b); \
+        a_ op b_ ? a_ : b_;           \
+    }))
+#define EXTREME_AS_(a, op, b, n) EXTREME_IN_(a, op, b, n)
+#define EXTREME_IN_(a, op, b, n) EXTREME_OF_(a, op, b, left##n, right##n)
+#define MIN(a, b)                EXTREME_AS_(a, <, b, __COUNTER__)
+#define MAX(a, b)                EXTREME_AS_(a, >, b, __COUNTER__)
+#define CLAMP(x, low, high)      MIN(MAX(x, low), high)
+/* For constant expressions. */
+#define MIN_CONST(a, b)    ((a) < (b) ? (a) : (b))
+#define MAX_CONST(a, b)    ((a) > (b) ? (a) : (b))
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define BIT(n)        (UINT64_C(1) << (n))
 #define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))

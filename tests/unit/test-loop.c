@@ -129,6 +129,23 @@ static void test_timers_run_by_deadline(const void *backend)
     loop_free(loop);
 }
 
+/* A deadline that passes while the loop works out how long to wait. */
+static void test_deadline_is_not_slept_past(const void *backend)
+{
+    Loop *loop = make_loop(backend);
+    LoopTimer t;
+
+    loop_timer_init(&t, loop, note, "t");
+    for (int i = 0; i < 12000; i++) {
+        loop_timer_set(&t, loop_now_ns() + i % 4000);
+        while (loop_timer_pending(&t)) {
+            loop_run_once(loop, true);
+        }
+        g_string_truncate(trace, 0);
+    }
+    loop_free(loop);
+}
+
 static void test_timer_heap_sorts_many(const void *backend)
 {
     enum { N = 200 };
@@ -602,6 +619,7 @@ static const struct {
     { "task-again", test_task_that_posts_itself_lets_others_run },
     { "timers", test_timers_run_by_deadline },
     { "timer-heap", test_timer_heap_sorts_many },
+    { "deadline", test_deadline_is_not_slept_past },
     { "level", test_watch_is_level_triggered },
     { "hup", test_hangup_is_told_to_readers_and_waiters },
     { "delete", test_callback_may_delete_watches },
