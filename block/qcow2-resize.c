@@ -82,7 +82,7 @@ int coroutine_fn qc_l1_grow(QcowState *s, uint64_t need)
     return 0;
 }
 
-static int coroutine_fn grow(QcowState *s, uint64_t size)
+int coroutine_fn qc_l1_cover(QcowState *s, uint64_t size)
 {
     uint64_t need = DIV_ROUND_UP(size, BIT(s->l2_bits + s->cluster_bits));
     int ret = 0;
@@ -158,7 +158,7 @@ bool coroutine_fn qc_truncate(BlockNode *n, int64_t size, bool exact,
             ret = qc_size_write(s, size);
         }
     } else {
-        ret = grow(s, size);
+        ret = qc_l1_cover(s, size);
         if (ret >= 0) {
             /* Zeroes are in place before the size makes them visible. */
             ret = hide_backing(n, old, size);

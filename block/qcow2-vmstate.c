@@ -34,20 +34,6 @@ static int coroutine_fn load(BlockNode *n, int64_t pos, const IoVec *iov)
     return at < 0 ? at : qc_preadv(n, at, iov->size, iov, 0, 0);
 }
 
-static int coroutine_fn grow(QcowState *s, int64_t end)
-{
-    uint64_t need =
-        DIV_ROUND_UP((uint64_t)end, BIT(s->l2_bits + s->cluster_bits));
-    int ret = 0;
-
-    co_mutex_lock(&s->lock);
-    if (need > s->h.l1_size) {
-        ret = qc_l1_grow(s, need);
-    }
-    co_mutex_unlock(&s->lock);
-    return ret;
-}
-
 static int coroutine_fn save(BlockNode *n, int64_t pos, const IoVec *iov)
 {
     QcowState *s = n->state;
@@ -59,7 +45,7 @@ static int coroutine_fn save(BlockNode *n, int64_t pos, const IoVec *iov)
         return -ENOTSUP; /* the file would be more than the data */
     }
     if (at >= 0) {
-        ret = grow(s, at + iov->size);
+        ret = qc_l1_cover(s, at + iov->size);
     }
     if (ret >= 0) {
         ret = qc_pwritev(n, at, iov->size, iov, 0, 0);

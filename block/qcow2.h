@@ -609,6 +609,8 @@ bool coroutine_fn qc_refcount_set_width(QcowState *s, unsigned order,
 int coroutine_fn qc_size_write(QcowState *s, uint64_t size);
 /* s->lock held: an L1 table with room for @need entries at least. */
 int coroutine_fn qc_l1_grow(QcowState *s, uint64_t need);
+/* Without the lock: one that reaches to @size. */
+int coroutine_fn qc_l1_cover(QcowState *s, uint64_t size);
 bool coroutine_fn qc_truncate(BlockNode *n, int64_t size, bool exact,
                               Error **errp);
 /* qcow2-check.c: counts references; makes right what @fix says. @result: the

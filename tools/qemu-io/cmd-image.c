@@ -21,42 +21,12 @@ static int parse_open(const IoCommand *cmd, OpenArgs *a, GString *options,
 
     optind = 0;
     while ((c = getopt(argc, argv, "snCro:ki:t:d:U")) != -1) {
-        switch (c) {
-        case 's':
-            a->snapshot = true;
-            break;
-        case 'n':
-            a->cache = "none";
-            break;
-        case 'C':
-            a->copy_on_read = true;
-            break;
-        case 'r':
-            a->read_only = true;
-            break;
-        case 'k':
-            a->aio = "native";
-            break;
-        case 'i':
-            if (!io_aio_ok(optarg)) {
-                return -EINVAL;
-            }
-            a->aio = optarg;
-            break;
-        case 't':
-            a->cache = optarg;
-            break;
-        case 'd':
-            a->discard = optarg;
-            break;
-        case 'U':
-            a->force_share = true;
-            break;
-        case 'o':
+        if (c == 'o') {
             add_options(options, optarg);
-            break;
-        default:
+        } else if (c == '?') {
             return io_usage(cmd);
+        } else if (!io_open_option(a, c)) {
+            return -EINVAL;
         }
     }
     return argc - optind > 1 ? io_usage(cmd) : 0;

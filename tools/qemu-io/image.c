@@ -35,11 +35,50 @@ static bool add_cache_options(QDict *d, const char *mode, bool *writeback,
     return true;
 }
 
-bool io_aio_ok(const char *mode)
+static bool aio_ok(const char *mode)
 {
     if (strcmp(mode, "threads") && strcmp(mode, "native") &&
         strcmp(mode, "io_uring")) {
         error_report("Invalid aio option: %s", mode);
+        return false;
+    }
+    return true;
+}
+
+bool io_open_option(OpenArgs *a, int c)
+{
+    switch (c) {
+    case 's':
+        a->snapshot = true;
+        break;
+    case 'n':
+        a->cache = "none";
+        break;
+    case 'C':
+        a->copy_on_read = true;
+        break;
+    case 'r':
+        a->read_only = true;
+        break;
+    case 'k':
+        a->aio = "native";
+        break;
+    case 'i':
+        if (!aio_ok(optarg)) {
+            return false;
+        }
+        a->aio = optarg;
+        break;
+    case 't':
+        a->cache = optarg;
+        break;
+    case 'd':
+        a->discard = optarg;
+        break;
+    case 'U':
+        a->force_share = true;
+        break;
+    default:
         return false;
     }
     return true;

@@ -143,38 +143,8 @@ static bool parse(int argc, char **argv, OpenArgs *a, IoTool *t,
         case 'f':
             a->format = optarg;
             break;
-        case 'r':
-            a->read_only = true;
-            break;
-        case 's':
-            a->snapshot = true;
-            break;
-        case 'n':
-            a->cache = "none";
-            break;
-        case 'C':
-            a->copy_on_read = true;
-            break;
         case 'm':
             t->misalign = true;
-            break;
-        case 'k':
-            a->aio = "native";
-            break;
-        case 'i':
-            if (!io_aio_ok(optarg)) {
-                return false;
-            }
-            a->aio = optarg;
-            break;
-        case 'd':
-            a->discard = optarg;
-            break;
-        case 't':
-            a->cache = optarg;
-            break;
-        case 'U':
-            a->force_share = true;
             break;
         case OPT_IMAGE_OPTS:
             a->image_opts = true;
@@ -189,9 +159,14 @@ static bool parse(int argc, char **argv, OpenArgs *a, IoTool *t,
                 return false;
             }
             break;
-        default:
+        case '?':
             usage();
             return false;
+        default:
+            if (!io_open_option(a, c)) {
+                return false;
+            }
+            break;
         }
     }
     if (argc - optind > 1) {

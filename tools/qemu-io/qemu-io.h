@@ -33,8 +33,9 @@ bool io_open(IoTool *t, const OpenArgs *a, Error **errp);
 void io_close(IoTool *t);
 /* The image's node: without the filter of -C. */
 BlockNode *io_node(const IoTool *t);
-/* False, with a message: @mode is none of -i's. */
-bool io_aio_ok(const char *mode);
+/* An option of the command line and of "open", as getopt(3) found it. False,
+ * with a message: it has a wrong argument. */
+bool io_open_option(OpenArgs *a, int c);
 
 typedef struct IoReopen {
     int writable;        /* 0, 1; -1: as it is */
