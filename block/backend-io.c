@@ -78,7 +78,7 @@ static int coroutine_fn req_run(const Req *r)
     }
     if (r->offset < 0 || r->bytes < 0 || r->offset > node_length(n) ||
         r->bytes > node_length(n) - r->offset) {
-        return -EIO;
+        return blk_is_available(blk) ? -EIO : -ENOMEDIUM;
     }
     if (!blk_write_cache(blk)) {
         flags |= BLK_REQ_FUA;

@@ -228,14 +228,45 @@ void blk_notify_resized(BlockBackend *blk)
 /* Properties
  * ------------------------------------------------------------------- */
 
-int64_t blk_getlength(BlockBackend *blk)
+/* The node whose medium it is: under the format and filters. */
+static BlockNode *medium_node(const BlockBackend *blk)
 {
-    return blk->root ? node_length(blk->root->node) : -ENOMEDIUM;
+    BlockNode *n = blk->root ? blk->root->node : NULL;
+
+    while (n && !n->drv->medium) {
+        n = n->file ? n->file->node : NULL;
+    }
+    return n;
 }
 
 bool blk_is_available(const BlockBackend *blk)
 {
-    return blk->root;
+    BlockNode *n = medium_node(blk);
+
+    return blk->root && (!n || n->drv->medium->is_inserted(n));
+}
+
+int64_t blk_getlength(BlockBackend *blk)
+{
+    return blk_is_available(blk) ? node_length(blk->root->node) : -ENOMEDIUM;
+}
+
+void blk_eject(BlockBackend *blk, bool open)
+{
+    BlockNode *n = medium_node(blk);
+
+    if (n) {
+        n->drv->medium->eject(n, open);
+    }
+}
+
+void blk_lock_medium(BlockBackend *blk, bool locked)
+{
+    BlockNode *n = medium_node(blk);
+
+    if (n) {
+        n->drv->medium->lock(n, locked);
+    }
 }
 
 bool blk_is_read_only(const BlockBackend *blk)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* "Making" what is there already: disks of iSCSI targets and NBD servers. The
- * beginning is cleared, so that no format is seen there any more. */
+/* "Making" what is there already: disks of iSCSI targets and NBD servers, and
+ * devices. The beginning is cleared, so that no format is seen there any more.
+ */
 #include "util/osdep.h"
 
 #include "block/block-backend.h"
@@ -77,6 +78,29 @@ static bool existing_create(BlockGraph *g, const char *filename,
     return c.ok;
 }
 
+/* The driver is given, the name is a path. */
+static bool create_on(const char *driver, BlockGraph *g, const char *filename,
+                      const QDict *opts, Error **errp)
+{
+    g_autofree char *name = block_path_has_protocol(filename)
+                                ? g_strdup(filename)
+                                : g_strdup_printf("%s:%s", driver, filename);
+
+    return existing_create(g, name, opts, errp);
+}
+
+static bool host_device_create(BlockGraph *g, const char *filename,
+                               const QDict *opts, Error **errp)
+{
+    return create_on("host_device", g, filename, opts, errp);
+}
+
+static bool host_cdrom_create(BlockGraph *g, const char *filename,
+                              const QDict *opts, Error **errp)
+{
+    return create_on("host_cdrom", g, filename, opts, errp);
+}
+
 static const BlockCreateOption existing_options[] = {
     { "size", BLOCK_OPTION_SIZE, "Virtual disk size", NULL },
     { "preallocation", BLOCK_OPTION_STR,
@@ -87,4 +111,14 @@ static const BlockCreateOption existing_options[] = {
 const BlockCreateOps existing_create_ops = {
     .options = existing_options,
     .create = existing_create,
+};
+
+const BlockCreateOps host_device_create_ops = {
+    .options = existing_options,
+    .create = host_device_create,
+};
+
+const BlockCreateOps host_cdrom_create_ops = {
+    .options = existing_options,
+    .create = host_cdrom_create,
 };

@@ -127,8 +127,7 @@ static bool fill_node(Create *c, Error **errp)
     if (data) {
         qdict_put_str(c->opts, "data_file", data->filename);
     }
-    ok = block_create_check(ops, c->opts, errp) &&
-         ops->create_in(g, n, data, c->opts, errp);
+    ok = ops->create_in(g, n, data, c->opts, errp);
     node_unref(data);
     node_unref(n);
     return ok;

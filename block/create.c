@@ -2,6 +2,9 @@
 /* Making images: options, plain files, raw images. */
 #include "util/osdep.h"
 
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+
 #include "block/block-create.h"
 #include "block/block-graph.h"
 #include "block/drivers.h"
@@ -31,8 +34,7 @@ const BlockCreateOps *block_create_ops(const char *format, Error **errp)
 /* Not a file: made by a protocol's driver. */
 static bool is_elsewhere(const char *filename)
 {
-    return block_path_has_protocol(filename) &&
-           !g_str_has_prefix(filename, "file:");
+    return block_name_driver(filename) != &block_driver_file;
 }
 
 static const BlockCreateOps *protocol_ops(const char *filename, Error **errp)
@@ -107,10 +109,34 @@ bool block_options_check(const BlockCreateOption *options, const QDict *opts,
     return true;
 }
 
-bool block_create_check(const BlockCreateOps *ops, const QDict *opts,
-                        Error **errp)
+static void add_options(GArray *all, const BlockCreateOption *more)
 {
-    return block_options_check(ops->options, opts, errp);
+    for (const BlockCreateOption *o = more; o->name; o++) {
+        if (!find_option((BlockCreateOption *)all->data, o->name)) {
+            g_array_append_vals(all, o, 1);
+        }
+    }
+}
+
+BlockCreateOption *block_create_options(const BlockCreateOps *ops,
+                                        const char *filename)
+{
+    const BlockDriver *below = block_name_driver(filename);
+    GArray *all = g_array_new(true, false, sizeof(BlockCreateOption));
+
+    add_options(all, ops->options);
+    if (below && below->create) {
+        add_options(all, below->create->options);
+    }
+    return (BlockCreateOption *)g_array_free(all, false);
+}
+
+bool block_create_check(const BlockCreateOps *ops, const char *filename,
+                        const QDict *opts, Error **errp)
+{
+    g_autofree BlockCreateOption *all = block_create_options(ops, filename);
+
+    return block_options_check(all, opts, errp);
 }
 
 uint64_t block_option_size(const QDict *opts, const char *name, uint64_t def)
@@ -169,9 +195,12 @@ bool block_create(BlockGraph *g, const char *format, const char *filename,
 {
     const BlockCreateOps *ops = block_create_ops_at(format, filename, errp);
 
-    return ops && block_create_check(ops, opts, errp) &&
+    return ops && block_create_check(ops, filename, opts, errp) &&
            ops->create(g, filename, opts, errp);
 }
+
+/* What a file is told unless the user says otherwise, as in 7.2. */
+#define EXTENT_SIZE_HINT (1 * MiB)
 
 /* Files
  * -------------------------------------------------------------------------- */
@@ -233,13 +262,40 @@ void file_first_block(int fd, int64_t size)
     }
 }
 
-static bool fill_file(int fd, const char *path, int64_t size,
-                      BlockPrealloc mode, Error **errp)
+/* What helps on some file systems (XFS, btrfs); others know nothing of it. The
+ * file is empty. */
+static void tune_file(int fd, const QDict *opts)
 {
-    int ret = ftruncate(fd, 0) < 0 || ftruncate(fd, size) < 0 ? -errno : 0;
+    uint64_t hint =
+        block_option_size(opts, "extent_size_hint", EXTENT_SIZE_HINT);
+    struct fsxattr x;
+    int flags;
 
-    if (ret < 0) {
-        return error_errno(errp, -ret, "Could not resize file '%s'", path);
+    if (hint && hint <= UINT32_MAX && !ioctl(fd, FS_IOC_FSGETXATTR, &x)) {
+        x.fsx_xflags |= FS_XFLAG_EXTSIZE;
+        x.fsx_extsize = hint;
+        if (ioctl(fd, FS_IOC_FSSETXATTR, &x) < 0) {
+            return; /* nor will it know the other */
+        }
+    }
+    if (block_option_bool(opts, "nocow", false) &&
+        !ioctl(fd, FS_IOC_GETFLAGS, &flags)) {
+        flags |= FS_NOCOW_FL;
+        if (ioctl(fd, FS_IOC_SETFLAGS, &flags) < 0) {
+            return;
+        }
+    }
+}
+
+static bool fill_file(int fd, const char *path, int64_t size,
+                      BlockPrealloc mode, const QDict *opts, Error **errp)
+{
+    int ret = ftruncate(fd, 0) < 0 ? -errno : 0;
+
+    tune_file(fd, opts);
+    if (ret < 0 || ftruncate(fd, size) < 0) {
+        return error_errno(errp, ret ? -ret : errno,
+                           "Could not resize file '%s'", path);
     }
     file_first_block(fd, size);
     ret = file_preallocate(fd, 0, size, mode);
@@ -247,19 +303,9 @@ static bool fill_file(int fd, const char *path, int64_t size,
                                    "Could not preallocate data for '%s'", path);
 }
 
-/* A device is as big as it is. */
-static bool check_device(int fd, const char *path, int64_t size, Error **errp)
-{
-    int64_t have = lseek(fd, 0, SEEK_END);
-
-    return have >= size || error_set(errp,
-                                     "The device '%s' is too small for the "
-                                     "requested size",
-                                     path);
-}
-
 static bool create_elsewhere(BlockGraph *g, const char *filename, int64_t size,
-                             BlockPrealloc mode, Error **errp)
+                             BlockPrealloc mode, const BlockCreateOps *format,
+                             const QDict *more, Error **errp)
 {
     static const char *const modes[] = { NULL, "metadata", "falloc", "full" };
     const BlockCreateOps *ops = protocol_ops(filename, errp);
@@ -267,10 +313,17 @@ static bool create_elsewhere(BlockGraph *g, const char *filename, int64_t size,
     g_autoptr(QDict) opts = qdict_new();
 
     qdict_put_str(opts, "size", text);
-    if (modes[mode]) {
+    /* What is there already has its space. */
+    if (modes[mode] && ops && ops->options != existing_create_ops.options) {
         qdict_put_str(opts, "preallocation", modes[mode]);
     }
-    return ops && block_create_check(ops, opts, errp) &&
+    QDICT_FOREACH(more, e) {
+        if (!find_option(format->options, e->key) &&
+            strcmp(e->key, "preallocation")) {
+            qdict_put(opts, e->key, qobject_ref(e->value));
+        }
+    }
+    return ops && block_create_check(ops, filename, opts, errp) &&
            ops->create(g, filename, opts, errp);
 }
 
@@ -291,7 +344,8 @@ QDict *block_created_options(BlockGraph *g, const char *filename, Error **errp)
 }
 
 bool block_create_file(BlockGraph *g, const char *filename, int64_t size,
-                       BlockPrealloc mode, Error **errp)
+                       BlockPrealloc mode, const BlockCreateOps *ops,
+                       const QDict *opts, Error **errp)
 {
     const char *path = g_str_has_prefix(filename, "file:")
                            ? filename + strlen("file:")
@@ -301,7 +355,7 @@ bool block_create_file(BlockGraph *g, const char *filename, int64_t size,
     FileState s = { 0 };
 
     if (is_elsewhere(filename)) {
-        return create_elsewhere(g, filename, size, mode, errp);
+        return create_elsewhere(g, filename, size, mode, ops, opts, errp);
     }
     fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (fd < 0) {
@@ -312,8 +366,7 @@ bool block_create_file(BlockGraph *g, const char *filename, int64_t size,
     if (!lock_for_creation(&s, errp)) {
         return false;
     }
-    ok = file_is_device(fd) ? check_device(fd, path, size, errp)
-                            : fill_file(fd, path, size, mode, errp);
+    ok = fill_file(fd, path, size, mode, opts, errp);
     if (!ok && !existed) {
         unlink(path);
     }
@@ -344,13 +397,23 @@ static bool raw_create(BlockGraph *g, const char *filename, const QDict *opts,
     if (size > BLK_MAX_LENGTH) {
         return error_set(errp, "Image size is too large");
     }
-    return block_create_file(g, filename, ALIGN_UP(size, 512), mode, errp);
+    return block_create_file(g, filename, ALIGN_UP(size, 512), mode,
+                             &raw_create_ops, opts, errp);
 }
 
 static const BlockCreateOption raw_options[] = {
     { "size", BLOCK_OPTION_SIZE, "Virtual disk size", NULL },
+    {},
+};
+
+static const BlockCreateOption file_options[] = {
+    { "size", BLOCK_OPTION_SIZE, "Virtual disk size", NULL },
+    { "nocow", BLOCK_OPTION_BOOL,
+      "Turn off copy-on-write (valid only on btrfs)", NULL },
     { "preallocation", BLOCK_OPTION_STR,
       "Preallocation mode (allowed values: off, falloc, full)", NULL },
+    { "extent_size_hint", BLOCK_OPTION_SIZE,
+      "Extent size hint for the image file, 0 to disable", NULL },
     {},
 };
 
@@ -361,6 +424,12 @@ static bool raw_measure(BlockGraph *g, const QDict *opts, uint64_t *full,
     *unit = 0;
     return true;
 }
+
+const BlockCreateOps file_create_ops = {
+    .options = file_options,
+    .create = raw_create,
+    .measure = raw_measure,
+};
 
 const BlockCreateOps raw_create_ops = {
     .options = raw_options,

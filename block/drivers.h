@@ -10,16 +10,18 @@
 
 extern const BlockDriver block_driver_blkdebug, block_driver_blklogwrites,
     block_driver_blkverify, block_driver_cbw, block_driver_copy_on_read,
-    block_driver_file, block_driver_host_device, block_driver_luks,
-    block_driver_nbd, block_driver_null_aio, block_driver_null_co,
-    block_driver_preallocate, block_driver_qcow2, block_driver_quorum,
-    block_driver_raw, block_driver_snapshot_access, block_driver_throttle;
+    block_driver_file, block_driver_host_cdrom, block_driver_host_device,
+    block_driver_luks, block_driver_nbd, block_driver_null_aio,
+    block_driver_null_co, block_driver_preallocate, block_driver_qcow2,
+    block_driver_quorum, block_driver_raw, block_driver_snapshot_access,
+    block_driver_throttle;
 
 extern const BlockDriver block_driver_ftp, block_driver_ftps, block_driver_http,
     block_driver_https, block_driver_iscsi, block_driver_nfs, block_driver_rbd,
     block_driver_ssh;
 
-extern const struct BlockCreateOps existing_create_ops, luks_create_ops,
+extern const struct BlockCreateOps existing_create_ops, file_create_ops,
+    host_cdrom_create_ops, host_device_create_ops, luks_create_ops,
     raw_create_ops, qcow2_create_ops;
 
 /* @opts' flags over those that the parent hands down. */
@@ -34,7 +36,8 @@ bool block_can_write(const BlockNode *n);
 /* The backing file that an image's header names; @format NULL: probe. */
 BlockEdge *coroutine_fn node_open_backing(BlockNode *n, const char *filename,
                                           const char *format, Error **errp);
-/* The driver that a name with a protocol means, or NULL. */
+/* The driver that a name means: by its protocol (NULL: not known), or by what
+ * it leads to. */
 const BlockDriver *block_name_driver(const char *filename);
 /* Options of the node that @filename itself names, or NULL. */
 QDict *block_name_options(const BlockGraph *g, const char *filename,

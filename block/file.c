@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The protocol drivers "file" (regular files) and "host_device" (block
- * devices): opening, limits, permissions and size. Requests are in file-io.c
- * and file-zero.c, image locks in file-lock.c.
+ * The protocol drivers "file" (regular files) and "host_device" (devices):
+ * opening, limits, permissions and size. Requests are in file-io.c and
+ * file-zero.c, image locks in file-lock.c, CD drives in host-cdrom.c.
  */
 #include "util/osdep.h"
 
@@ -24,14 +24,21 @@
 static const BlockdevOptionsFile *file_options(const BlockNode *n,
                                                const BlockdevOptions *opts)
 {
-    return n->drv->driver == BLOCKDEV_DRIVER_FILE ? &opts->u.file
-                                                  : &opts->u.host_device;
+    switch (n->drv->driver) {
+    case BLOCKDEV_DRIVER_FILE:
+        return &opts->u.file;
+    case BLOCKDEV_DRIVER_HOST_CDROM:
+        return &opts->u.host_cdrom;
+    default:
+        return &opts->u.host_device;
+    }
 }
 
-static int file_open_flags(const BlockOpenFlags *flags, bool read_only)
+static int file_open_flags(const BlockNode *n, bool read_only)
 {
+    /* Drives open that way also when they are empty. */
     return O_CLOEXEC | (read_only ? O_RDONLY : O_RDWR) |
-           (flags->direct ? O_DIRECT : 0);
+           (n->flags.direct ? O_DIRECT : 0) | (n->drv->medium ? O_NONBLOCK : 0);
 }
 
 /* A descriptor for s->path, or -errno. "/dev/fdset/N" is one of the monitor's
@@ -49,13 +56,6 @@ static int file_open_path(BlockNode *n, int flags)
     return fd < 0 ? -errno : fd;
 }
 
-bool file_is_device(int fd)
-{
-    struct stat st;
-
-    return !fstat(fd, &st) && S_ISBLK(st.st_mode);
-}
-
 static bool file_check_type(BlockNode *n, Error **errp)
 {
     FileState *s = n->state;
@@ -64,13 +64,15 @@ static bool file_check_type(BlockNode *n, Error **errp)
     if (fstat(s->fd, &st) < 0) {
         return error_errno(errp, errno, "Could not stat file '%s'", s->path);
     }
-    s->device = n->drv->driver == BLOCKDEV_DRIVER_HOST_DEVICE;
+    s->device = n->drv->driver != BLOCKDEV_DRIVER_FILE;
     if (!s->device && !S_ISREG(st.st_mode)) {
         return error_set(errp, "'%s' driver requires '%s' to be a regular file",
                          n->drv->name, s->path);
     }
-    if (s->device && !S_ISBLK(st.st_mode)) {
-        return error_set(errp, "'%s' driver requires '%s' to be a block device",
+    if (s->device && !S_ISBLK(st.st_mode) && !S_ISCHR(st.st_mode)) {
+        return error_set(errp,
+                         "'%s' driver requires '%s' to be either a character "
+                         "or block device",
                          n->drv->name, s->path);
     }
     return true;
@@ -143,14 +145,23 @@ static bool file_setup_locks(BlockNode *n, const BlockdevOptionsFile *o,
     return true;
 }
 
-static int64_t coroutine_fn file_getlength(BlockNode *n)
+int64_t coroutine_fn file_getlength(BlockNode *n)
 {
     FileState *s = n->state;
     struct stat st;
     uint64_t size;
 
     if (s->device) {
-        return ioctl(s->fd, BLKGETSIZE64, &size) < 0 ? -errno : (int64_t)size;
+        int64_t end;
+
+        if (n->drv->medium && !n->drv->medium->is_inserted(n)) {
+            return 0;
+        }
+        if (!ioctl(s->fd, BLKGETSIZE64, &size)) {
+            return (int64_t)size;
+        }
+        end = lseek(s->fd, 0, SEEK_END); /* a character device */
+        return end < 0 ? -errno : end;
     }
     return fstat(s->fd, &st) < 0 ? -errno : st.st_size;
 }
@@ -163,7 +174,7 @@ static bool file_open_fd(BlockNode *n, Error **errp)
 
     /* With auto-read-only a writer must come first. */
     n->read_only = n->flags.read_only || n->flags.auto_read_only;
-    s->open_flags = file_open_flags(&n->flags, n->read_only);
+    s->open_flags = file_open_flags(n, n->read_only);
     s->fd = file_open_path(n, s->open_flags);
     if (s->fd >= 0 && n->flags.auto_read_only && !n->flags.read_only &&
         !g_str_has_prefix(s->path, "/dev/fdset/") && access(s->path, W_OK)) {
@@ -181,8 +192,8 @@ static bool file_open_fd(BlockNode *n, Error **errp)
     return true;
 }
 
-static bool coroutine_fn file_open(BlockNode *n, const BlockdevOptions *opts,
-                                   Error **errp)
+bool coroutine_fn file_open(BlockNode *n, const BlockdevOptions *opts,
+                            Error **errp)
 {
     const BlockdevOptionsFile *o = file_options(n, opts);
     FileState *s = n->state;
@@ -222,7 +233,7 @@ fail:
     return false;
 }
 
-static void coroutine_fn file_close(BlockNode *n)
+void coroutine_fn file_close(BlockNode *n)
 {
     FileState *s = n->state;
 
@@ -285,7 +296,7 @@ static void file_direct_limits(BlockNode *n)
     file_probe_direct(s, &l->request_alignment, &l->mem_alignment);
 }
 
-static void file_refresh_limits(BlockNode *n)
+void file_refresh_limits(BlockNode *n)
 {
     FileState *s = n->state;
     unsigned sectors;
@@ -300,7 +311,7 @@ static void file_refresh_limits(BlockNode *n)
     }
 }
 
-static bool file_blocksizes(BlockNode *n, uint32_t *logical, uint32_t *physical)
+bool file_blocksizes(BlockNode *n, uint32_t *logical, uint32_t *physical)
 {
     FileState *s = n->state;
     int size;
@@ -330,7 +341,7 @@ static bool file_prepare_access(BlockNode *n, uint64_t perm, Error **errp)
     if (n->flags.read_only || !n->flags.auto_read_only) {
         read_only = n->flags.read_only;
     }
-    flags = file_open_flags(&n->flags, read_only);
+    flags = file_open_flags(n, read_only);
     if (flags == s->open_flags) {
         return true;
     }
@@ -412,8 +423,8 @@ static void coroutine_fn file_reopen_commit(BlockReopen *r)
 /* Size
  * ------------------------------------------------------------------------- */
 
-static bool coroutine_fn file_truncate(BlockNode *n, int64_t size, bool exact,
-                                       Error **errp)
+bool coroutine_fn file_truncate(BlockNode *n, int64_t size, bool exact,
+                                Error **errp)
 {
     FileState *s = n->state;
     bool was_empty;
@@ -438,7 +449,7 @@ static bool coroutine_fn file_truncate(BlockNode *n, int64_t size, bool exact,
     return true;
 }
 
-static int64_t file_allocated(BlockNode *n)
+int64_t file_allocated(BlockNode *n)
 {
     FileState *s = n->state;
     struct stat st;
@@ -519,13 +530,13 @@ static const BlockSizeOps file_size_ops = {
     .blocksizes = file_blocksizes,
 };
 
-static const BlockReopenOps file_reopen_ops = {
+const BlockReopenOps file_reopen_ops = {
     .options = (const char *const[]){ "drop-cache", NULL },
     .prepare = file_reopen_prepare,
     .commit = file_reopen_commit,
 };
 
-static const BlockPermOps file_perm_ops = {
+const BlockPermOps file_perm_ops = {
     .prepare = file_perm_prepare,
     .commit = file_perm_commit,
     .abort = file_perm_abort,
@@ -545,7 +556,7 @@ const BlockDriver block_driver_file = {
     .perm = &file_perm_ops,
     .info = &file_info_ops,
     .reopen = &file_reopen_ops,
-    .create = &raw_create_ops,
+    .create = &file_create_ops,
 };
 
 const BlockDriver block_driver_host_device = {
@@ -562,5 +573,5 @@ const BlockDriver block_driver_host_device = {
     .perm = &file_perm_ops,
     .info = &file_info_ops,
     .reopen = &file_reopen_ops,
-    .create = &raw_create_ops,
+    .create = &host_device_create_ops,
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Shared by the parts of the file and host_device drivers. */
+/* Shared by the parts of the file, host_device and host_cdrom drivers. */
 #ifndef BLOCK_FILE_H
 #define BLOCK_FILE_H
 
@@ -28,7 +28,7 @@ typedef struct FileState {
     int lock_fd; /* the locks live on this open file description; or -1 */
     char *path;
     FileAio aio;
-    bool device; /* host_device: a block device */
+    bool device; /* host_device, host_cdrom */
     bool use_locks;
     bool drop_cache;
     bool no_nowait; /* atomic: RWF_NOWAIT does not work */
@@ -57,8 +57,21 @@ bool file_lock_prepare(FileState *s, uint64_t perm, uint64_t unshared,
 void file_lock_commit(FileState *s);
 void file_lock_abort(FileState *s);
 
-/* Is it a block device? */
-bool file_is_device(int fd);
+/* file.c: of all three drivers */
+bool coroutine_fn file_open(BlockNode *n, const BlockdevOptions *opts,
+                            Error **errp);
+void coroutine_fn file_close(BlockNode *n);
+void file_refresh_limits(BlockNode *n);
+int64_t coroutine_fn file_getlength(BlockNode *n);
+bool coroutine_fn file_truncate(BlockNode *n, int64_t size, bool exact,
+                                Error **errp);
+int64_t file_allocated(BlockNode *n);
+bool file_blocksizes(BlockNode *n, uint32_t *logical, uint32_t *physical);
+extern const BlockPermOps file_perm_ops;
+extern const BlockReopenOps file_reopen_ops;
+
+/* host-cdrom.c: is @path a CD drive, full or empty? */
+bool host_cdrom_probe(const char *path);
 
 /* file-io.c */
 extern const BlockIoOps file_io_ops;

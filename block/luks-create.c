@@ -156,7 +156,7 @@ static bool luks_create(BlockGraph *g, const char *filename, const QDict *opts,
     ok = ok && block_create_file(g, filename,
                                  ALIGN_UP(size, CRYPTO_SECTOR) +
                                      luks_payload_bytes(&l),
-                                 mode, errp);
+                                 mode, &luks_create_ops, opts, errp);
     if (ok && !format(g, filename, &f)) {
         ok = false;
         if (!existed) {
@@ -188,8 +188,6 @@ static const BlockCreateOption luks_options[] = {
     { "key-secret", BLOCK_OPTION_STR,
       "ID of the secret that provides the keyslot passphrase", NULL },
     LUKS_CREATE_OPTIONS(""),
-    { "preallocation", BLOCK_OPTION_STR,
-      "Preallocation mode (allowed values: off, falloc, full)", NULL },
     {},
 };
 

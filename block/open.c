@@ -11,6 +11,7 @@
 #include "block/block-graph.h"
 #include "block/block-int.h"
 #include "block/drivers.h"
+#include "block/file.h"
 #include "block/nbd/client.h"
 #include "block/remote/remote.h"
 #include "qapi/qapi-types-block-core.h"
@@ -26,6 +27,7 @@ const BlockDriver *const block_drivers[] = {
     &block_driver_file,
     &block_driver_ftp,
     &block_driver_ftps,
+    &block_driver_host_cdrom,
     &block_driver_host_device,
     &block_driver_http,
     &block_driver_https,
@@ -343,9 +345,30 @@ static QDict *blkverify_options(const BlockGraph *g, const char *filename,
     return g_steal_pointer(&d);
 }
 
+/* What a path without a protocol is opened by. */
+static const BlockDriver *path_driver(const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st)) {
+        return g_str_has_prefix(path, "/dev/cdrom") ? &block_driver_host_device
+                                                    : &block_driver_file;
+    }
+    if (S_ISBLK(st.st_mode) && host_cdrom_probe(path)) {
+        return &block_driver_host_cdrom;
+    }
+    return S_ISBLK(st.st_mode) || S_ISCHR(st.st_mode)
+               ? &block_driver_host_device
+               : &block_driver_file;
+}
+
 const BlockDriver *block_name_driver(const char *filename)
 {
     g_autofree char *name = g_strndup(filename, strcspn(filename, ":+"));
+
+    if (!block_path_has_protocol(filename)) {
+        return path_driver(filename);
+    }
 
     return block_driver_find(!strcmp(name, "iser") ? "iscsi" : name);
 }
@@ -379,7 +402,6 @@ QDict *block_name_options(const BlockGraph *g, const char *filename,
 {
     g_autoptr(QDict) d = qdict_new();
     const char *path = filename, *driver = NULL;
-    struct stat st;
 
     if (g_str_has_prefix(filename, "json:")) {
         return json_options(filename + strlen("json:"), errp);
@@ -407,14 +429,16 @@ QDict *block_name_options(const BlockGraph *g, const char *filename,
     } else if (g_str_has_prefix(filename, "host_device:")) {
         path += strlen("host_device:");
         driver = "host_device";
+    } else if (g_str_has_prefix(filename, "host_cdrom:")) {
+        path += strlen("host_cdrom:");
+        driver = "host_cdrom";
     } else if (block_path_has_protocol(filename)) {
         error_set(errp, "Unknown protocol '%.*s'", (int)strcspn(filename, ":"),
                   filename);
         return NULL;
     }
     if (!driver) {
-        driver =
-            !stat(path, &st) && S_ISBLK(st.st_mode) ? "host_device" : "file";
+        driver = path_driver(path)->name;
     }
     if (!*path) {
         error_set(errp, "The '%s' block driver requires a file name", driver);

@@ -488,7 +488,7 @@ uint64_t qc_image_size(const QcHeader *h, uint64_t data_clusters)
  * ----------------------------------------------------------------------- */
 
 static bool create_planned(BlockGraph *g, const char *filename,
-                           const Plan *plan, Error **errp)
+                           const Plan *plan, const QDict *opts, Error **errp)
 {
     Plan p = *plan;
     bool existed = !access(filename, F_OK);
@@ -507,11 +507,12 @@ static bool create_planned(BlockGraph *g, const char *filename,
             qc_image_size(&p.h, DIV_ROUND_UP(p.h.size, BIT(p.h.cluster_bits))) +
             qc_crypt_plan_bytes(&p.crypt, BIT(p.h.cluster_bits));
     }
-    if (!block_create_file(g, filename, bytes, mode, errp)) {
+    if (!block_create_file(g, filename, bytes, mode, &qcow2_create_ops, opts,
+                           errp)) {
         return false;
     }
-    if (p.data_file &&
-        !block_create_file(g, p.data_file, data_bytes, data_mode, errp)) {
+    if (p.data_file && !block_create_file(g, p.data_file, data_bytes, data_mode,
+                                          &qcow2_create_ops, opts, errp)) {
         if (!existed) {
             unlink(filename);
         }
@@ -533,7 +534,7 @@ static bool qcow2_create(BlockGraph *g, const char *filename, const QDict *opts,
 {
     Plan p = { 0 };
     bool ok = plan(opts, &p, errp) && qc_crypt_plan(g, opts, &p.crypt, errp) &&
-              create_planned(g, filename, &p, errp);
+              create_planned(g, filename, &p, opts, errp);
 
     qc_crypt_plan_free(&p.crypt);
     return ok;

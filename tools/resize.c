@@ -62,6 +62,9 @@ bool tool_resize(BlockBackend *blk, int64_t size, bool exact,
 {
     Space s = { blk_node(blk), blk_getlength(blk), 0, mode, 0 };
 
+    if (s.from < 0) {
+        return error_set(errp, "No medium inserted");
+    }
     if (!check_mode(s.n, size, mode, errp) ||
         !blk_truncate(blk, size, exact, errp)) {
         return false;

@@ -75,8 +75,12 @@ bool blk_apply_disk_perm(BlockBackend *blk, bool read_only, bool share_rw,
 /* Properties. Readable on any thread while attached. -------------------------
  */
 
-int64_t blk_getlength(BlockBackend *blk); /* -ENOMEDIUM without a node */
+int64_t blk_getlength(BlockBackend *blk); /* -ENOMEDIUM: not available */
+/* There is a node, and a medium in the host's drive if it is of one. */
 bool blk_is_available(const BlockBackend *blk);
+/* The tray of the host's drive, for devices with one; others do nothing. */
+void blk_eject(BlockBackend *blk, bool open);
+void blk_lock_medium(BlockBackend *blk, bool locked);
 /* The node cannot be written (or there is none). */
 bool blk_is_read_only(const BlockBackend *blk);
 bool blk_supports_write_perm(const BlockBackend *blk);

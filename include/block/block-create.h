@@ -55,9 +55,13 @@ const BlockCreateOps *block_create_ops_at(const char *format,
 /* Are all of @opts in the table, and do they have the right form? */
 bool block_options_check(const BlockCreateOption *options, const QDict *opts,
                          Error **errp);
-/* The same of those that the format takes for a new image. */
-bool block_create_check(const BlockCreateOps *ops, const QDict *opts,
-                        Error **errp);
+/* What a new image at @filename takes: the format's options, then those of the
+ * protocol there that the format has not; to be freed. */
+BlockCreateOption *block_create_options(const BlockCreateOps *ops,
+                                        const char *filename);
+/* The same as block_options_check(), of these. */
+bool block_create_check(const BlockCreateOps *ops, const char *filename,
+                        const QDict *opts, Error **errp);
 bool block_create(BlockGraph *g, const char *format, const char *filename,
                   const QDict *opts, Error **errp);
 
@@ -75,9 +79,11 @@ typedef enum BlockPrealloc {
 bool block_prealloc_parse(const char *text, bool metadata, BlockPrealloc *mode,
                           Error **errp);
 /* The file of an image: empty, or of @size bytes; "file:" may precede. Or the
- * same at what another protocol names. */
+ * same at what another protocol names. Of @opts those count that @ops, the
+ * format, has not itself; "size" and "preallocation" never. */
 bool block_create_file(BlockGraph *g, const char *filename, int64_t size,
-                       BlockPrealloc mode, Error **errp);
+                       BlockPrealloc mode, const BlockCreateOps *ops,
+                       const QDict *opts, Error **errp);
 /* What opens it then. */
 QDict *block_created_options(BlockGraph *g, const char *filename, Error **errp);
 /* What was written to the file at @path is durable. */

@@ -236,6 +236,13 @@ typedef struct BlockVmStateOps {
 } BlockVmStateOps;
 
 /* See block-debug.h. */
+/* A medium that may be missing. Any thread. */
+typedef struct BlockMediumOps {
+    bool (*is_inserted)(BlockNode *n);
+    void (*eject)(BlockNode *n, bool open); /* move the tray */
+    void (*lock)(BlockNode *n, bool locked);
+} BlockMediumOps;
+
 typedef struct BlockDebugOps {
     int (*set_break)(BlockNode *n, const char *event, const char *tag);
     int (*remove_break)(BlockNode *n, const char *tag);
@@ -296,6 +303,7 @@ struct BlockDriver {
     const BlockBitmapOps *bitmap;
     const BlockVmStateOps *vmstate;
     const BlockDebugOps *debug;
+    const BlockMediumOps *medium;        /* NULL: it is always there */
     const struct BlockCreateOps *create; /* NULL: cannot be made */
 };
 

@@ -313,6 +313,22 @@ class DeviceTest(Case):
         p = self.opts(f'driver=host_device,filename={self.path}')
         self.assertIn('block device', p.stdout)
 
+    @unittest.skipUnless(b.HAVE_ORACLE, "needs Debian's QEMU")
+    def test_creation_uses_what_is_there(self):
+        for args in (['-f', 'raw', self.dev, '4M'],
+                     ['-f', 'raw', self.dev, '5M'],
+                     ['-f', 'qcow2', self.dev, '64M'],
+                     ['-f', 'raw', '-o', 'preallocation=full', self.dev, '1M']):
+            with self.subTest(args):
+                mine, theirs = (
+                    subprocess.run([tool, 'create', *args],
+                                   stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, check=False)
+                    for tool in (os.path.join(b.BUILD, 'qemu-img'),
+                                 b.ORACLE_IMG))
+                self.assertEqual((mine.returncode, mine.stdout),
+                                 (theirs.returncode, theirs.stdout))
+
 
 if __name__ == '__main__':
     unittest.main()

@@ -84,6 +84,63 @@ class WordsTest(OptionCase):
                     self.compare(line.strip())
 
 
+class CreateTest(OptionCase):
+    def test_help_names_the_same_options(self):
+        for fmt in ('raw', 'qcow2', 'luks', 'file', 'host_device',
+                    'host_cdrom', 'nbd'):
+            self.compare(f'create -f {fmt} -o help')
+        for name in ('x', 'file:x', '/dev/null', 'host_device:/dev/null',
+                     'host_cdrom:/dev/null', 'nbd://h/x'):
+            for fmt in ('raw', 'qcow2', 'luks'):
+                self.compare(f'create -f {fmt} -o help {name}')
+
+    def test_options_of_the_file(self):
+        self.compare_all("""
+            create -f raw -o nocow=on,extent_size_hint=2M a 1M
+            create -f qcow2 -o nocow=on,extent_size_hint=0,cluster_size=4k b 1M
+            create -f raw -o nocow=maybe c 1M
+            create -f qcow2 -o extent_size_hint=no c 1M
+            create -f qcow2 -o nosuch=on c 1M
+            create -f qcow2 -o nocow=on nbd://127.0.0.1:1/x 1M
+            convert -O qcow2 -o nocow=on,extent_size_hint=64k a d
+            measure -O qcow2 --size 1M
+        """)
+        self.same_images('b', 'd')
+
+
+class DriveTest(OptionCase):
+    """No CD drive; what the driver says of other devices."""
+
+    def test_devices_that_are_no_drives(self):
+        for name in 'host_cdrom:/dev/null', '/dev/null', 'host_cdrom:/dev/zero':
+            self.compare(f'info {name}')
+            self.compare(f'convert {name} out')
+            self.compare(f'create -f raw {name} 1M')
+            self.compare(f'resize -f raw {name} 1M')
+            self.compare(f'measure -O raw {name}')
+            self.compare(f'dd -f raw if={name} of=out')
+
+    def test_what_is_no_device(self):
+        self.both_do('create', '-f', 'raw', 'x', '1M')
+        for driver in 'host_cdrom', 'host_device':
+            for name in 'x', 'none':
+                self.compare(f'info {driver}:{name}')
+                self.compare(f'info -f {driver} {name}')
+                self.compare(f'create -f {driver} {name} 1M')
+                self.compare(f'create -f raw {driver}:{name} 1M')
+                self.compare(f'create -o preallocation=full {driver}:{name} 1M')
+
+    def test_single_commands(self):
+        for line in ('length', 'map', 'read 0 512', 'write 0 512', 'info',
+                     'truncate 0', 'discard 0 512'):
+            with self.subTest(line):
+                ours, theirs = (
+                    run(tool, '-c', line, '-f', 'raw', 'host_cdrom:/dev/null',
+                        cwd=self.path('ours'))
+                    for tool in (b.OUR_IO, b.ORACLE_IO))
+                self.assertEqual(ours, theirs)
+
+
 class ResizeTest(OptionCase):
     def test_what_grows_is_zero(self):
         """Also where the clusters were freed before, and with snapshots."""

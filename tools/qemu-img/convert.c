@@ -264,7 +264,7 @@ static bool create_target(ImgTool *t, Args *a, int64_t length)
     Error *err = NULL;
     const BlockCreateOps *ops = block_create_ops_at(a->out_format, a->to, &err);
 
-    if (!ops || !block_create_check(ops, a->opts, &err)) {
+    if (!ops || !block_create_check(ops, a->to, a->opts, &err)) {
         error_report_err(err);
         return false;
     }
@@ -364,6 +364,11 @@ static bool open_sources(ImgTool *t, const Args *a, Convert *c)
         }
         c->n_src++;
         if (a->snapshot && !view_snapshot(blk_node(s->blk), a->snapshot)) {
+            return false;
+        }
+        if (blk_getlength(s->blk) < 0) {
+            error_report("Could not get size of %s: %s", a->from[i],
+                         strerror(-blk_getlength(s->blk)));
             return false;
         }
         s->start = c->length;

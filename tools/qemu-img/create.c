@@ -3,6 +3,7 @@
 #include "util/osdep.h"
 
 #include "block/block-create.h"
+#include "block/drivers.h"
 #include "img.h"
 #include "qobject/keyval.h"
 #include "tools/resize.h"
@@ -18,10 +19,10 @@ typedef struct Create {
  * ----------------------------------------------------------------------- */
 
 /* "Formatting ...": all options that are given or have a default. */
-static void announce(const Create *c, const BlockCreateOps *ops)
+static void announce(const Create *c, const BlockCreateOption *options)
 {
     printf("Formatting '%s', fmt=%s", c->filename, c->format);
-    for (const BlockCreateOption *o = ops->options; o->name; o++) {
+    for (const BlockCreateOption *o = options; o->name; o++) {
         const char *v = qdict_get_str(c->opts, o->name);
 
         v = v ? v : o->def;
@@ -55,11 +56,7 @@ static bool check_backing(ImgTool *t, Create *c, Error **errp)
         return error_set(errp, "Error: Trying to create an image with the same "
                                "filename as the backing file");
     }
-    path = strchr(c->filename, '/') && backing[0] != '/'
-               ? g_strdup_printf("%.*s/%s",
-                                 (int)(strrchr(c->filename, '/') - c->filename),
-                                 c->filename, backing)
-               : g_strdup(backing);
+    path = block_path_combine(c->filename, backing);
     qdict_put_bool(opts, "read-only", true);
     t->graph->describing = true; /* its key is not needed */
     n = block_open_filename(t->graph, path, format, opts, NULL, errp);
@@ -86,6 +83,7 @@ static bool create(ImgTool *t, Create *c, Error **errp)
 {
     const BlockCreateOps *ops =
         block_create_ops_at(c->format, c->filename, errp);
+    g_autofree BlockCreateOption *options = NULL;
 
     if (!ops) {
         return false;
@@ -101,7 +99,8 @@ static bool create(ImgTool *t, Create *c, Error **errp)
     if (c->backing_format) {
         qdict_put_str(c->opts, "backing_fmt", c->backing_format);
     }
-    if (!block_create_check(ops, c->opts, errp) ||
+    options = block_create_options(ops, c->filename);
+    if (!block_options_check(options, c->opts, errp) ||
         !check_backing(t, c, errp)) {
         return false;
     }
@@ -109,7 +108,7 @@ static bool create(ImgTool *t, Create *c, Error **errp)
         return error_set(errp, "Image creation needs a size parameter");
     }
     if (!c->quiet) {
-        announce(c, ops);
+        announce(c, options);
     }
     return ops->create(t->graph, c->filename, c->opts, errp);
 }
@@ -239,6 +238,11 @@ static int resize(BlockBackend *blk, const Resize *r)
     int64_t size = r->relative ? have + r->relative * r->amount : r->amount;
     Error *err = NULL;
 
+    if (have < 0) {
+        error_report("Failed to inquire current image length: %s",
+                     strerror(-have));
+        return 1;
+    }
     if (r->relative > 0 && r->amount > BLK_MAX_LENGTH - have) {
         size = -1;
     }

@@ -106,6 +106,11 @@ static int run(ImgTool *t, Dd *d)
     if (!src) {
         return 1;
     }
+    if (blk_getlength(src) < 0) {
+        error_report("Failed to get size for '%s'", d->from);
+        blk_unref(src);
+        return 1;
+    }
     range_of(d, blk_getlength(src), &from, &to);
     size = g_strdup_printf("%" PRId64, to - from);
     qdict_put_str(opts, "size", size);

@@ -180,6 +180,11 @@ int img_map(ImgTool *t, int argc, char **argv)
         return 1;
     }
     job.n = blk_node(blk);
+    if (blk_getlength(blk) < 0) {
+        error_report("Failed to get size for '%s'", argv[optind]);
+        blk_unref(blk);
+        return 1;
+    }
     job.end = ALIGN_UP(blk_getlength(blk), 512);
     if (length < job.end - job.start) {
         job.end = job.start + length;

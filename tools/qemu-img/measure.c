@@ -54,7 +54,7 @@ static bool measure(ImgTool *t, Measure *m, BlockNode *n)
     uint64_t unit = 0, data = 0;
 
     qdict_put_str(m->opts, "size", size);
-    if (ops && ops->measure && !block_create_check(ops, m->opts, &err)) {
+    if (ops && ops->measure && !block_create_check(ops, "", m->opts, &err)) {
         error_report_err(err);
         error_report("Invalid options for file format '%s'", m->out_format);
         return false;
@@ -139,7 +139,7 @@ static int run(ImgTool *t, Measure *m, const char *filename, ImgOpen *open)
             blk_unref(blk);
             return 1;
         }
-        m->size = blk_getlength(blk);
+        m->size = MAX(blk_getlength(blk), 0);
         m->bitmaps = can_have_bitmaps(m, blk_node(blk));
     }
     ok = measure(t, m, blk ? blk_node(blk) : NULL);

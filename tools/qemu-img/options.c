@@ -98,17 +98,14 @@ static int by_name(const void *a, const void *b)
                   (*(const BlockCreateOption *const *)b)->name);
 }
 
-static void print_options(const char *title, const BlockCreateOption *options,
-                          const char *hidden)
+void img_print_options(const char *title, const BlockCreateOption *options)
 {
     static const char *const kinds[] = { "<str>", "<bool (on/off)>", "<num>",
                                          "<size>" };
     g_autoptr(GPtrArray) all = g_ptr_array_new();
 
     for (const BlockCreateOption *o = options; o->name; o++) {
-        if (g_strcmp0(o->name, hidden)) {
-            g_ptr_array_add(all, (void *)o);
-        }
+        g_ptr_array_add(all, (void *)o);
     }
     g_ptr_array_sort(all, by_name);
     printf("%s\n", title);
@@ -121,11 +118,6 @@ static void print_options(const char *title, const BlockCreateOption *options,
     }
 }
 
-void img_print_options(const char *title, const BlockCreateOption *options)
-{
-    print_options(title, options, NULL);
-}
-
 int img_create_help(const char *format, const char *filename)
 {
     Error *err = NULL;
@@ -133,6 +125,7 @@ int img_create_help(const char *format, const char *filename)
         filename ? block_create_ops_at(format, filename, &err)
                  : block_create_ops(format, &err);
     g_autofree char *title = NULL;
+    g_autofree BlockCreateOption *all = NULL;
 
     if (!ops) {
         error_report_err(err);
@@ -140,9 +133,8 @@ int img_create_help(const char *format, const char *filename)
     }
     title = g_strdup_printf("Supported %s%soptions:", filename ? "" : format,
                             filename ? "" : " ");
-    /* What raw has from the protocol below shows with a file name. */
-    print_options(title, ops->options,
-                  !filename && !strcmp(format, "raw") ? "preallocation" : NULL);
+    all = filename ? block_create_options(ops, filename) : NULL;
+    img_print_options(title, all ? all : ops->options);
     if (!filename) {
         printf("\nThe protocol level may support further options.\n"
                "Specify the target filename to include those options.\n");

@@ -10,10 +10,12 @@
 #include "tools/resize.h"
 #include "util/error.h"
 
-/* In whole sectors. */
+/* In whole sectors; or -errno. */
 static int64_t length_of(const IoTool *t)
 {
-    return ALIGN_UP(blk_getlength(t->blk), 512);
+    int64_t length = blk_getlength(t->blk);
+
+    return length < 0 ? length : ALIGN_UP(length, 512);
 }
 
 /* Allocation
@@ -82,6 +84,10 @@ int io_cmd_map(IoTool *t, const IoCommand *c, int argc, char **argv)
 {
     int64_t off = 0, length = length_of(t);
 
+    if (length < 0) {
+        error_report("Failed to query image length: %s", strerror(-length));
+        return length;
+    }
     while (off < length) {
         int64_t run = 0, num;
         int ret = allocated(t, off, length - off, &num), next = ret;
@@ -158,9 +164,14 @@ int io_cmd_info(IoTool *t, const IoCommand *c, int argc, char **argv)
 
 int io_cmd_length(IoTool *t, const IoCommand *c, int argc, char **argv)
 {
+    int64_t length = length_of(t);
     char size[64];
 
-    io_print_size(length_of(t), size, sizeof(size));
+    if (length < 0) {
+        printf("getlength: %s\n", strerror(-length));
+        return length;
+    }
+    io_print_size(length, size, sizeof(size));
     printf("%s\n", size);
     return 0;
 }
