@@ -53,15 +53,33 @@ static void blk_send_error_event(BlockBackend *blk, bool is_read, int error,
                                    n ? n->name : NULL,
                                    is_read ? IO_OPERATION_TYPE_READ
                                            : IO_OPERATION_TYPE_WRITE,
-                                   qapi_action[action], blk->iostatus_enabled,
+                                   qapi_action[action],
+                                   blk_iostatus_is_enabled(blk),
                                    error == ENOSPC, g_strerror(error));
 }
 
-BlkErrorAction blk_error(BlockBackend *blk, bool is_read, int error)
+/* As the guest sees it. What it will be asked for again does not count yet. */
+static void count_failure(BlockBackend *blk, BlkAcctType type, int64_t bytes,
+                          BlkErrorAction action)
 {
+    BlkAcctSlot *s = &blk->acct[thread_slot() % CO_GATE_SLOTS];
+
+    if (action == BLK_ACTION_REPORT) {
+        __atomic_fetch_add(&s->failed[type], 1, __ATOMIC_RELAXED);
+    } else if (action == BLK_ACTION_IGNORE) {
+        __atomic_fetch_add(&s->ops[type], 1, __ATOMIC_RELAXED);
+        __atomic_fetch_add(&s->bytes[type], bytes, __ATOMIC_RELAXED);
+    }
+}
+
+BlkErrorAction blk_error(BlockBackend *blk, BlkAcctType type, int64_t bytes,
+                         int error)
+{
+    bool is_read = type == BLK_ACCT_READ;
     BlkErrorAction action = blk_error_action(blk_on_error(blk, is_read), error);
     int none = 0;
 
+    count_failure(blk, type, bytes, action);
     if (action == BLK_ACTION_STOP) {
         /* The first failure is what query-block tells. */
         __atomic_compare_exchange_n(&blk->iostatus, &none, error, false,
@@ -73,6 +91,13 @@ BlkErrorAction blk_error(BlockBackend *blk, bool is_read, int error)
     }
     blk_send_error_event(blk, is_read, error, action);
     return action;
+}
+
+bool blk_iostatus_is_enabled(const BlockBackend *blk)
+{
+    return blk->iostatus_enabled && (blk->werror == BLK_ON_ERROR_ENOSPC ||
+                                     blk->werror == BLK_ON_ERROR_STOP ||
+                                     blk->rerror == BLK_ON_ERROR_STOP);
 }
 
 void blk_iostatus_enable(BlockBackend *blk)
@@ -118,6 +143,12 @@ void blk_acct_merged(BlockBackend *blk, BlkAcctType type, unsigned n)
     BlkAcctSlot *s = &blk->acct[thread_slot() % CO_GATE_SLOTS];
 
     __atomic_fetch_add(&s->merged[type], n, __ATOMIC_RELAXED);
+}
+
+void blk_acct_merged_done(BlockBackend *blk, BlkAcctType type, unsigned n)
+{
+    BlkAcctSlot *s = &blk->acct[thread_slot() % CO_GATE_SLOTS];
+
     __atomic_fetch_add(&s->ops[type], n, __ATOMIC_RELAXED);
 }
 

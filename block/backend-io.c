@@ -33,6 +33,7 @@ typedef struct Req {
     IoVec iov;
     BlkDone *done;
     void *opaque;
+    bool uncounted;
 } Req;
 
 static const BlkAcctType acct_type[] = {
@@ -48,7 +49,9 @@ static void req_account(const Req *r, int64_t start, int ret)
     int64_t now = blk_stats_now(r->blk);
 
     if (ret < 0) {
-        __atomic_fetch_add(&s->failed[t], 1, __ATOMIC_RELAXED);
+        if (!r->blk->iostatus_enabled) {
+            __atomic_fetch_add(&s->failed[t], 1, __ATOMIC_RELAXED);
+        }
         if (r->blk->ignore_failed) {
             return;
         }
@@ -106,7 +109,9 @@ static int coroutine_fn req_perform(const Req *r)
     trace(blk_co_done,
           "blk %p kind %d offset %" PRId64 " bytes %" PRId64 " ret %d", r->blk,
           r->kind, r->offset, r->bytes, ret);
-    req_account(r, start, ret);
+    if (!r->uncounted) {
+        req_account(r, start, ret);
+    }
     return ret;
 }
 
@@ -326,6 +331,20 @@ int blk_flush(BlockBackend *blk)
     Req r = { blk, REQ_FLUSH, 0, 0, 0, {}, NULL, NULL };
 
     return req_sync(&r);
+}
+
+/* These flushes are no device's: none is counted. */
+void blk_flush_all(BlockGraph *graph)
+{
+    for (guint i = 0; i < graph->blks->len; i++) {
+        BlockBackend *blk = graph->blks->pdata[i];
+
+        if (blk->root && !blk->root->node->read_only) {
+            Req r = { .blk = blk, .kind = REQ_FLUSH, .uncounted = true };
+
+            req_sync(&r);
+        }
+    }
 }
 
 typedef struct SyncTruncate {

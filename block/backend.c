@@ -361,14 +361,3 @@ void blk_drain_all(BlockGraph *graph)
         blk_drain(graph->blks->pdata[i]);
     }
 }
-
-void blk_flush_all(BlockGraph *graph)
-{
-    for (guint i = 0; i < graph->blks->len; i++) {
-        BlockBackend *blk = graph->blks->pdata[i];
-
-        if (blk->root && !blk->root->node->read_only) {
-            blk_flush(blk);
-        }
-    }
-}

@@ -34,7 +34,7 @@ struct BlockBackend {
     unsigned drains;
 
     BlkErrorPolicy rerror, werror;
-    bool iostatus_enabled;
+    bool iostatus_enabled; /* the device calls blk_error() */
     int iostatus; /* atomic; 0 ok, else errno value of the failure */
 
     CoGate gate;

@@ -134,14 +134,6 @@ static char *blk_qdev(const BlockBackend *blk)
     return blk->dev ? object_path(blk->dev) : NULL;
 }
 
-/* A status is of use only where errors stop the VM. */
-static bool has_iostatus(const BlockBackend *blk)
-{
-    return blk->iostatus_enabled && (blk->werror == BLK_ON_ERROR_ENOSPC ||
-                                     blk->werror == BLK_ON_ERROR_STOP ||
-                                     blk->rerror == BLK_ON_ERROR_STOP);
-}
-
 static BlockInfo *blk_info(BlockBackend *blk)
 {
     BlockInfo *info = g_new0(BlockInfo, 1);
@@ -151,7 +143,7 @@ static BlockInfo *blk_info(BlockBackend *blk)
     info->qdev = blk_qdev(blk);
     info->type = g_strdup("unknown");
     info->removable = blk_is_removable(blk);
-    if (has_iostatus(blk)) {
+    if (blk_iostatus_is_enabled(blk)) {
         info->has_io_status = true;
         info->io_status = !status            ? BLOCK_DEVICE_IO_STATUS_OK
                           : status == ENOSPC ? BLOCK_DEVICE_IO_STATUS_NOSPACE

@@ -108,11 +108,24 @@ static void keep(BlkReq *r)
     left_flight(q);
 }
 
+static bool has_data(const BlkReq *r)
+{
+    return r->type == VIRTIO_BLK_T_IN || r->type == VIRTIO_BLK_T_OUT;
+}
+
 static void failed(BlkReq *r, int error)
 {
+    static const BlkAcctType acct[] = {
+        [VIRTIO_BLK_T_IN] = BLK_ACCT_READ,
+        [VIRTIO_BLK_T_OUT] = BLK_ACCT_WRITE,
+        [VIRTIO_BLK_T_FLUSH] = BLK_ACCT_FLUSH,
+        [VIRTIO_BLK_T_DISCARD] = BLK_ACCT_UNMAP,
+        [VIRTIO_BLK_T_WRITE_ZEROES] = BLK_ACCT_WRITE,
+    };
     VirtioBlk *s = r->q->s;
 
-    switch (blk_error(s->blk, r->type == VIRTIO_BLK_T_IN, error)) {
+    switch (blk_error(s->blk, acct[r->type],
+                      has_data(r) ? (int64_t)r->data.size : r->bytes, error)) {
     case BLK_ACTION_STOP:
         keep(r);
         break;
@@ -168,6 +181,16 @@ void virtio_blk_submit(BlkReq *r)
     virtio_blk_submit_as(r, &r->data, virtio_blk_done);
 }
 
+/* virtio_blk_batch_submit() must follow. */
+static void submit_in_batch(BlkQueue *q, BlkReq *r)
+{
+    if (q->s->request_merging && has_data(r)) {
+        virtio_blk_batch_add(q->s, &q->batch, r);
+    } else {
+        virtio_blk_submit(r);
+    }
+}
+
 static bool range_ok(VirtioBlk *s, uint64_t sector, uint64_t bytes)
 {
     int64_t length = blk_getlength(s->blk);
@@ -199,11 +222,7 @@ static void handle_io(BlkReq *r, uint64_t sector, bool is_read)
         return;
     }
     r->offset = sector * VIRTIO_BLK_SECTOR;
-    if (s->request_merging) {
-        virtio_blk_batch_add(s, &r->q->batch, r);
-    } else {
-        virtio_blk_submit(r);
-    }
+    submit_in_batch(r->q, r);
 }
 
 /* Discard and write zeroes: one segment, as our configuration says. */
@@ -392,9 +411,10 @@ static void restart(void *opaque)
         VqChain *next = c->next;
 
         __atomic_add_fetch(&q->in_flight, 1, __ATOMIC_RELAXED);
-        virtio_blk_submit(c->priv);
+        submit_in_batch(q, c->priv);
         c = next;
     }
+    virtio_blk_batch_submit(q->s, &q->batch);
     blk_unplug();
     q->in_handler = false;
     announce(q);

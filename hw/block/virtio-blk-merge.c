@@ -14,19 +14,23 @@ static int64_t end_of(const BlkReq *r)
     return r->offset + r->data.size;
 }
 
+static BlkAcctType acct_type(const BlkReq *r)
+{
+    return r->type == VIRTIO_BLK_T_IN ? BLK_ACCT_READ : BLK_ACCT_WRITE;
+}
+
 static void merged_done(void *opaque, int ret)
 {
     BlkReq *r = opaque;
     BlockBackend *blk = r->q->s->blk;
-    BlkAcctType type =
-        r->type == VIRTIO_BLK_T_IN ? BLK_ACCT_READ : BLK_ACCT_WRITE;
+    BlkAcctType type = acct_type(r);
 
     g_clear_pointer(&r->merged_iov, g_free);
     while (r) {
         BlkReq *next = r->next;
 
         if (next && ret >= 0) {
-            blk_acct_merged(blk, type, 1);
+            blk_acct_merged_done(blk, type, 1);
         }
         r->next = NULL;
         virtio_blk_done(r, ret);
@@ -50,6 +54,7 @@ static void submit_merged(BlkReq **req, unsigned n, int n_iov)
         r->next = i + 1 < n ? req[i + 1] : NULL;
     }
     head->merged_iov = all.iov;
+    blk_acct_merged(head->q->s->blk, acct_type(head), n - 1);
     virtio_blk_submit_as(head, &all, merged_done);
 }
 

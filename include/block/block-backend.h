@@ -183,22 +183,7 @@ typedef enum BlkErrorAction {
     BLK_ACTION_STOP, /* keep the request; submit it again on resume */
 } BlkErrorAction;
 
-/* A device's rerror= and werror=: BLK_ON_ERROR_AUTO leaves -drive's. */
-void blk_set_on_error(BlockBackend *blk, BlkErrorPolicy rerror,
-                      BlkErrorPolicy werror);
-BlkErrorPolicy blk_on_error(const BlockBackend *blk, bool is_read);
-/*
- * Any loop: a device's request failed with errno value @error (> 0). Decides,
- * emits BLOCK_IO_ERROR, sets the I/O status and, for STOP, asks the VM to
- * stop with run state io-error.
- */
-BlkErrorAction blk_error(BlockBackend *blk, bool is_read, int error);
-/* Does the device report an I/O status in query-block? */
-void blk_iostatus_enable(BlockBackend *blk);
-void blk_iostatus_reset(BlockBackend *blk);
-
-/* Statistics: requests are counted by the layer; a device adds what it refuses
- * or merges itself. Any loop. */
+/* How requests are counted, see below. */
 typedef enum BlkAcctType {
     BLK_ACCT_READ,
     BLK_ACCT_WRITE,
@@ -206,11 +191,35 @@ typedef enum BlkAcctType {
     BLK_ACCT_UNMAP,
     BLK_ACCT__MAX,
 } BlkAcctType;
+
+/* A device's rerror= and werror=: BLK_ON_ERROR_AUTO leaves -drive's. */
+void blk_set_on_error(BlockBackend *blk, BlkErrorPolicy rerror,
+                      BlkErrorPolicy werror);
+BlkErrorPolicy blk_on_error(const BlockBackend *blk, bool is_read);
+/*
+ * Any loop: a device's request for @bytes failed with errno value @error (> 0).
+ * Decides, counts (as a failure, for IGNORE as a success, for STOP not yet),
+ * emits BLOCK_IO_ERROR, sets the I/O status and, for STOP, asks the VM to stop
+ * with run state io-error.
+ */
+BlkErrorAction blk_error(BlockBackend *blk, BlkAcctType type, int64_t bytes,
+                         int error);
+/* The device calls blk_error() for each request that fails, and reports an I/O
+ * status in query-block. */
+void blk_iostatus_enable(BlockBackend *blk);
+/* Is it told? Only where some error would stop the VM. */
+bool blk_iostatus_is_enabled(const BlockBackend *blk);
+void blk_iostatus_reset(BlockBackend *blk);
+
+/* Statistics: requests are counted by the layer; a device adds what it refuses
+ * or merges itself. Any loop. */
 void blk_acct_invalid(BlockBackend *blk, BlkAcctType type);
 /* Control code. Do requests that fail, or are invalid, not count in times? */
 void blk_acct_ignore(BlockBackend *blk, bool failed, bool invalid);
 void blk_acct_ignored(const BlockBackend *blk, bool *failed, bool *invalid);
-/* @n requests went along with another one; they count as operations too. */
+/* @n requests go along with another one... */
 void blk_acct_merged(BlockBackend *blk, BlkAcctType type, unsigned n);
+/* ... and are done: they count as operations too. */
+void blk_acct_merged_done(BlockBackend *blk, BlkAcctType type, unsigned n);
 
 #endif

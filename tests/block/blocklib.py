@@ -199,11 +199,13 @@ class Model:
 
 
 def seeds(count):
-    """Seeds to run: NEMU_SEED=N repeats one, NEMU_COUNT sets how many."""
+    """Seeds to run: NEMU_SEED=N repeats one; NEMU_COUNT sets how many, and
+    NEMU_FIRST the one to begin with."""
     if 'NEMU_SEED' in os.environ:
         return [int(os.environ['NEMU_SEED'])]
     count = int(os.environ.get('NEMU_COUNT', count))
-    return range(1, count + 1)
+    first = int(os.environ.get('NEMU_FIRST', 1))
+    return range(first, first + count)
 
 
 def rng_for(seed):

@@ -3,7 +3,8 @@
 says what the guest must see; QEMU 7.2's qemu-io looks whether it does, and
 both qemu-imgs whether the images are sound.
 
-NEMU_SEED=N repeats one sequence, NEMU_COUNT sets how many there are.
+NEMU_SEED=N repeats one sequence, NEMU_COUNT sets how many there are and
+NEMU_FIRST the first one's number.
 """
 
 import os

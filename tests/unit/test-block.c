@@ -425,14 +425,18 @@ static void test_error_policy(void)
     graph->hooks.stop_vm = note_stop;
     graph->hooks.opaque = &stops;
     blk_set_on_error(blk, BLK_ON_ERROR_AUTO, BLK_ON_ERROR_AUTO);
-    g_assert_cmpint(blk_error(blk, true, EIO), ==, BLK_ACTION_REPORT);
-    g_assert_cmpint(blk_error(blk, false, EIO), ==, BLK_ACTION_REPORT);
+    g_assert_cmpint(blk_error(blk, BLK_ACCT_READ, 0, EIO), ==,
+                    BLK_ACTION_REPORT);
+    g_assert_cmpint(blk_error(blk, BLK_ACCT_WRITE, 0, EIO), ==,
+                    BLK_ACTION_REPORT);
     g_assert_cmpint(stops, ==, 0);
-    g_assert_cmpint(blk_error(blk, false, ENOSPC), ==, BLK_ACTION_STOP);
+    g_assert_cmpint(blk_error(blk, BLK_ACCT_WRITE, 0, ENOSPC), ==,
+                    BLK_ACTION_STOP);
     g_assert_cmpint(stops, ==, 1);
     blk_set_on_error(blk, BLK_ON_ERROR_STOP, BLK_ON_ERROR_IGNORE);
-    g_assert_cmpint(blk_error(blk, true, EIO), ==, BLK_ACTION_STOP);
-    g_assert_cmpint(blk_error(blk, false, ENOSPC), ==, BLK_ACTION_IGNORE);
+    g_assert_cmpint(blk_error(blk, BLK_ACCT_READ, 0, EIO), ==, BLK_ACTION_STOP);
+    g_assert_cmpint(blk_error(blk, BLK_ACCT_WRITE, 0, ENOSPC), ==,
+                    BLK_ACTION_IGNORE);
     graph->hooks = (BlockHooks){ 0 };
     blk_unref(blk);
 }
