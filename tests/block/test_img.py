@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import subprocess
 import tempfile
 import unittest
@@ -379,6 +380,23 @@ class ConvertTest(Case):
             code, out, err = self.ours(*args)
             self.assertEqual((code, out), (1, ''))
             self.assertIn(f'error while {kind} at byte', err)
+
+    def test_the_first_write_that_fails_is_told(self):
+        with open(self.path('raw'), 'wb') as f:
+            f.write(b'\1' * 16 * MiB)
+
+        def limit():  # Python ignores SIGXFSZ, and so does the tool
+            resource.setrlimit(resource.RLIMIT_FSIZE, (4700 * 1024,) * 2)
+
+        for fmt in ('raw', 'qcow2'):
+            self.ours('create', '-q', '-f', fmt, 'out', '16M')
+            p = subprocess.run(
+                [OURS, 'convert', '-n', '-f', 'raw', '-O', fmt, 'raw', 'out'],
+                cwd=self.dir, stderr=subprocess.PIPE, text=True, timeout=60,
+                check=False, preexec_fn=limit, restore_signals=False)
+            self.assertEqual((p.returncode, p.stderr), (
+                1, 'qemu-img: error while writing at byte 4194304: '
+                'File too large\n'))
 
 
 if __name__ == '__main__':

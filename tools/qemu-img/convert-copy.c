@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * qemu-img convert, the copying: workers take the sources piece by piece, read
- * in parallel and write in turn (or, with -W, as they come).
+ * in parallel and begin their writes in turn (or, with -W, as they come).
  */
 #include "util/osdep.h"
 
@@ -128,6 +128,8 @@ static bool coroutine_fn take_piece(Convert *c, Piece *p)
     return got;
 }
 
+/* Until all before @p have begun to write. The next comes when we wait for
+ * something: whoever writes finds the next piece there when one is done. */
 static void coroutine_fn wait_turn(Convert *c, const Piece *p)
 {
     if (c->out_of_order) {
@@ -137,12 +139,6 @@ static void coroutine_fn wait_turn(Convert *c, const Piece *p)
     while (c->turn != p->number) {
         co_queue_wait(&c->queue, &c->lock);
     }
-    mutex_unlock(&c->lock);
-}
-
-static void end_turn(Convert *c)
-{
-    mutex_lock(&c->lock);
     c->turn++;
     co_queue_wake_all(&c->queue);
     mutex_unlock(&c->lock);
@@ -336,9 +332,9 @@ static int coroutine_fn copy_piece(Convert *c, Piece *p, char *buf)
     wait_turn(c, p);
     if (!offloaded && ret >= 0 && c->ret >= 0) {
         ret = write_piece(c, p, buf);
-        if (ret < 0) {
-            error_report("error while writing at byte %" PRId64 ": %s",
-                         p->offset, g_strerror(-ret));
+        if (ret < 0 && (!c->write_ret || p->offset < c->write_failed)) {
+            c->write_ret = ret;
+            c->write_failed = p->offset;
         }
     }
     return ret;
@@ -357,7 +353,6 @@ static void coroutine_fn worker(void *opaque)
         c->ret = MIN(c->ret, ret);
         img_progress_step(&c->progress, p.bytes);
         hold_back(c, &p);
-        end_turn(c);
     }
     g_aligned_free(buf);
     c->running--;
@@ -375,6 +370,10 @@ int convert_copy(Convert *c, Loop *loop, unsigned workers)
     }
     while (c->running) {
         loop_run_io(loop, true);
+    }
+    if (c->write_ret) {
+        error_report("error while writing at byte %" PRId64 ": %s",
+                     c->write_failed, g_strerror(-c->write_ret));
     }
     co_mutex_destroy(&c->taking);
     mutex_destroy(&c->lock);

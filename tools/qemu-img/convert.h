@@ -38,6 +38,8 @@ typedef struct Convert {
     Mutex lock;
     CoMutex taking;
     unsigned running;
+    int64_t write_failed; /* the first piece that could not be written */
+    int write_ret;        /* and why */
     int ret;
 } Convert;
 
