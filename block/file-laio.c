@@ -3,11 +3,14 @@
  * aio=native: Linux AIO (io_submit(2)). Each loop has one context with an
  * eventfd. Requests queue up and go out in batches: at the end of a plugged
  * section, when enough have come, or when the loop next looks for work.
+ *
+ * The five system calls are made directly: a library for them would be one
+ * more that every program loads when it starts.
  */
 #include "util/osdep.h"
 
-#include <libaio.h>
-#include <sys/eventfd.h>
+#include <linux/aio_abi.h>
+#include <sys/syscall.h>
 
 #include "block/file.h"
 #include "util/event-notifier.h"
@@ -26,7 +29,7 @@ struct LaioReq {
 };
 
 typedef struct Laio {
-    io_context_t ctx;
+    aio_context_t ctx;
     EventNotifier event;
     LoopFd *watch;
     LoopTask submit;
@@ -34,6 +37,38 @@ typedef struct Laio {
     unsigned queued, inflight;
     int error; /* of setting it up */
 } Laio;
+
+/* System calls: -errno on failure
+ * ---------------------------------------------------------- */
+
+static int sys_setup(unsigned events, aio_context_t *ctx)
+{
+    return syscall(SYS_io_setup, events, ctx) < 0 ? -errno : 0;
+}
+
+static void sys_destroy(aio_context_t ctx)
+{
+    syscall(SYS_io_destroy, ctx);
+}
+
+static long sys_submit(aio_context_t ctx, long n, struct iocb **list)
+{
+    long done = syscall(SYS_io_submit, ctx, n, list);
+
+    return done < 0 ? -errno : done;
+}
+
+/* Those that have completed; never waits. */
+static long sys_getevents(aio_context_t ctx, long max, struct io_event *ev)
+{
+    struct timespec now = { 0 };
+    long n = syscall(SYS_io_getevents, ctx, 0L, max, ev, &now);
+
+    return n < 0 ? -errno : n;
+}
+
+/* Requests
+ * -------------------------------------------------------------------------- */
 
 static __thread unsigned plugged;
 /* This thread's context, when it has one. */
@@ -51,7 +86,7 @@ static void laio_submit(void *opaque)
         for (; r && n < LAIO_MAX_BATCH; r = r->next) {
             batch[n++] = &r->iocb;
         }
-        done = io_submit(l->ctx, n, batch);
+        done = sys_submit(l->ctx, n, batch);
         if (done == -EAGAIN && l->inflight) {
             return; /* again when some have completed */
         }
@@ -78,17 +113,16 @@ static void laio_event(void *opaque, unsigned events)
 {
     Laio *l = opaque;
     struct io_event ev[64];
-    struct timespec now = { 0 };
-    int n;
+    long n;
 
     event_notifier_test_and_clear(&l->event);
     do {
-        n = io_getevents(l->ctx, 0, ARRAY_SIZE(ev), ev, &now);
-        for (int i = 0; i < n; i++) {
-            LaioReq *r = container_of(ev[i].obj, LaioReq, iocb);
+        n = sys_getevents(l->ctx, ARRAY_SIZE(ev), ev);
+        for (long i = 0; i < n; i++) {
+            LaioReq *r = (LaioReq *)(uintptr_t)ev[i].data;
 
             l->inflight--;
-            r->res = (long)ev[i].res;
+            r->res = ev[i].res;
             coroutine_enter(r->co);
         }
     } while (n == ARRAY_SIZE(ev));
@@ -102,9 +136,9 @@ static void *laio_create(Loop *loop)
 
     l->tail = &l->head;
     l->event.fd = -1;
-    l->error = io_setup(LAIO_EVENTS, &l->ctx);
+    l->error = sys_setup(LAIO_EVENTS, &l->ctx);
     if (!l->error && !event_notifier_init(&l->event, &err)) {
-        io_destroy(l->ctx);
+        sys_destroy(l->ctx);
         l->error = -EMFILE;
     }
     if (!l->error) {
@@ -128,7 +162,7 @@ static void laio_destroy(void *opaque)
         loop_task_cancel(&l->submit);
         loop_fd_del(l->watch);
         event_notifier_cleanup(&l->event);
-        io_destroy(l->ctx);
+        sys_destroy(l->ctx);
     }
     g_free(l);
 }
@@ -137,12 +171,12 @@ static const LoopLocal laio_local = { laio_create, laio_destroy };
 
 bool laio_available(void)
 {
-    io_context_t ctx = NULL;
+    aio_context_t ctx = 0;
 
-    if (io_setup(1, &ctx) < 0) {
+    if (sys_setup(1, &ctx) < 0) {
         return false;
     }
-    io_destroy(ctx);
+    sys_destroy(ctx);
     return true;
 }
 
@@ -155,13 +189,17 @@ int coroutine_fn laio_rw(int fd, bool write, int64_t offset, const IoVec *iov,
     if (l->error) {
         return l->error == -EAGAIN ? -ENOMEM : l->error;
     }
-    if (write) {
-        io_prep_pwritev(&r.iocb, fd, iov->iov, iov->niov, offset);
-        r.iocb.aio_rw_flags = dsync ? RWF_DSYNC : 0;
-    } else {
-        io_prep_preadv(&r.iocb, fd, iov->iov, iov->niov, offset);
-    }
-    io_set_eventfd(&r.iocb, l->event.fd);
+    r.iocb = (struct iocb){
+        .aio_data = (uintptr_t)&r,
+        .aio_lio_opcode = write ? IOCB_CMD_PWRITEV : IOCB_CMD_PREADV,
+        .aio_rw_flags = write && dsync ? RWF_DSYNC : 0,
+        .aio_fildes = fd,
+        .aio_buf = (uintptr_t)iov->iov,
+        .aio_nbytes = iov->niov,
+        .aio_offset = offset,
+        .aio_flags = IOCB_FLAG_RESFD,
+        .aio_resfd = l->event.fd,
+    };
     *l->tail = &r;
     l->tail = &r.next;
     max_batch = max_batch ? MIN(max_batch, LAIO_MAX_BATCH) : LAIO_MAX_BATCH;

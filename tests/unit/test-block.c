@@ -247,7 +247,7 @@ static void test_raw_without_page_cache(void)
 #ifdef CONFIG_LINUX_AIO
     test_loops("raw", 0, "cache.direct=on,file.aio=native");
 #else
-    g_test_skip("built without libaio");
+    g_test_skip("built without Linux AIO");
 #endif
 }
 
