@@ -119,10 +119,11 @@ void file_holes_forget(FileHoles *h)
     mutex_unlock(&h->lock);
 }
 
-int coroutine_fn file_holes_status(FileHoles *h, int fd, bool alone,
-                                   int64_t offset, int64_t *end)
+int coroutine_fn file_holes_status(FileState *s, bool alone, int64_t offset,
+                                   int64_t *end)
 {
-    Scan scan = { .fd = fd };
+    FileHoles *h = &s->holes;
+    Scan scan = { .fd = s->fd };
     uint64_t changes;
 
     scan.bound[0] = offset;
@@ -130,7 +131,7 @@ int coroutine_fn file_holes_status(FileHoles *h, int fd, bool alone,
         file_holes_forget(h);
     }
     if (!lookup(h, &scan, &changes, end)) {
-        int ret = thread_pool_run_co(scan_worker, &scan);
+        int ret = file_call(s, scan_worker, &scan);
 
         if (ret < 0) {
             return ret;

@@ -24,6 +24,8 @@ TRACE_POINT(file_co_rw_submit);
 /* A copy of up to so many bytes is cheaper than a thread that does it. */
 #define CACHED_MAX 32768
 #define CACHE_COLD 32
+/* The same where nobody waits: clusters of metadata. */
+#define IN_PLACE_MAX (128 * KiB)
 
 /* One call's worth of a transfer. */
 typedef struct FileRw {
@@ -75,8 +77,7 @@ static int cached_read(FileState *s, const FileRw *rw)
     unsigned misses = __atomic_load_n(&s->cache_misses, __ATOMIC_RELAXED);
     ssize_t ret;
 
-    if (rw->write || rw->iov.size > CACHED_MAX || !rw->buffered ||
-        __atomic_load_n(&s->no_nowait, __ATOMIC_RELAXED)) {
+    if (__atomic_load_n(&s->no_nowait, __ATOMIC_RELAXED)) {
         return -EAGAIN;
     }
     if (misses < CACHE_COLD || !(misses % CACHE_COLD)) {
@@ -95,6 +96,28 @@ static int cached_read(FileState *s, const FileRw *rw)
     }
     __atomic_store_n(&s->cache_misses, misses + 1, __ATOMIC_RELAXED);
     return -EAGAIN;
+}
+
+/* By this thread, if it will not wait or nobody minds: bytes, -EAGAIN if it is
+ * for others to do, or another error. The ring has a thread of its own made for
+ * each write into the page cache that waits at all. */
+static int rw_in_place(FileState *s, const FileRw *rw)
+{
+    if (!rw->buffered || s->aio == FILE_AIO_NATIVE) {
+        return -EAGAIN;
+    }
+    if (!rw->write) {
+        return s->in_place || rw->iov.size <= CACHED_MAX ? cached_read(s, rw)
+                                                         : -EAGAIN;
+    }
+    return s->in_place && !rw->dsync && rw->iov.size <= IN_PLACE_MAX
+               ? rw_worker((void *)rw)
+               : -EAGAIN;
+}
+
+int coroutine_fn file_call(const FileState *s, ThreadPoolFn *fn, void *opaque)
+{
+    return s->in_place ? fn(opaque) : thread_pool_run_co(fn, opaque);
 }
 
 /* io_uring
@@ -172,17 +195,11 @@ static int coroutine_fn uring_rw(const FileRw *rw)
 static int coroutine_fn rw_once(FileState *s, const FileRw *rw)
 {
     FileAio aio = rw->reserve ? FILE_AIO_THREADS : s->aio;
-    int ret;
+    int ret = rw_in_place(s, rw);
 
     trace(file_co_rw_submit, "fd %d %s offset %" PRId64 " bytes %zu aio %d",
           rw->fd, rw->write ? "write" : "read", rw->offset, rw->iov.size, aio);
-    if (aio != FILE_AIO_NATIVE) {
-        ret = cached_read(s, rw);
-        if (ret != -EAGAIN) {
-            return ret;
-        }
-    }
-    do {
+    while (ret == -EINTR || ret == -EAGAIN) {
         switch (aio) {
 #ifdef CONFIG_LINUX_IO_URING
         case FILE_AIO_URING:
@@ -199,7 +216,7 @@ static int coroutine_fn rw_once(FileState *s, const FileRw *rw)
             ret =
                 thread_pool_run_turn_co(rw_turn(s, rw), rw_worker, (void *)rw);
         }
-    } while (ret == -EINTR || ret == -EAGAIN);
+    }
     return ret;
 }
 

@@ -86,7 +86,7 @@ int coroutine_fn file_pwrite_zeroes(BlockNode *n, int64_t offset, int64_t bytes,
     if (!s->can_zero_range && !s->device && !(r.unmap && s->can_punch)) {
         return -ENOTSUP;
     }
-    ret = thread_pool_run_co(zero_worker, &r);
+    ret = file_call(s, zero_worker, &r);
     file_holes_forget(&s->holes);
     if (ret >= 0 && (flags & BLK_REQ_FUA)) {
         ret = n->drv->io->flush(n);
@@ -122,8 +122,7 @@ int coroutine_fn file_pdiscard(BlockNode *n, int64_t offset, int64_t bytes)
     FileState *s = n->state;
     FileRange r = { .s = s, .offset = offset, .bytes = bytes };
 
-    int ret =
-        s->can_discard ? thread_pool_run_co(discard_worker, &r) : -ENOTSUP;
+    int ret = s->can_discard ? file_call(s, discard_worker, &r) : -ENOTSUP;
 
     file_holes_forget(&s->holes);
     if (ret >= 0) {
@@ -150,7 +149,7 @@ int coroutine_fn file_block_status(BlockNode *n, bool want_zero, int64_t offset,
     *map = offset;
     *file = n;
     if (want_zero) {
-        ret = file_holes_status(&s->holes, s->fd, alone, offset, &end);
+        ret = file_holes_status(s, alone, offset, &end);
     }
     if (ret < 0) {
         ret = BLK_STATUS_DATA;

@@ -212,6 +212,8 @@ bool coroutine_fn file_open(BlockNode *n, const BlockdevOptions *opts,
         !file_setup_locks(n, o, errp)) {
         goto fail;
     }
+    s->in_place =
+        n->graph->one_command && !s->device && !n->flags.direct && !o->has_aio;
     length = file_getlength(n);
     if (length < 0) {
         error_errno(errp, -length, "Could not get the size of '%s'", s->path);

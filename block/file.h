@@ -5,6 +5,7 @@
 
 #include "block/block-node.h"
 #include "util/thread.h"
+#include "util/thread-pool.h"
 
 typedef enum FileAio {
     FILE_AIO_THREADS,
@@ -31,6 +32,8 @@ typedef struct FileState {
     bool device; /* host_device, host_cdrom */
     bool use_locks;
     bool drop_cache;
+    bool in_place;  /* const after open: calls that end soon are made on the
+                     * loop's own thread */
     bool no_nowait; /* atomic: RWF_NOWAIT does not work */
     unsigned cache_misses; /* atomic: reads in a row that had to wait */
     unsigned max_batch;
@@ -75,6 +78,9 @@ bool host_cdrom_probe(const char *path);
 
 /* file-io.c */
 extern const BlockIoOps file_io_ops;
+/* @fn(@opaque), which changes metadata or looks at it, where it disturbs
+ * nobody. */
+int coroutine_fn file_call(const FileState *s, ThreadPoolFn *fn, void *opaque);
 /* file-zero.c: zeroes, discard, holes */
 int coroutine_fn file_pwrite_zeroes(BlockNode *n, int64_t offset, int64_t bytes,
                                     unsigned flags);
@@ -83,10 +89,11 @@ int coroutine_fn file_block_status(BlockNode *n, bool want_zero, int64_t offset,
                                    int64_t bytes, int64_t *pnum, int64_t *map,
                                    BlockNode **file);
 
-/* file-holes.c: BLK_STATUS_DATA or BLK_STATUS_ZERO for what is at @offset and
- * goes on until *end, or -errno. @alone: nobody else writes to the file. */
-int coroutine_fn file_holes_status(FileHoles *h, int fd, bool alone,
-                                   int64_t offset, int64_t *end);
+/* file-holes.c, with s->holes: BLK_STATUS_DATA or BLK_STATUS_ZERO for what is
+ * at @offset and goes on until *end, or -errno. @alone: nobody else writes to
+ * the file. */
+int coroutine_fn file_holes_status(FileState *s, bool alone, int64_t offset,
+                                   int64_t *end);
 /* After each change of the file, before its request ends. Any thread. */
 void file_holes_forget(FileHoles *h);
 

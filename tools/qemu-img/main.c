@@ -420,6 +420,7 @@ static int run(const Command *c, int argc, char **argv)
     }
     loop_set_current(t.loop);
     t.graph = block_graph_new(t.loop);
+    t.graph->one_command = true;
     status = c->fn(&t, argc, argv);
     /* Objects first: groups of theirs are in the graph. */
     blk_graph_close(t.graph);
