@@ -21,7 +21,9 @@ typedef struct Plan {
     const char *data_file; /* path; NULL: none */
     BlockPrealloc prealloc;
     QcCryptPlan crypt;
-    BlockNode *file_node, *data_node; /* that are open already, or NULL */
+    BlockNode *file_node; /* the image is in */
+    BlockNode *data_node; /* that is open already, or NULL */
+    bool fresh;           /* file_node: made for the image */
 } Plan;
 
 /* Options
@@ -256,10 +258,10 @@ static void coroutine_fn grow(void *opaque)
             node_truncate(f->n, f->p->h.size, true, f->errp);
     if (f->ok && f->p->prealloc != BLOCK_PREALLOC_OFF) {
         /* Files that are made for the image have their space already. */
-        ret = f->p->file_node
-                  ? qc_preallocate_space(f->n, 0, f->p->h.size, f->p->prealloc)
-                  : qc_preallocate(f->n, 0, f->p->h.size,
-                                   BLOCK_PREALLOC_METADATA);
+        ret =
+            f->p->fresh
+                ? qc_preallocate(f->n, 0, f->p->h.size, BLOCK_PREALLOC_METADATA)
+                : qc_preallocate_space(f->n, 0, f->p->h.size, f->p->prealloc);
         f->ok = ret >= 0 ||
                 error_errno(f->errp, -ret, "Could not preallocate metadata");
     }
@@ -313,25 +315,29 @@ static QDict *made_options(BlockGraph *g, const char *filename, Error **errp)
 
 static bool make_durable(BlockGraph *g, const char *filename, Error **errp)
 {
-    g_autoptr(QDict) file = made_options(g, filename, errp);
+    g_autoptr(QDict) file = NULL;
 
+    if (g->filling) {
+        return true;
+    }
+    file = made_options(g, filename, errp);
     return file && (!qdict_has(file, "cache") ||
                     block_sync_file(qdict_get_str(file, "filename"), errp));
 }
 
 /* The option that is the node, or opens the file. */
-static bool put_child(BlockGraph *g, QDict *top, const char *name,
-                      const BlockNode *node, const char *filename, Error **errp)
+static bool put_data_file(BlockGraph *g, QDict *top, const Plan *p,
+                          Error **errp)
 {
     QDict *file;
 
-    if (node) {
-        qdict_put_str(top, name, node->name);
+    if (p->data_node) {
+        qdict_put_str(top, "data-file", p->data_node->name);
         return true;
     }
-    file = made_options(g, filename, errp);
+    file = made_options(g, p->data_file, errp);
     if (file) {
-        qdict_put(top, name, file);
+        qdict_put(top, "data-file", file);
     }
     return file;
 }
@@ -343,12 +349,10 @@ static BlockNode *open_made(BlockGraph *g, const char *filename, Error **errp)
     return file ? block_open_filename(g, NULL, NULL, file, NULL, errp) : NULL;
 }
 
-/* The image in the plan's node, or in the file @filename. */
-static bool write_image(BlockGraph *g, const char *filename, const Plan *p,
-                        Error **errp)
+/* The image in the plan's node. */
+static bool write_image(BlockGraph *g, const Plan *p, Error **errp)
 {
     g_autoptr(QDict) top = qdict_new();
-    BlockNode *node = p->file_node;
     Fill f = { .p = p, .errp = errp };
     bool ok;
 
@@ -357,21 +361,17 @@ static bool write_image(BlockGraph *g, const char *filename, const Plan *p,
         g_free(f.image);
         return error_set(errp, "Header of the image does not fit a cluster");
     }
-    ok = with_node(node ? node_ref(node) : open_made(g, filename, errp),
-                   node ? write_over : write_empty, &f);
+    ok = with_node(node_ref(p->file_node), p->fresh ? write_empty : write_over,
+                   &f);
     g_free(f.image);
     if (!ok) {
         return false;
     }
     qdict_put_str(top, "driver", "qcow2");
-    if (!put_child(g, top, "file", node, filename, errp)) {
-        return false;
-    }
+    qdict_put_str(top, "file", p->file_node->name);
     qdict_put_null(top, "backing");
-    if (p->data_file) {
-        if (!put_child(g, top, "data-file", p->data_node, p->data_file, errp)) {
-            return false;
-        }
+    if (p->data_file && !put_data_file(g, top, p, errp)) {
+        return false;
     }
     return with_node(block_open_filename(g, NULL, NULL, top, NULL, errp), grow,
                      &f);
@@ -494,6 +494,7 @@ static bool create_planned(BlockGraph *g, const char *filename,
     bool existed = !access(filename, F_OK);
     BlockPrealloc mode, data_mode = BLOCK_PREALLOC_OFF;
     int64_t bytes = 0, data_bytes = 0;
+    bool ok;
 
     mode = p.prealloc == BLOCK_PREALLOC_METADATA ? BLOCK_PREALLOC_OFF
                                                  : p.prealloc;
@@ -518,15 +519,16 @@ static bool create_planned(BlockGraph *g, const char *filename,
         }
         return false;
     }
-    if (!write_image(g, filename, &p, errp) ||
-        !make_durable(g, filename, errp) ||
-        (p.data_file && !make_durable(g, p.data_file, errp))) {
-        if (!existed) {
-            unlink(filename);
-        }
-        return false;
+    p.fresh = true;
+    p.file_node = open_made(g, filename, errp);
+    ok = p.file_node && write_image(g, &p, errp) &&
+         make_durable(g, filename, errp) &&
+         (!p.data_file || make_durable(g, p.data_file, errp));
+    node_unref(p.file_node);
+    if (!ok && !existed) {
+        unlink(filename);
     }
-    return true;
+    return ok;
 }
 
 static bool qcow2_create(BlockGraph *g, const char *filename, const QDict *opts,
@@ -552,8 +554,7 @@ static bool qcow2_create_in(BlockGraph *g, BlockNode *file, BlockNode *data,
     if (block_option_size(opts, "size", 0) % 512) {
         return error_set(errp, "Image size must be a multiple of 512 bytes");
     }
-    ok = qc_crypt_plan(g, opts, &p.crypt, errp) &&
-         write_image(g, NULL, &p, errp);
+    ok = qc_crypt_plan(g, opts, &p.crypt, errp) && write_image(g, &p, errp);
     qc_crypt_plan_free(&p.crypt);
     return ok;
 }

@@ -55,6 +55,8 @@ struct BlockGraph {
     bool emulator;       /* of a system: refuses what only tools shall read */
     bool checking;    /* open images to check them: as they are, broken too */
     bool snapshot;    /* -snapshot: the default of -drive snapshot= */
+    bool filling;     /* images that are made need not be durable: whoever
+                       * makes them fills them next */
     bool one_command; /* nobody else waits for the loop: system calls that end
                        * soon need no other thread */
 };

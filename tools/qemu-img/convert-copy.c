@@ -340,21 +340,34 @@ static int coroutine_fn copy_piece(Convert *c, Piece *p, char *buf)
     return ret;
 }
 
+/* Is there data to be read, or -S 0's zeroes to be written? */
+static bool needs_buffer(const Convert *c, const Piece *p)
+{
+    return p->kind == KIND_DATA || !c->min_sparse;
+}
+
 static void coroutine_fn worker(void *opaque)
 {
     Convert *c = opaque;
-    /* On a page: no bounce buffers, and the host copies to it faster. */
-    char *buf = g_aligned_alloc(1, c->piece, 4096);
+    char *buf = NULL;
     Piece p;
 
     while (take_piece(c, &p)) {
-        int ret = copy_piece(c, &p, buf);
+        int ret;
 
+        if (!buf && needs_buffer(c, &p)) {
+            /* On a page: no bounce buffers, and the host copies to it faster.
+             */
+            buf = g_aligned_alloc(1, c->piece, 4096);
+        }
+        ret = copy_piece(c, &p, buf);
         c->ret = MIN(c->ret, ret);
         img_progress_step(&c->progress, p.bytes);
         hold_back(c, &p);
     }
-    g_aligned_free(buf);
+    if (buf) {
+        g_aligned_free(buf);
+    }
     c->running--;
 }
 
@@ -363,9 +376,10 @@ int convert_copy(Convert *c, Loop *loop, unsigned workers)
     mutex_init(&c->lock);
     co_mutex_init(&c->taking);
     co_queue_init(&c->queue);
-    c->running = workers;
     c->start_ns = loop_now_ns();
-    for (unsigned i = 0; i < workers; i++) {
+    /* No more than find something to do. */
+    for (unsigned i = 0; i < workers && c->next < c->length; i++) {
+        c->running++;
         coroutine_enter(coroutine_new(worker, c));
     }
     while (c->running) {

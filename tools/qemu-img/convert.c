@@ -263,6 +263,7 @@ static bool create_target(ImgTool *t, Args *a, int64_t length)
     g_autofree char *size = g_strdup_printf("%" PRId64, length);
     Error *err = NULL;
     const BlockCreateOps *ops = block_create_ops_at(a->out_format, a->to, &err);
+    bool ok;
 
     if (!ops || !block_create_check(ops, a->to, a->opts, &err)) {
         error_report_err(err);
@@ -273,7 +274,10 @@ static bool create_target(ImgTool *t, Args *a, int64_t length)
         return false;
     }
     qdict_put_str(a->opts, "size", size); /* whatever -o says */
-    if (!block_create(t->graph, a->out_format, a->to, a->opts, &err)) {
+    t->graph->filling = true;             /* -t says when it is durable */
+    ok = block_create(t->graph, a->out_format, a->to, a->opts, &err);
+    t->graph->filling = false;
+    if (!ok) {
         error_prefix(&err, "%s: error while converting %s", a->to,
                      a->out_format);
         error_report_err(err);
