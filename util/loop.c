@@ -51,6 +51,55 @@ static bool loop_pick_backend(Loop *loop, Error **errp)
                        loop->name);
 }
 
+/* A loop that has not waited for anything yet needs nothing of the kernel. */
+static void later_nothing(Loop *loop)
+{
+}
+
+static void later_fd(LoopFd *w)
+{
+}
+
+static bool later_fd_del(LoopFd *w)
+{
+    return true;
+}
+
+static void loop_settle(Loop *loop);
+
+static void later_start(Loop *loop)
+{
+    loop_settle(loop);
+    if (loop->backend->start) {
+        loop->backend->start(loop);
+    }
+}
+
+static const LoopBackend loop_backend_later = {
+    .name = "none",
+    .cleanup = later_nothing,
+    .start = later_start,
+    .fd_add = later_fd,
+    .fd_update = later_fd,
+    .fd_del = later_fd_del,
+};
+
+static void loop_settle(Loop *loop)
+{
+    Error *err = NULL;
+
+    if (likely(loop->backend != &loop_backend_later)) {
+        return;
+    }
+    if (!loop_pick_backend(loop, &err)) {
+        error_report_err(err);
+        exit(1);
+    }
+    for (LoopFd *w = loop->fds; w; w = w->next) {
+        loop->backend->fd_add(w);
+    }
+}
+
 static void loop_woken(void *opaque, unsigned events)
 {
     Loop *loop = opaque;
@@ -58,7 +107,7 @@ static void loop_woken(void *opaque, unsigned events)
     event_notifier_test_and_clear(&loop->wake);
 }
 
-Loop *loop_new(const char *name, Error **errp)
+static Loop *loop_make(const char *name, bool later, Error **errp)
 {
     Loop *loop = g_new0(Loop, 1);
 
@@ -68,7 +117,9 @@ Loop *loop_new(const char *name, Error **errp)
     if (!event_notifier_init(&loop->wake, errp)) {
         goto fail;
     }
-    if (!loop_pick_backend(loop, errp)) {
+    if (later) {
+        loop->backend = &loop_backend_later;
+    } else if (!loop_pick_backend(loop, errp)) {
         event_notifier_cleanup(&loop->wake);
         goto fail;
     }
@@ -80,6 +131,16 @@ fail:
     g_free(loop->name);
     g_free(loop);
     return NULL;
+}
+
+Loop *loop_new(const char *name, Error **errp)
+{
+    return loop_make(name, false, errp);
+}
+
+Loop *loop_new_later(const char *name, Error **errp)
+{
+    return loop_make(name, true, errp);
 }
 
 static void loop_collect_tasks(Loop *loop);
@@ -685,8 +746,9 @@ void *loop_local(Loop *loop, const LoopLocal *key)
 
 /* io_uring ------------------------------------------------------------------- */
 
-bool loop_has_uring(const Loop *loop)
+bool loop_has_uring(Loop *loop)
 {
+    loop_settle(loop);
     return loop->backend->sqe;
 }
 

@@ -15,10 +15,15 @@
 typedef void LoopFn(void *opaque);
 
 Loop *loop_new(const char *name, Error **errp);
+/* The same for a program that may end before it has waited for anything: what
+ * the kernel has for loops is set up when first used, and if that fails then
+ * the program ends with a message. */
+Loop *loop_new_later(const char *name, Error **errp);
 /* All watches, timers and tasks must be gone. */
 void loop_free(Loop *loop);
 const char *loop_name(const Loop *loop);
-/* "io_uring" or "epoll". The environment variable NEMU_LOOP forces one. */
+/* "io_uring" or "epoll"; "none" if that is not settled yet. The environment
+ * variable NEMU_LOOP forces one. */
 const char *loop_backend(const Loop *loop);
 
 /* Serve events until loop_stop(). */
@@ -144,7 +149,7 @@ typedef struct LoopUring {
 } LoopUring;
 
 /* True when loop_uring_sqe() works on this loop. */
-bool loop_has_uring(const Loop *loop);
+bool loop_has_uring(Loop *loop);
 /*
  * A submission entry to fill in (io_uring_prep_*), which completes by
  * req->done(). Submitted before the loop next waits, or by

@@ -5,6 +5,8 @@
  */
 #include "util/osdep.h"
 
+#include <malloc.h>
+
 #include "block/block-create.h"
 #include "block/drive.h"
 #include "img.h"
@@ -413,7 +415,7 @@ static int run(const Command *c, int argc, char **argv)
     int status;
 
     rcu_register_thread();
-    t.loop = loop_new("main", &err);
+    t.loop = loop_new_later("main", &err);
     if (!t.loop) {
         error_report_err(err);
         return 1;
@@ -443,6 +445,9 @@ int main(int argc, char **argv)
     int c;
 
     report_set_program(argv[0]);
+    /* Buffers come and go: pages of those that went serve the next. */
+    mallopt(M_MMAP_THRESHOLD, 4 * MiB);
+    mallopt(M_TRIM_THRESHOLD, 16 * MiB);
     while ((c = img_getopt(NULL, argc, argv, "+:hVT:", options)) != -1) {
         if (c == 'V') {
             printf("qemu-img version " CONFIG_VERSION "\n");
