@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Making qcow2 images: an image of no size is written by hand, then opened and
- * grown like any other.
- * Spec: the qcow2 specification; "qemu-img create -f qcow2 -o help" of 7.2.
+ * Making qcow2 images: an image without data is written by hand. Where there is
+ * more to be made than a few clusters, it has no size, is then opened, and
+ * grown like any other. Spec: the qcow2 specification; "qemu-img create -f
+ * qcow2 -o help" of 7.2.
  */
 #include "util/osdep.h"
 
@@ -197,53 +198,98 @@ static bool plan(const QDict *opts, Plan *p, Error **errp)
 /* The empty image
  * ---------------------------------------------------------------- */
 
-/* Header, refcount table, refcount block: a cluster each. */
-static int64_t format_empty(const Plan *p, char **image)
-{
-    int64_t cluster = (int64_t)BIT(p->h.cluster_bits);
-    uint64_t block = htobe64(2 * cluster);
-    QcowState s = {
-        .h = p->h,
-        .cluster_size = cluster,
-        .backing_name = (char *)p->backing,
-        .backing_format = (char *)p->backing_format,
-        .data_name = (char *)p->data_file,
-    };
-    int ret;
-
-    *image = g_malloc0(3 * cluster);
-    s.extensions = g_byte_array_new();
-    s.h.size = 0;
-    s.h.reftable_offset = cluster;
-    s.h.reftable_clusters = 1;
-    ret = qc_header_build(&s, *image);
-    memcpy(*image + cluster, &block, 8);
-    for (int i = 0; i < 3; i++) {
-        qc_refcount_poke(*image + 2 * cluster, s.h.refcount_order, i, 1);
-    }
-    g_byte_array_free(s.extensions, TRUE);
-    return ret < 0 ? ret : 3 * cluster;
-}
-
 typedef struct Fill {
     BlockNode *n;
     const Plan *p;
-    char *image;
-    int64_t bytes;
+    bool whole;  /* written as it shall be; else of no size, and grown then */
+    uint64_t l1; /* entries */
     bool ok;
     Error **errp;
 } Fill;
 
-static void coroutine_fn write_empty(void *opaque)
+/* Entries of the L1 table. */
+static uint64_t l1_entries(const QcHeader *h)
+{
+    uint64_t cluster = BIT(h->cluster_bits);
+    uint64_t l2 = cluster / (h->incompat & QC_INCOMPAT_EXTL2 ? 16 : 8);
+
+    return DIV_ROUND_UP(h->size, cluster * l2);
+}
+
+/* A cluster holds the L1 table, and there is nothing else to be made. */
+static bool fits_whole(const Plan *p)
+{
+    return l1_entries(&p->h) * 8 <= BIT(p->h.cluster_bits) && !p->data_file &&
+           !p->crypt.method && p->prealloc == BLOCK_PREALLOC_OFF;
+}
+
+static int build_header(const Fill *f, char *cluster)
+{
+    const Plan *p = f->p;
+    QcowState s = {
+        .h = p->h,
+        .cluster_size = (int64_t)BIT(p->h.cluster_bits),
+        .backing_name = (char *)p->backing,
+        .backing_format = (char *)p->backing_format,
+        .data_name = (char *)p->data_file,
+        .extensions = g_byte_array_new(),
+    };
+    int ret;
+
+    s.h.size = f->whole ? p->h.size : 0;
+    s.h.reftable_offset = s.cluster_size;
+    s.h.reftable_clusters = 1;
+    s.h.l1_size = f->l1;
+    s.h.l1_offset = f->l1 ? 3 * s.cluster_size : 0;
+    ret = qc_header_build(&s, cluster);
+    g_byte_array_free(s.extensions, TRUE);
+    return ret;
+}
+
+/* Refcount table, refcount block, L1 table if any: a cluster each behind the
+ * header, by way of @cluster, which is zero before and after. */
+static int coroutine_fn write_tables(const Fill *f, char *cluster)
+{
+    int64_t size = (int64_t)BIT(f->p->h.cluster_bits);
+    uint64_t entry = htobe64(2 * size);
+    int ret = f->l1 ? node_pwrite(f->n, 3 * size, f->l1 * 8, cluster, 0) : 0;
+
+    for (int i = 0; i < (f->l1 ? 4 : 3); i++) {
+        qc_refcount_poke(cluster, f->p->h.refcount_order, i, 1);
+    }
+    if (ret >= 0) {
+        ret = node_pwrite(f->n, 2 * size, size, cluster, 0);
+    }
+    memset(cluster, 0, 4 * sizeof(uint64_t)); /* the widest refcounts */
+    memcpy(cluster, &entry, sizeof(entry));
+    if (ret >= 0) {
+        ret = node_pwrite(f->n, size, size, cluster, 0);
+    }
+    memset(cluster, 0, sizeof(entry));
+    return ret;
+}
+
+static void coroutine_fn write_start(void *opaque)
 {
     Fill *f = opaque;
-    int64_t cluster = BIT(f->p->h.cluster_bits);
-    int ret =
-        node_pwrite(f->n, cluster, f->bytes - cluster, f->image + cluster, 0);
+    int64_t size = (int64_t)BIT(f->p->h.cluster_bits);
+    g_autofree char *cluster = g_malloc0(size);
+    int ret;
 
+    if (!f->p->fresh && !node_truncate(f->n, 0, false, f->errp)) {
+        return; /* devices keep their length */
+    }
+    ret = write_tables(f, cluster);
+    if (ret >= 0 && build_header(f, cluster) < 0) {
+        error_set(f->errp, "Header of the image does not fit a cluster");
+        return;
+    }
     /* Who is killed before the header is there leaves no image. */
     if (ret >= 0) {
-        ret = node_pwrite(f->n, 0, cluster, f->image, 0);
+        ret = node_pwrite(f->n, 0, size, cluster, 0);
+    }
+    if (ret >= 0) {
+        ret = node_flush(f->n);
     }
     f->ok = ret >= 0 ||
             error_errno(f->errp, -ret, "Could not write qcow2 header");
@@ -278,25 +324,13 @@ static bool with_node(BlockNode *n, CoroutineFn *fn, Fill *f)
     }
     blk = blk_new(n->graph, BLK_PERM_READ | BLK_PERM_WRITE | BLK_PERM_RESIZE,
                   BLK_PERM_READ);
+    f->ok = false;
     if (blk_insert_node(blk, f->n, f->errp)) {
         block_run(fn, f);
-    } else {
-        f->ok = false;
     }
     blk_unref(blk);
     node_unref(f->n);
     return f->ok;
-}
-
-static void coroutine_fn write_over(void *opaque)
-{
-    Fill *f = opaque;
-
-    /* Devices keep their length. */
-    f->ok = node_truncate(f->n, 0, false, f->errp);
-    if (f->ok) {
-        write_empty(f);
-    }
 }
 
 /* Before its end nothing need be durable: an image half made is none. */
@@ -353,19 +387,14 @@ static BlockNode *open_made(BlockGraph *g, const char *filename, Error **errp)
 static bool write_image(BlockGraph *g, const Plan *p, Error **errp)
 {
     g_autoptr(QDict) top = qdict_new();
-    Fill f = { .p = p, .errp = errp };
-    bool ok;
+    Fill f = { .p = p, .whole = fits_whole(p), .errp = errp };
 
-    f.bytes = format_empty(p, &f.image);
-    if (f.bytes < 0) {
-        g_free(f.image);
-        return error_set(errp, "Header of the image does not fit a cluster");
-    }
-    ok = with_node(node_ref(p->file_node), p->fresh ? write_empty : write_over,
-                   &f);
-    g_free(f.image);
-    if (!ok) {
+    f.l1 = f.whole ? l1_entries(&p->h) : 0;
+    if (!with_node(node_ref(p->file_node), write_start, &f)) {
         return false;
+    }
+    if (f.whole) {
+        return true;
     }
     qdict_put_str(top, "driver", "qcow2");
     qdict_put_str(top, "file", p->file_node->name);

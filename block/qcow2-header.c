@@ -485,9 +485,7 @@ int qc_header_build(QcowState *s, char *cluster)
     header_to_raw(&s->h, &raw);
     memcpy(cluster, &raw, raw_length);
     memcpy(cluster + s->h.header_length, out->data, out->len);
-    memset(cluster + s->h.header_length + out->len, 0,
-           s->cluster_size - s->h.header_length - out->len);
-    return 0;
+    return s->h.header_length + out->len;
 }
 
 int coroutine_fn qc_header_write(QcowState *s)
@@ -500,6 +498,9 @@ int coroutine_fn qc_header_write(QcowState *s)
     ret = node_pread(s->n->file->node, 0, s->cluster_size, cluster);
     if (ret >= 0) {
         ret = qc_header_build(s, cluster);
+    }
+    if (ret >= 0) {
+        memset(cluster + ret, 0, s->cluster_size - ret);
     }
     return ret < 0 ? ret
                    : node_pwrite(s->n->file->node, 0, s->cluster_size, cluster,

@@ -315,8 +315,8 @@ bool coroutine_fn qc_crypt_amend(QcowState *s, const QDict *opts, bool force,
 
 /* qcow2-header.c */
 bool coroutine_fn qc_header_read(QcowState *s, Error **errp);
-/* The header cluster that s->h, the names and the extensions make, over what
- * is in @cluster. -ENOSPC: does not fit. */
+/* What s->h, the names and the extensions make of the header cluster, over what
+ * is in @cluster: bytes. -ENOSPC: does not fit. */
 int qc_header_build(QcowState *s, char *cluster);
 /* s->lock held: rewrite the header cluster from s->h. */
 int coroutine_fn qc_header_write(QcowState *s);
