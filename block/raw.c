@@ -45,6 +45,9 @@ static bool raw_window(const BlockdevOptionsRaw *o, const BlockNode *file,
                          "actual size of the containing file (%" PRId64 ")",
                          s->offset, s->size, below);
     }
+    if (s->size >= 0 && s->size % 512) {
+        return error_set(errp, "Specified size is not multiple of 512");
+    }
     return true;
 }
 
