@@ -305,6 +305,77 @@ static void test_read_errors_stop_the_machine(void)
     disk_close(&d);
 }
 
+/* A disk that has stopped the machine is unplugged: its request goes along. */
+static void stopped_disk_goes(const char *args, const char *opts)
+{
+    Disk d = { .path = NULL };
+    unsigned cap;
+
+    d.q = qtest_startf(
+        "-machine q35 %s -blockdev driver=null-co,node-name=f0,size=4194304 "
+        "-blockdev driver=blkdebug,node-name=n0,image=f0,"
+        "inject-error.0.event=none,inject-error.0.iotype=write,"
+        "inject-error.0.errno=28 "
+        "-device pcie-root-port,id=rp,addr=5,chassis=1,slot=1 "
+        "-device virtio-blk-pci,id=d0,bus=rp,drive=n0%s",
+        args, opts);
+    cap = disk_open_port(d.q);
+    disk_attach_at(&d, VDEV_BUS, false, 0);
+    disk_add(&d, VIRTIO_BLK_T_OUT, 0, 512);
+    vring_kick(d.r);
+    expect_io_error(&d, "write", "stop", true);
+    expect_stop(&d);
+    qtest_qmp_ok(d.q, "{'execute': 'device_del', 'arguments': {'id': 'd0'}}");
+    g_assert_false(vring_has_used(d.r));
+    disk_leave_port(&d, cap);
+    qtest_qmp_ok(d.q, "{'execute': 'blockdev-del', 'arguments': "
+                      "{'node-name': 'n0'}}");
+    cont(&d);
+    expect_state(&d, "running");
+    g_assert_false(qtest_has_event(d.q, "BLOCK_IO_ERROR"));
+    qtest_quit(d.q);
+}
+
+static void test_stopped_disk_goes(void)
+{
+    stopped_disk_goes("", "");
+}
+
+static void test_stopped_disk_goes_from_an_iothread(void)
+{
+    stopped_disk_goes("-object iothread,id=t0", ",iothread=t0");
+}
+
+/* A system reset forgets the request, too. */
+static void reset_forgets(const char *args, const char *opts)
+{
+    Disk d;
+
+    limited_open(&d, args, opts);
+    disk_add(&d, VIRTIO_BLK_T_OUT, FAR, 512);
+    vring_kick(d.r);
+    expect_io_error(&d, "write", "stop", false);
+    expect_stop(&d);
+    qtest_qmp_ok(d.q, "{'execute': 'system_reset'}");
+    qobject_unref(qtest_wait_event(d.q, "RESET"));
+    lift_limit(&d);
+    cont(&d);
+    expect_state(&d, "running");
+    g_assert_cmpuint(qtest_readb(d.q, d.status), ==, 0xff);
+    check_file(&d, FAR * 512, 0);
+    disk_close(&d);
+}
+
+static void test_system_reset(void)
+{
+    reset_forgets("", ",werror=stop");
+}
+
+static void test_system_reset_of_an_iothread(void)
+{
+    reset_forgets("-object iothread,id=t0", ",werror=stop,iothread=t0");
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -317,6 +388,12 @@ int main(int argc, char **argv)
     vdev_add_test("/virtio-blk/werror/stop", test_stopped_write_is_done_later);
     g_test_add_func("/virtio-blk/werror/iothread",
                     test_stopped_write_on_an_iothread);
+    vdev_add_test("/virtio-blk/werror/unplug", test_stopped_disk_goes);
+    g_test_add_func("/virtio-blk/werror/unplug-iothread",
+                    test_stopped_disk_goes_from_an_iothread);
+    g_test_add_func("/virtio-blk/werror/reset", test_system_reset);
+    g_test_add_func("/virtio-blk/werror/reset-iothread",
+                    test_system_reset_of_an_iothread);
     g_test_add_func("/virtio-blk/werror/merged",
                     test_stopped_merged_writes_are_done_later);
     g_test_add_func("/virtio-blk/rerror/report", test_read_errors_are_reported);

@@ -497,24 +497,9 @@ static void test_disk_comes_and_goes(void)
     unlink(path);
 }
 
-/* Give the port at 00:05.0 bus 1 and memory for what is behind it. */
-static unsigned open_port(QTest *q)
-{
-    unsigned cap = pci_read8(q, 5, 0x34);
-
-    pci_write(q, 5, 0x18, 0x00010100);
-    pci_write(q, 5, 0x20, 0xeff0e000);
-    pci_write(q, 5, 0x04, 0x6);
-    while (pci_read8(q, 5, cap) != 0x10) {
-        cap = pci_read8(q, 5, cap + 1);
-    }
-    return cap;
-}
-
 /* Requests are under way when the guest switches the slot off. */
 static void busy_disk_goes(const char *args, const char *opts)
 {
-    g_autoptr(QDict) event = NULL;
     g_autoptr(QObject) status = NULL;
     unsigned cap;
     Disk d = { .path = NULL };
@@ -524,7 +509,7 @@ static void busy_disk_goes(const char *args, const char *opts)
                        "-device pcie-root-port,id=rp,addr=5,chassis=1,slot=1 "
                        "-device virtio-blk-pci,id=d0,bus=rp,drive=n0%s",
                        args, opts);
-    cap = open_port(d.q);
+    cap = disk_open_port(d.q);
     disk_attach_at(&d, VDEV_BUS, false, 0);
     for (unsigned i = 0; i < 12; i++) {
         add_sector(&d, VIRTIO_BLK_T_IN, 2 * i);
@@ -533,14 +518,10 @@ static void busy_disk_goes(const char *args, const char *opts)
     g_usleep(20000);
     qtest_qmp_ok(d.q, "{'execute': 'device_del', 'arguments': {'id': 'd0'}}");
     g_assert_false(vring_has_used(d.r));
-    pci_write(d.q, 5, cap + 0x18, 0x0100);
-    pci_write(d.q, 5, cap + 0x18, 0x0700);
-    event = qtest_wait_event(d.q, "DEVICE_DELETED");
+    disk_leave_port(&d, cap);
     status = qtest_qmp_return(d.q, "{'execute': 'query-status'}");
     qtest_qmp_ok(d.q, "{'execute': 'blockdev-del', 'arguments': "
                       "{'node-name': 'n0'}}");
-    g_free(d.r);
-    vdev_close(d.v);
     qtest_quit(d.q);
 }
 

@@ -78,3 +78,25 @@ uint8_t disk_request(Disk *d, uint32_t type, uint64_t sector, uint32_t len)
     g_assert_cmpuint(vring_wait(d->r, NULL), ==, head);
     return qtest_readb(d->q, d->status);
 }
+
+unsigned disk_open_port(QTest *q)
+{
+    unsigned cap = pci_read8(q, 5, 0x34);
+
+    pci_write(q, 5, 0x18, 0x00010100);
+    pci_write(q, 5, 0x20, 0xeff0e000);
+    pci_write(q, 5, 0x04, 0x6);
+    while (pci_read8(q, 5, cap) != 0x10) {
+        cap = pci_read8(q, 5, cap + 1);
+    }
+    return cap;
+}
+
+void disk_leave_port(Disk *d, unsigned cap)
+{
+    pci_write(d->q, 5, cap + 0x18, 0x0100);
+    pci_write(d->q, 5, cap + 0x18, 0x0700);
+    qobject_unref(qtest_wait_event(d->q, "DEVICE_DELETED"));
+    g_free(d->r);
+    vdev_close(d->v);
+}

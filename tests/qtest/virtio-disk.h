@@ -26,6 +26,12 @@ void disk_open(Disk *d, const char *args, const char *opts, bool legacy,
 void disk_attach(Disk *d, bool legacy, unsigned queue);
 void disk_attach_at(Disk *d, unsigned slot, bool legacy, unsigned queue);
 void disk_close(Disk *d);
+/* Give the port at 00:05.0 bus 1 and memory for what is behind it; where its
+ * PCI Express capability is. */
+unsigned disk_open_port(QTest *q);
+/* The guest switches that port's slot off, as device_del has asked it to: the
+ * device goes. Frees the driver. */
+void disk_leave_port(Disk *d, unsigned cap);
 /* Make a request available, which uses d->hdr, d->data and d->status; its
  * head. */
 unsigned disk_add(Disk *d, uint32_t type, uint64_t sector, uint32_t len);
