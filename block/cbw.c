@@ -16,13 +16,16 @@
 #include "block/job-copy.h"
 #include "qapi/qapi-types-block-core.h"
 #include "util/error.h"
+#include "util/loop.h"
 
-#define UNIT_MIN (64 * KiB)
+#define UNIT_MIN  (64 * KiB)
+#define SECOND_NS INT64_C(1000000000)
 
 typedef struct CbwState {
     BlockEdge *target;
     int64_t unit; /* what is copied at once */
     bool break_snapshot;
+    int64_t timeout; /* ns; 0: none */
     CopyLock lock;
     DirtyBitmap *todo;   /* not copied yet, changed under the lock of a range */
     DirtyBitmap *access; /* what snapshot-access may read */
@@ -85,10 +88,6 @@ static bool coroutine_fn cbw_open(BlockNode *n, const BlockdevOptions *opts,
     const BlockdevOptionsCbw *o = &opts->u.copy_before_write;
     CbwState *s = n->state;
 
-    if (o->has_cbw_timeout && o->cbw_timeout) {
-        return error_set(errp, "Parameter 'cbw-timeout' is not supported: "
-                               "only 0 is");
-    }
     if (!filter_open(n, o->file, errp)) {
         return false;
     }
@@ -96,6 +95,7 @@ static bool coroutine_fn cbw_open(BlockNode *n, const BlockdevOptions *opts,
     if (!s->target) {
         return false;
     }
+    s->timeout = o->has_cbw_timeout ? o->cbw_timeout * SECOND_NS : 0;
     s->break_snapshot =
         o->has_on_cbw_error && o->on_cbw_error == ON_CBW_ERROR_BREAK_SNAPSHOT;
     s->unit = choose_unit(s->target->node);
@@ -190,6 +190,124 @@ static void whole_units(const BlockNode *n, CopyRange *r, int64_t offset,
     r->bytes = ALIGN_UP(offset + bytes, s->unit) - r->offset;
 }
 
+static int coroutine_fn copy_range(BlockNode *n, CopyRange *r)
+{
+    CbwState *s = n->state;
+    int ret;
+
+    copy_lock(&s->lock, r);
+    ret = copy_todo(n, r);
+    copy_unlock(&s->lock, r);
+    return ret;
+}
+
+/* A copy whose write does not wait for it longer than so: then it goes on by
+ * itself. */
+typedef struct TimedCopy {
+    BlockNode *n;
+    CopyRange r;
+    GPtrArray *users; /* BlockBackend *, above the node; drains wait for us */
+    Coroutine *waiter;
+    Loop *loop; /* of the waiter */
+    Mutex lock;
+    unsigned refs; /* guarded by lock: the waiter, the copy */
+    bool woken;    /* guarded by lock: the waiter is, or will be */
+    bool done;     /* guarded by lock */
+    int ret;       /* guarded by lock */
+} TimedCopy;
+
+static void timed_copy_unref(TimedCopy *t)
+{
+    bool last;
+
+    mutex_lock(&t->lock);
+    last = !--t->refs;
+    mutex_unlock(&t->lock);
+    if (last) {
+        mutex_destroy(&t->lock);
+        g_ptr_array_free(t->users, TRUE);
+        g_free(t);
+    }
+}
+
+/* Once, by the copy or the timer. */
+static void timed_copy_wake(TimedCopy *t)
+{
+    bool first;
+
+    mutex_lock(&t->lock);
+    first = !t->woken;
+    t->woken = true;
+    mutex_unlock(&t->lock);
+    if (first) {
+        coroutine_wake_on(t->waiter, t->loop);
+    }
+}
+
+static void timed_copy_late(void *opaque)
+{
+    timed_copy_wake(opaque);
+}
+
+static void coroutine_fn timed_copy_entry(void *opaque)
+{
+    TimedCopy *t = opaque;
+    int ret = copy_range(t->n, &t->r);
+
+    mutex_lock(&t->lock);
+    t->done = true;
+    t->ret = ret;
+    mutex_unlock(&t->lock);
+    timed_copy_wake(t);
+    for (guint i = 0; i < t->users->len; i++) {
+        co_gate_leave(&((BlockBackend *)t->users->pdata[i])->gate);
+    }
+    timed_copy_unref(t);
+}
+
+/* The parents stay as they are as long as the write is under way. */
+static void enter_users(const BlockNode *n, GPtrArray *users)
+{
+    for (guint i = 0; i < n->parents->len; i++) {
+        const BlockEdge *e = n->parents->pdata[i];
+
+        if (e->parent) {
+            enter_users(e->parent, users);
+        } else {
+            co_gate_enter_again(&e->blk->gate);
+            g_ptr_array_add(users, e->blk);
+        }
+    }
+}
+
+static int coroutine_fn copy_range_timed(BlockNode *n, const CopyRange *r)
+{
+    CbwState *s = n->state;
+    TimedCopy *t = g_new0(TimedCopy, 1);
+    LoopTimer timer;
+    int ret;
+
+    t->n = n;
+    t->r = *r;
+    t->users = g_ptr_array_new();
+    t->waiter = coroutine_self();
+    t->loop = loop_current();
+    t->refs = 2;
+    mutex_init(&t->lock);
+    enter_users(n, t->users);
+    loop_timer_init(&timer, t->loop, timed_copy_late, t);
+    loop_timer_set_io(&timer);
+    loop_timer_set(&timer, loop_now_ns() + s->timeout);
+    coroutine_enter(coroutine_new(timed_copy_entry, t));
+    coroutine_yield();
+    loop_timer_cancel(&timer);
+    mutex_lock(&t->lock);
+    ret = t->done ? t->ret : -ETIMEDOUT;
+    mutex_unlock(&t->lock);
+    timed_copy_unref(t);
+    return ret;
+}
+
 /* A write is about to come: 0, or -errno to fail it. */
 static int coroutine_fn before_write(BlockNode *n, int64_t offset,
                                      int64_t bytes)
@@ -202,9 +320,7 @@ static int coroutine_fn before_write(BlockNode *n, int64_t offset,
         return 0;
     }
     whole_units(n, &r, offset, bytes);
-    copy_lock(&s->lock, &r);
-    ret = copy_todo(n, &r);
-    copy_unlock(&s->lock, &r);
+    ret = s->timeout ? copy_range_timed(n, &r) : copy_range(n, &r);
     if (ret < 0 && s->break_snapshot) {
         __atomic_store_n(&s->broken, ret, __ATOMIC_RELAXED);
         return 0;

@@ -16,7 +16,7 @@ KiB, MiB = 1 << 10, 1 << 20
 class CbwTest(unittest.TestCase):
     maxDiff = None
 
-    def play(self, binary, steps, faults=None, **opts):
+    def play(self, binary, steps, faults=None, limit=None, **opts):
         """steps: (export, command line); what was said."""
         with tempfile.TemporaryDirectory(prefix='nemu-block-') as folder:
             with open(os.path.join(folder, 'disk'), 'wb') as f:
@@ -29,6 +29,12 @@ class CbwTest(unittest.TestCase):
                 if faults:
                     target = {'driver': 'blkdebug', 'image': target,
                               'inject-error': faults}
+                if limit:
+                    self.assertEqual({}, q.cmd('object-add', **{
+                        'qom-type': 'throttle-group', 'id': 't',
+                        'limits': {'bps-write': limit}}))
+                    target = {'driver': 'throttle', 'throttle-group': 't',
+                              'file': target}
                 made = [
                     q.cmd('blockdev-add', **{
                         'driver': 'file', 'filename': 'disk',
@@ -112,6 +118,28 @@ class CbwTest(unittest.TestCase):
                             on_cbw_error='break-snapshot')
         self.assertIn('read failed', said)
         self.assertNotIn('write failed', said)
+
+    # The first copy goes at once; the second would have to wait for minutes,
+    # and QEMU 7.2 does so when it ends.
+    LATE = [('cbw', 'write -P 9 0 64k'), ('cbw', 'write -P 9 300k 4k'),
+            ('snap', 'read -P 7 0 64k'), ('cbw', 'read 320k 4k')]
+
+    def late(self, **opts):
+        steps = self.play(OURS, self.LATE, limit=200, cbw_timeout=5, **opts)
+        return [''.join(said).split()[0:2] for said in steps]
+
+    def test_a_copy_that_takes_too_long_breaks_the_write(self):
+        self.assertEqual(self.late(), [
+            ['wrote', '65536/65536'], ['write', 'failed:'],
+            ['read', '65536/65536'], ['read', '4096/4096']])
+
+    def test_a_copy_that_takes_too_long_breaks_the_snapshot(self):
+        self.assertEqual(self.late(on_cbw_error='break-snapshot'), [
+            ['wrote', '65536/65536'], ['wrote', '4096/4096'],
+            ['read', 'failed:'], ['read', '4096/4096']])
+
+    def test_a_copy_in_time(self):
+        self.compare(self.SHORT, cbw_timeout=60)
 
     def test_reads_of_the_snapshot_beside_writes(self):
         for seed in b.seeds(3):
