@@ -250,7 +250,7 @@ static bool coroutine_fn check_downgrade(QcowState *s,
     for (guint i = 0; i < snapshots->len; i++) {
         const QcSnapshot *sn = snapshots->pdata[i];
 
-        if (sn->disk_size && sn->disk_size != s->h.size) {
+        if (sn->disk_size != s->h.size) {
             return error_set(errp,
                              "Internal snapshots prevent downgrade of image");
         }

@@ -104,7 +104,7 @@ static int coroutine_fn hide_backing(BlockNode *n, int64_t old, int64_t size)
                : 0;
 }
 
-/* Has the cluster there anything that the backing file has not? */
+/* Has the subcluster there anything that the backing file has not? */
 static bool coroutine_fn has_own(QcowState *s, int64_t offset)
 {
     QcMap map;
@@ -113,18 +113,23 @@ static bool coroutine_fn has_own(QcowState *s, int64_t offset)
     co_mutex_lock(&s->lock);
     ret = qc_map(s, offset, 1, true, &map);
     co_mutex_unlock(&s->lock);
-    return ret < 0 || map.type != QC_TYPE_UNALLOCATED || s->extended;
+    return ret < 0 || (map.type != QC_TYPE_UNALLOCATED &&
+                       map.type != QC_TYPE_UNALLOCATED_HOST);
 }
 
 static int coroutine_fn shrink(BlockNode *n, int64_t old, int64_t size)
 {
     QcowState *s = n->state;
-    int64_t from = ALIGN_UP(size, s->cluster_size);
+    int64_t from = ALIGN_UP(size, s->cluster_size), end = MIN(from, old);
+    int64_t part = MIN(ALIGN_UP(size, (int64_t)s->sub_size), end);
     int ret = 0;
 
     /* What comes back by growing again must be zero. */
-    if (size < from && has_own(s, size)) {
-        ret = node_pwrite_zeroes(n, size, MIN(from, old) - size, 0);
+    if (size < part && has_own(s, size)) {
+        ret = node_pwrite_zeroes(n, size, part - size, 0);
+    }
+    if (ret >= 0 && part < end) {
+        ret = node_pwrite_zeroes(n, part, end - part, 0);
     }
     if (ret >= 0 && from < old) {
         ret = qc_drop(n, from, ALIGN_UP(old, s->cluster_size) - from);

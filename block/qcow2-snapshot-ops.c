@@ -277,9 +277,8 @@ static QcSnapshot *describe(const QcowState *s, const SnapshotInfo *info)
 
 static int coroutine_fn create_locked(QcowState *s, SnapshotInfo *info)
 {
-    int64_t bytes =
-                ALIGN_UP(MAX((int64_t)s->h.l1_size, 1) * 8, s->cluster_size),
-            got, offset;
+    int64_t bytes = ALIGN_UP((int64_t)s->h.l1_size * 8, s->cluster_size);
+    int64_t got, offset;
     autoerr Error *err = NULL;
     g_autoptr(GPtrArray) list = qc_snapshots_read(s, &err);
     QcSnapshot *sn;
@@ -295,7 +294,7 @@ static int coroutine_fn create_locked(QcowState *s, SnapshotInfo *info)
     info->id = new_id(list);
     sn = describe(s, info);
     g_ptr_array_add(list, sn);
-    offset = qc_alloc(s, bytes, true, &got);
+    offset = bytes ? qc_alloc(s, bytes, true, &got) : 0;
     if (offset < 0) {
         return offset;
     }
@@ -439,7 +438,7 @@ static bool coroutine_fn snapshot_apply(BlockNode *n, const char *id,
     if (!s->corrupt) {
         ret = apply_locked(s, sn);
     }
-    if (ret >= 0 && sn->disk_size && sn->disk_size != s->h.size) {
+    if (ret >= 0 && sn->disk_size != s->h.size) {
         ret = qc_size_write(s, sn->disk_size);
     }
     co_mutex_unlock(&s->lock);
@@ -533,7 +532,7 @@ static bool coroutine_fn snapshot_view(BlockNode *n, const char *id,
     if (!n->read_only) {
         return error_set(errp, "the image is open for writing");
     }
-    size = sn->disk_size ? sn->disk_size : s->h.size;
+    size = sn->disk_size;
     need = DIV_ROUND_UP(size, BIT(s->l2_bits + s->cluster_bits));
     if (size > (uint64_t)BLK_MAX_LENGTH || need > QC_MAX_L1_BYTES / 8) {
         return error_set(errp, "The snapshot is too big");

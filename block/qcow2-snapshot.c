@@ -39,7 +39,7 @@ void qc_snapshot_free(QcSnapshot *sn)
  * ---------------------------------------------------------------------------
  */
 
-static void decode(QcSnapshot *sn, const RawSnapshot *raw)
+static void decode(QcSnapshot *sn, const RawSnapshot *raw, uint64_t size)
 {
     RawExtra extra = { .icount = UINT64_MAX };
 
@@ -51,7 +51,7 @@ static void decode(QcSnapshot *sn, const RawSnapshot *raw)
     sn->vm_clock_nsec = be64toh(raw->vm_clock);
     sn->vm_state_size = sn->extra_size >= 8 ? be64toh(extra.vm_state_size)
                                             : be32toh(raw->vm_state_size);
-    sn->disk_size = sn->extra_size >= 16 ? be64toh(extra.disk_size) : 0;
+    sn->disk_size = sn->extra_size >= 16 ? be64toh(extra.disk_size) : size;
     sn->icount = sn->extra_size >= 24 ? be64toh(extra.icount) : UINT64_MAX;
 }
 
@@ -106,7 +106,7 @@ static QcSnapshot *coroutine_fn read_entry(QcowState *s, uint64_t at)
         qc_snapshot_free(g_steal_pointer(&sn));
         return NULL;
     }
-    decode(sn, &raw);
+    decode(sn, &raw, s->h.size);
     sn->bytes = ALIGN_UP(at - start, 8);
     return g_steal_pointer(&sn);
 }
@@ -142,12 +142,12 @@ static void append(GByteArray *out, const void *data, size_t len)
     }
 }
 
-static void encode(GByteArray *out, const QcSnapshot *sn, uint64_t size)
+static void encode(GByteArray *out, const QcSnapshot *sn)
 {
     static const guint8 zeroes[8];
     RawExtra extra = {
         htobe64(sn->vm_state_size),
-        htobe64(sn->extra_size < QC_SNAPSHOT_EXTRA_MIN ? size : sn->disk_size),
+        htobe64(sn->disk_size),
         htobe64(sn->icount)
     };
     size_t extra_size = MAX(sn->extra_size, sizeof(extra));
@@ -206,7 +206,7 @@ int coroutine_fn qc_snapshots_write(QcowState *s, const GPtrArray *list)
     int ret;
 
     for (guint i = 0; i < list->len; i++) {
-        encode(table, list->pdata[i], s->h.size);
+        encode(table, list->pdata[i]);
     }
     if (list->len > QC_MAX_SNAPSHOTS || table->len > MAX_TABLE) {
         return -EFBIG;

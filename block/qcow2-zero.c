@@ -5,6 +5,7 @@
  */
 #include "util/osdep.h"
 
+#include "block/job.h"
 #include "block/qcow2.h"
 #include "qapi/qapi-types-block-core.h"
 
@@ -270,22 +271,48 @@ static int coroutine_fn clear_subclusters(QcowState *s, int64_t offset,
     return ret;
 }
 
-/* Does all of the cluster at @offset read as zeroes now? */
-static int coroutine_fn reads_as_zeroes(BlockNode *n, int64_t offset,
-                                        int64_t bytes)
+/* 0 when [offset, offset + bytes) reads as zeroes and has no data here. */
+static int coroutine_fn check_zeroes(BlockNode *n, int64_t offset,
+                                     int64_t bytes)
 {
     while (bytes > 0) {
         BlockNode *file;
         int64_t num, host;
         int ret = qc_block_status(n, true, offset, bytes, &num, &host, &file);
+        bool zero = ret & BLK_STATUS_ZERO;
 
-        if (ret < 0 || !(ret & BLK_STATUS_ZERO)) {
-            return MIN(ret, 0);
+        if (ret >= 0 && !(ret & BLK_STATUS_ALLOCATED) && n->backing) {
+            ret = chain_status(n->backing->node, NULL, offset, num, &num);
+            zero = ret & CHAIN_ZERO;
+        }
+        if (ret < 0 || !zero) {
+            return ret < 0 ? ret : -ENOTSUP;
         }
         offset += num;
         bytes -= num;
     }
-    return 1;
+    return 0;
+}
+
+/*
+ * Part of one subcluster: all of it, when the rest is zero too. Where others
+ * write to that meanwhile, what was zero stays so for our part, and is not
+ * touched.
+ */
+static int coroutine_fn zero_part(BlockNode *n, int64_t offset, int64_t bytes)
+{
+    QcowState *s = n->state;
+    int64_t from = ALIGN_DOWN(offset, (int64_t)s->sub_size);
+    int64_t to = from + s->sub_size;
+    int ret;
+
+    if (offset + bytes > to) {
+        return -ENOTSUP;
+    }
+    ret = check_zeroes(n, from, MIN(to, node_length(n)) - from);
+    return ret < 0 || s->h.version < 3
+               ? ret
+               : clear_subclusters(s, from, to - from, CLEAR_ZERO_NEW);
 }
 
 /* The data file is a raw image too: what reads as zeroes here must do so
@@ -323,29 +350,20 @@ int coroutine_fn qc_pwrite_zeroes(BlockNode *n, int64_t offset, int64_t bytes,
         tail = 0; /* nothing of the last cluster is left */
         last = ALIGN_UP(end, s->cluster_size);
     }
-    if (head || tail) {
-        /* Part of a subcluster: whole ones only when the rest is zero too. */
-        int64_t from = offset - head;
-        int64_t to = tail ? end - tail + s->sub_size : end;
-
-        if (to - from > s->sub_size) {
-            return -ENOTSUP;
-        }
-        ret = reads_as_zeroes(n, from, MIN(to, node_length(n)) - from);
-        if (ret <= 0) {
-            return ret ? ret : -ENOTSUP;
-        }
-        return 0; /* already so */
+    if (s->h.version < 3 && (n->backing || (flags & BLK_REQ_NO_FALLBACK))) {
+        return -ENOTSUP; /* there are no zero clusters */
     }
-    if (s->h.version < 3) {
-        return -ENOTSUP;
+    if (head || tail) {
+        ret = zero_part(n, offset, bytes);
+        return ret >= 0 && (flags & BLK_REQ_FUA) ? node_flush_changed(n) : ret;
     }
     ret = flags & BLK_REQ_UNCHANGED
               ? 0
               : zero_raw_data(s, offset, bytes, flags & BLK_REQ_MAY_UNMAP);
     if (ret >= 0) {
-        ret =
-            clear_subclusters(s, offset, last - offset, mode_for_flags(flags));
+        ret = clear_subclusters(s, offset, last - offset,
+                                s->h.version < 3 ? CLEAR_DISCARD
+                                                 : mode_for_flags(flags));
     }
     return ret >= 0 && (flags & BLK_REQ_FUA) ? node_flush_changed(n) : ret;
 }

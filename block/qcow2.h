@@ -559,7 +559,7 @@ typedef struct QcSnapshot {
     char *id, *name;
     uint32_t date_sec, date_nsec;
     uint64_t vm_clock_nsec, vm_state_size;
-    uint64_t disk_size; /* 0: not told */
+    uint64_t disk_size; /* the image's, if not told */
     uint64_t icount;    /* UINT64_MAX: none */
     uint32_t extra_size;
     void *extra;    /* as on disk */

@@ -179,6 +179,8 @@ class Maker:
     def run(self, *args, check=True):
         p = subprocess.run(args, cwd=self.dir, text=True, timeout=120,
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if check and 'accurate CPU usage' in p.stdout:
+            return self.run(*args)      # 7.2, on a busy machine
         if check and p.returncode:
             raise AssertionError(f'{self.spec}\n{args}\n{p.stdout}')
         return p

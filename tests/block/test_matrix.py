@@ -11,6 +11,7 @@ import pathlib
 import re
 import shlex
 import shutil
+import struct
 import subprocess
 import tempfile
 import unittest
@@ -129,8 +130,8 @@ def only_reads(line):
 WRONG = (
     lambda line, s: 'amend -o refcount_bits' in line and
     s.cluster in ('2M', '32k'),
-    lambda line, s: 'snapshot -c' in line and
-    (s.refcounts in '12' or s.size == '0'),
+    lambda line, s: 'snapshot -c' in line and (s.refcounts in '12' or
+    s.refcounts == '4' and s.content in ('compressed', 'mixed')),
     lambda line, s: 'check -r' in line and 'snapshot' in line and s.bitmaps,
     lambda line, s: 'bitmap --add' in line and s.size == '0',
     lambda line, s: ' -B ' in line and s.backing == 'chain',
@@ -138,6 +139,9 @@ WRONG = (
     lambda line, s: 'rebase -t none' in line and s.format == 'raw',
     lambda line, s: 'compat=0.10' in line and s.compression == 'zstd',
     lambda line, s: 'snapshot -a' in line and s.format == 'raw',
+    # Holes of the file are zeroes, if it has any.
+    lambda line, s: 'resize' in line and line.endswith('map @i') and
+    s.data_file == 'raw',
     # What of the last cluster is zero.
     lambda line, s: 'resize' in line and s.backing and
     s.size not in ('0', '4M', '9M'),
@@ -188,6 +192,9 @@ class MatrixTest(unittest.TestCase):
                                errors='replace', stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE)
             out, err = (neutral(x, written) for x in (p.stdout, p.stderr))
+            if 'convert' in line and 'cluster_size=512' in line:
+                # The ends of what is copied together.
+                out = re.sub(r'\d+/(\d+ =) [\d.]+% alloc', r'\1 alloc', out)
             if spec.keys:   # named as json:{...}
                 out = re.sub(r'image: .*|"filename": .*', '', out)
             told.append((command, p.returncode, parsed(command, out, written),
@@ -219,6 +226,13 @@ class MatrixTest(unittest.TestCase):
         path.unlink(missing_ok=True)
         return seen
 
+    def disk_size(self):
+        with open(os.path.join(self.dir, 'i'), 'rb') as f:
+            head = f.read(32)
+        if head[:4] != b'QFI\xfb':
+            return None     # replaced
+        return struct.unpack_from('>Q', head, 24)[0]
+
     def same_files(self, line, spec):
         # What is copied whole is copied in larger or smaller pieces.
         maps = line.split()[0] not in ('convert', 'commit', 'rebase', 'dd')
@@ -227,8 +241,10 @@ class MatrixTest(unittest.TestCase):
         for name in sorted(names[0]):
             paths = [os.path.join(d, name) for d in (self.dir, self.ended)]
             if name.endswith('.data'):
-                # Where it ends, when zeroes follow, is free.
-                a, o = (pathlib.Path(p).read_bytes().rstrip(b'\0')
+                # What lies behind the disk's end is nobody's, and where the
+                # file ends, when zeroes follow, is free.
+                size = self.disk_size()
+                o, a = (pathlib.Path(p).read_bytes()[:size].rstrip(b'\0')
                         for p in paths)
                 self.assertEqual(a, o, name)
             elif b.digest(paths[0]) != b.digest(paths[1]):

@@ -4,6 +4,7 @@
 beside QEMU 7.2, which opens what we wrote, and we what it wrote."""
 
 import hashlib
+import itertools
 import json
 import os
 import pathlib
@@ -42,11 +43,12 @@ class Case(unittest.TestCase):
         self.assertEqual(a, o, args)
         return a
 
-    def io(self, *lines, tool=b.OUR_IO, args=('-f', 'qcow2', '-d', 'unmap')):
+    def io(self, *lines, tool=b.OUR_IO, args=('-f', 'qcow2', '-d', 'unmap'),
+           check=True):
         io = b.Io(self.path, tool=tool, args=args)
         for line in lines:
             io.add(line)
-        return io.run()
+        return io.run(check)
 
     def u64(self, offset):
         with open(self.path, 'rb') as f:
@@ -108,6 +110,41 @@ class ExtendedTest(Case):
             table = self.l2_table()
             tables.append([self.u64(table + 16 * i + 8) for i in range(16)])
         self.assertEqual(tables[0], tables[1])
+
+    def test_zeroes_without_buffers(self):
+        """write -n: whole clusters, if the rest of them is zero too."""
+        places = ('1000 3000', '64k 512', '66048 1000', '128k 100000',
+                  '300000 10000', '512k 64k', '1048000 576', '600k 150000')
+        base = os.path.join(self.dir, 'base')
+        for flags in '-zu', '-zn':
+            for options in ({}, {'extended_l2': 'on'}, {'compat': '0.10'},
+                            {'preallocation': 'metadata'}):
+                for data in None, '', '66000 1', '0 1M':
+                    if data is not None and 'preallocation' in options:
+                        continue
+                    said = []
+                    for tool in b.OUR_IO, b.ORACLE_IO:
+                        b.create(base, MiB)
+                        if data:
+                            b.run(b.ORACLE_IO, '-c', f'write -P 9 {data}',
+                                  base)
+                        b.create(self.path, MiB, options,
+                                 None if data is None else 'base')
+                        out = self.io('write -P 1 300000 3000', *(
+                            f'write {flags} {at}' for at in places),
+                            tool=tool, check=False).stdout
+                        said.append([re.findall('^wr.*', out, re.M),
+                                     self.present(), b.content(self.path)])
+                        b.check(self.path)
+                    self.assertEqual(*said, (flags, options, data))
+
+    def present(self):
+        """Which layer has what, as the table tells."""
+        found = json.loads(self.img(b.ORACLE_IMG, 'map', '--output=json',
+                                    'a')[1])
+        return [(layer, next(group)['start']) for layer, group in
+                itertools.groupby(found,
+                                  lambda e: (e['depth'], e['present']))]
 
     def test_small_write_copies_its_subclusters_only(self):
         b.create(os.path.join(self.dir, 'base'), MiB)

@@ -50,6 +50,23 @@ class SnapshotTest(unittest.TestCase):
         self.assertEqual(outcome(OURS, 'info', 'a', cwd=self.dir),
                          outcome(b.ORACLE_IMG, 'info', 'a', cwd=other))
 
+    def test_disk_without_bytes(self):
+        for options in {}, {'cluster_size': '512', 'compat': '0.10'}:
+            told = []
+            for tool in OURS, b.ORACLE_IMG:
+                told.append([])
+                b.create(self.path, 0, options)
+                for args in ('snapshot -c s a', 'snapshot -l a', 'info a',
+                             'resize a 1M', 'snapshot -c full a',
+                             'snapshot -a s a', 'info a',
+                             'convert -l s -O raw a bytes', 'info bytes',
+                             'snapshot -a full a', 'info a',
+                             'snapshot -d s a', 'snapshot -d full a'):
+                    told[-1].append(outcome(tool, *args.split(),
+                                            cwd=self.dir))
+                    b.check(self.path)
+            self.assertEqual(*told)
+
     def test_other_formats(self):
         with open(self.path, 'wb') as f:
             f.truncate(SIZE)
