@@ -163,8 +163,7 @@ static bool add_config(DebugRules *r, const char *path, Error **errp)
     g_autoptr(QDict) d = qdict_new();
 
     if (access(path, R_OK) || !g_file_get_contents(path, &text, NULL, NULL)) {
-        return error_errno(errp, errno,
-                           "Could not read blkdebug config file '%s'", path);
+        return error_errno(errp, errno, "Could not read blkdebug config file");
     }
     lines = g_strsplit(text, "\n", -1);
     for (size_t i = 0; lines[i]; i++) {

@@ -185,9 +185,12 @@ const BlockCreateOps *block_create_ops_at(const char *format,
     const BlockCreateOps *ops = block_create_ops(format, errp);
 
     /* "raw" is what the protocol makes. */
-    return ops == &raw_create_ops && is_elsewhere(filename)
-               ? protocol_ops(filename, errp)
-               : ops;
+    if (ops && is_elsewhere(filename)) {
+        const BlockCreateOps *protocol = protocol_ops(filename, errp);
+
+        return protocol && ops != &raw_create_ops ? ops : protocol;
+    }
+    return ops;
 }
 
 bool block_create(BlockGraph *g, const char *format, const char *filename,

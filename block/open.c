@@ -417,6 +417,13 @@ QDict *block_name_options(const BlockGraph *g, const char *filename,
         qdict_put_str(d, "driver", filename[5] == 'c' ? "null-co" : "null-aio");
         return g_steal_pointer(&d);
     }
+    if (g_str_has_prefix(filename, "null-co:") ||
+        g_str_has_prefix(filename, "null-aio:")) {
+        error_set(errp,
+                  "The only allowed filename for this driver is 'null-%s://'",
+                  filename[5] == 'c' ? "co" : "aio");
+        return NULL;
+    }
     if (g_str_has_prefix(filename, "nbd:") ||
         g_str_has_prefix(filename, "nbd+")) {
         return nbd_uri_options(filename, errp);
@@ -538,6 +545,21 @@ static bool imply_encryption(QDict *d)
     return true;
 }
 
+static bool check_driver(const QDict *d, Error **errp)
+{
+    const char *driver = qdict_get_str(d, "driver");
+
+    if (driver && !block_driver_find(driver)) {
+        return error_set(errp, "Unknown driver '%s'", driver);
+    }
+    if (driver && !qdict_has(d, "filename") &&
+        (!strcmp(driver, "file") || !strcmp(driver, "host_device"))) {
+        return error_set(errp, "The '%s' block driver requires a file name",
+                         driver);
+    }
+    return true;
+}
+
 static BlockNode *open_dict(BlockGraph *g, QDict *d,
                             const BlockOpenFlags *inherit, Error **errp)
 {
@@ -545,6 +567,9 @@ static BlockNode *open_dict(BlockGraph *g, QDict *d,
     bool any = imply_encryption(d);
     BlockNode *n;
 
+    if (!check_driver(d, errp)) {
+        return NULL;
+    }
     block_convert_sizes(d);
     opts = qapi_from_qobject(&qapi_type_BlockdevOptions, QOBJECT(d),
                              QAPI_KEYVAL, errp);
@@ -595,7 +620,8 @@ static BlockNode *open_probed(BlockGraph *g, QDict *top,
     }
     flags.unmap = true;
     file = file_opts ? open_dict(g, file_opts, &flags, errp)
-                     : node_lookup(g, NULL, qdict_get_str(top, "file"), errp);
+                     : node_lookup(g, qdict_get_str(top, "file"),
+                                   qdict_get_str(top, "file"), errp);
     if (!file) {
         return NULL;
     }

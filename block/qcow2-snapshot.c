@@ -145,11 +145,8 @@ static void append(GByteArray *out, const void *data, size_t len)
 static void encode(GByteArray *out, const QcSnapshot *sn)
 {
     static const guint8 zeroes[8];
-    RawExtra extra = {
-        htobe64(sn->vm_state_size),
-        htobe64(sn->disk_size),
-        htobe64(sn->icount)
-    };
+    RawExtra extra = { htobe64(sn->vm_state_size), htobe64(sn->disk_size),
+                       htobe64(sn->icount) };
     size_t extra_size = MAX(sn->extra_size, sizeof(extra));
     RawSnapshot raw = {
         .l1_offset = htobe64(sn->l1_offset),

@@ -383,7 +383,7 @@ void json_parser_flush(JsonParser *p)
         handle_token(p, &tok);
     }
     if (p->depth || p->excess || json_lexer_busy(&p->lexer)) {
-        fail(p, "input ends inside a value");
+        fail(p, "premature EOI");
         report(p);
     }
     json_parser_reset(p);

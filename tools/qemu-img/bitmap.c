@@ -203,6 +203,7 @@ static int run(ImgTool *t, Args *a)
     bool ok = true;
 
     a->image.writable = true;
+    a->image.no_backing = a->source.no_backing = true;
     blk = img_open(t, a->file, &a->image);
     if (blk && a->source_file) {
         source = img_open(t, a->source_file, &a->source);

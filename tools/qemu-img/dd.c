@@ -114,7 +114,9 @@ static int run(ImgTool *t, Dd *d)
     range_of(d, blk_getlength(src), &from, &to);
     size = g_strdup_printf("%" PRId64, to - from);
     qdict_put_str(opts, "size", size);
-    if (!block_create(t->graph, d->out_format, d->to, opts, &err)) {
+    if (!block_create_ops_at(d->out_format, d->to, &err)) {
+        error_report_err(err);
+    } else if (!block_create(t->graph, d->out_format, d->to, opts, &err)) {
         error_prefix(&err, "%s: error while creating output image", d->to);
         error_report_err(err);
     } else {
