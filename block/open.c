@@ -377,6 +377,7 @@ const BlockDriver *block_name_driver(const char *filename)
 static QDict *json_options(const char *text, Error **errp)
 {
     g_autoptr(QObject) v = json_parse(text, errp);
+    const char *driver;
     QObject *tree;
 
     if (!v) {
@@ -385,6 +386,11 @@ static QDict *json_options(const char *text, Error **errp)
     }
     if (!qobject_to_dict(v)) {
         error_set(errp, "Invalid JSON object given");
+        return NULL;
+    }
+    driver = qdict_get_str(qobject_to_dict(v), "driver");
+    if (driver && !block_driver_find(driver)) {
+        error_set(errp, "Unknown driver '%s'", driver);
         return NULL;
     }
     qdict_flatten(qobject_to_dict(v));
@@ -545,13 +551,10 @@ static bool imply_encryption(QDict *d)
     return true;
 }
 
-static bool check_driver(const QDict *d, Error **errp)
+static bool check_filename(const QDict *d, Error **errp)
 {
     const char *driver = qdict_get_str(d, "driver");
 
-    if (driver && !block_driver_find(driver)) {
-        return error_set(errp, "Unknown driver '%s'", driver);
-    }
     if (driver && !qdict_has(d, "filename") &&
         (!strcmp(driver, "file") || !strcmp(driver, "host_device"))) {
         return error_set(errp, "The '%s' block driver requires a file name",
@@ -567,7 +570,7 @@ static BlockNode *open_dict(BlockGraph *g, QDict *d,
     bool any = imply_encryption(d);
     BlockNode *n;
 
-    if (!check_driver(d, errp)) {
+    if (!check_filename(d, errp)) {
         return NULL;
     }
     block_convert_sizes(d);

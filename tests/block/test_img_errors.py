@@ -56,7 +56,7 @@ bitmap --add @ b
 bitmap --merge x -b @ -F qcow2 q b'''.splitlines()
 # What was once otherwise.
 ALWAYS = [('info', '/dev/null'), ('info -f raw', '/dev/full'),
-          ('check', '/dev/null'), ('convert -O qcow2 q @', '/dev/null'),
+          ('check', '/dev/null'),
           ('convert -O qcow2 q @', 'host_device:r'),
           ('create -f raw @ 1M', '/dev/null'),
           ('convert -O qcow2 q @', 'null-co://'),
@@ -129,6 +129,9 @@ class ErrorTest(unittest.TestCase):
         # Of "json:" without a file, with a format, we make its file.
         pairs = [(c, f) for c in READING + WRITING for f in FILES
                  if not ('"driver"' in f and re.search('-[fF]|-n', c))]
+        # It cannot be flushed, which 7.2 does later.
+        pairs = [(c, f) for c, f in pairs
+                 if not ('qcow2' in c and f.endswith('/dev/null'))]
         if not os.environ.get('NEMU_MATRIX'):
             pairs = ALWAYS + b.rng_for(1).sample(pairs, PAIRS)
         for command, name in pairs:
