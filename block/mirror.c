@@ -28,6 +28,7 @@ typedef struct Mirror {
     int64_t granularity, chunk; /* chunk: of data, whole bits */
 
     bool new_target;
+    bool marked; /* atomic: what there is to copy at the start is in dirty */
     bool should_complete, keep; /* keep: end without switching */
     unsigned zero_flags;        /* of writes of zeroes */
     CopyPool pool;
@@ -37,13 +38,12 @@ typedef struct Mirror {
 /* Copying
  * ----------------------------------------------------------------------- */
 
-/* Make the target equal in a locked range. */
-static int coroutine_fn copy_locked(Mirror *m, int64_t offset, int64_t bytes,
-                                    bool *is_read)
+/* Make the target equal in a locked range, which is dirty if that fails. */
+static int coroutine_fn copy_range(Mirror *m, int64_t offset, int64_t bytes,
+                                   bool *is_read)
 {
     int ret = 0;
 
-    dirty_bitmap_clear(m->dirty, offset, bytes);
     while (bytes && ret >= 0) {
         int64_t num;
 
@@ -61,6 +61,13 @@ static int coroutine_fn copy_locked(Mirror *m, int64_t offset, int64_t bytes,
         bytes -= num;
     }
     return ret;
+}
+
+static int coroutine_fn copy_locked(Mirror *m, int64_t offset, int64_t bytes,
+                                    bool *is_read)
+{
+    dirty_bitmap_clear(m->dirty, offset, bytes);
+    return copy_range(m, offset, bytes, is_read);
 }
 
 static int coroutine_fn mirror_copy(Job *j, int64_t offset, int64_t bytes,
@@ -186,6 +193,7 @@ static int coroutine_fn mirror_run(Job *j, Error **errp)
     int64_t cursor = 0;
     int ret = mark_initial(m);
 
+    __atomic_store_n(&m->marked, true, __ATOMIC_SEQ_CST);
     while (ret >= 0) {
         j->len = j->offset + m->pool.bytes + dirty_bitmap_count(m->dirty);
         ret = copy_pool_check(&m->pool);
@@ -215,14 +223,44 @@ static int coroutine_fn mirror_run(Job *j, Error **errp)
 /* Writes through the filter
  * ----------------------------------------------------- */
 
+typedef struct Write {
+    CopyRange lock;   /* whole granules */
+    int64_t from, to; /* what is clean once the write was copied */
+} Write;
+
+/* Of a granule, locked. */
+static bool is_clean(Mirror *m, int64_t offset)
+{
+    int64_t bytes, at = offset;
+
+    return __atomic_load_n(&m->marked, __ATOMIC_SEQ_CST) &&
+           !(dirty_bitmap_next(m->dirty, &at, m->granularity, &bytes) &&
+             at < offset + m->granularity);
+}
+
+/* A granule that is written in part becomes dirty, but not for us: if it was
+ * clean before, it is clean again. */
 static int coroutine_fn write_before(void *opaque, int64_t offset,
                                      int64_t bytes, void **cookie)
 {
-    CopyRange *r = g_new0(CopyRange, 1);
+    Mirror *m = opaque;
+    int64_t first = ALIGN_DOWN(offset, m->granularity);
+    int64_t end = ALIGN_UP(offset + bytes, m->granularity);
+    Write *w = g_new(Write, 1);
 
-    *r = (CopyRange){ .offset = offset, .bytes = bytes };
-    copy_lock(&((Mirror *)opaque)->lock, r);
-    *cookie = r;
+    *w = (Write){
+        .lock = { .offset = first, .bytes = end - first },
+        .from = offset,
+        .to = offset + bytes,
+    };
+    copy_lock(&m->lock, &w->lock);
+    if (bytes && is_clean(m, first)) {
+        w->from = first;
+    }
+    if (bytes && is_clean(m, end - m->granularity)) {
+        w->to = MIN(end, node_length(m->source));
+    }
+    *cookie = w;
     return 0;
 }
 
@@ -232,13 +270,21 @@ static int coroutine_fn write_after(void *opaque, int64_t offset, int64_t bytes,
                                     void *cookie, int ret)
 {
     Mirror *m = opaque;
+    Write *w = cookie;
     bool is_read;
 
     if (ret >= 0) {
-        copy_locked(m, offset, bytes, &is_read);
+        dirty_bitmap_clear(m->dirty, w->from, w->to - w->from);
+        if (m->sync == MIRROR_SYNC_MODE_FULL) {
+            copy_range(m, offset, bytes, &is_read);
+        } else {
+            /* The target may get its backing file at the end only: what is
+             * around the data cannot be left to it. */
+            copy_range(m, w->from, w->to - w->from, &is_read);
+        }
     }
-    copy_unlock(&m->lock, cookie);
-    g_free(cookie);
+    copy_unlock(&m->lock, &w->lock);
+    g_free(w);
     return ret;
 }
 
@@ -400,7 +446,9 @@ static bool set_up(Mirror *m, const MirrorOptions *o, Error **errp)
     }
     m->filter =
         job_filter_insert(o->source, &block_driver_mirror_top, o->filter,
-                          o->commit ? JOB_FILTER_COMMIT : JOB_FILTER_PASS,
+                          o->commit           ? JOB_FILTER_COMMIT
+                          : o->write_blocking ? JOB_FILTER_GUARD
+                                              : JOB_FILTER_PASS,
                           o->write_blocking ? &write_blocking_ops : NULL, m,
                           errp);
     if (m->filter &&

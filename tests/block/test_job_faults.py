@@ -208,6 +208,43 @@ class VanishingTarget(Case):
         self.assertEqual(self.read('a') == data, True)
 
 
+class BlockingWrites(Case):
+    def scenario(self, program):
+        for name in 'a', 'b':
+            with open(self.path(name), 'wb') as f:
+                f.truncate(SIZE)
+        q = Storage(self.dir, program)
+        self.addCleanup(q.close)
+        q.serve()
+        for name, node in ('a', 'src'), ('b', 'dst'):
+            q.do('blockdev-add', **{'driver': 'file', 'node-name': node,
+                                    'filename': name})
+        disk = q.export('src')
+        q.do('blockdev-mirror', job_id='j', device='src', target='dst',
+             sync='full', copy_mode='write-blocking', granularity=65536)
+        q.wait('BLOCK_JOB_READY', device='j')
+        seen = []
+        for start, end in ((1, 2), (60, 150), (192, 256), (1023, 1024),
+                           (200, 300)):
+            disk.write(start << 10, b'x' * ((end - start) << 10))
+            seen += [bitmap['count']
+                     for node in q.do('query-named-block-nodes')
+                     for bitmap in node.get('dirty-bitmaps', [])]
+        self.assertEqual(self.read('a') == self.read('b'), True)
+        q.do('job-complete', id='j')
+        self.assertEqual(q.end('j'), None)
+        disk.client.sock.close()
+        q.close()
+        return seen
+
+    def test_they_leave_nothing_to_copy(self):
+        """Not even of the bits of the bitmap that they cover in part."""
+        ours = self.scenario(OUR_DAEMON)
+        self.assertEqual(ours, [0] * 5)
+        if ORACLE_DAEMON:
+            self.assertEqual(ours, self.scenario(ORACLE_DAEMON))
+
+
 @unittest.skipUnless(b.HAVE_ORACLE, "needs Debian's qemu-utils")
 class KillTest(Case):
     """kill -9 at any moment."""
