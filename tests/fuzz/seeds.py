@@ -62,7 +62,48 @@ def names():
             b'iser://[::1]/t/0', b'rbd:pool/namespace/image@snap:id=u:a=b',
             b'rbd:p/i\\@x:conf=/etc/ceph.conf:mon_host=a\\:1',
             b'ssh://me@host:22/path?host_key_check=md5:00',
-            b'https://host/path?x=y', b'ftp://', b'nfs:', b'rbd:']
+            b'https://host/path?x=y', b'ftp://', b'nfs:', b'rbd:',
+            b'nbd://host:10809/name', b'nbd+unix:///name?socket=/run/s',
+            b'nbd:[::1]:10809:exportname=x', b'nbd:unix:/run/s:exportname=y',
+            b'json:{"driver": "qcow2", "file": {"driver": "file", '
+            b'"filename": "a"}, "l2-cache-size": "1M"}',
+            b'json:{"file.driver": "nbd", "file.server.type": "inet", '
+            b'"file.server.host": "h", "file.server.port": "1"}',
+            b'json:{"driver": "quorum", "children.0": "a", "children.1": {}}',
+            b'blkdebug:rules:nbd:h:1', b'blkverify:a:json:{"driver":"null-co"}',
+            b'null-co://', b'host_device:/x', b'host_cdrom:/x', b'file:x']
+
+
+def secret():
+    iv = b'AAECAwQFBgcICQoLDA0ODw==\0'
+    block = b'eHh4eHh4eHh4eHh4eHh4AQ=='
+    return [b'\0\0password', b'\1\0cGFzc3dvcmQ=', b'\1\0c GF*',
+            b'\3' + iv + block, b'\2' + iv + b'0123456789abcde\1',
+            b'\7\0' + block, b'\3short\0' + block, b'\1\0=', b'\3' + iv]
+
+
+def blkdebug():
+    return [b'[inject-error]\nevent = "read_aio"\nerrno = "5"\nonce = "on"\n'
+            b'[set-state]\nevent = "write_aio"\nstate = "1"\n'
+            b'new_state = "2"\n',
+            b'# a comment\n[inject-error "id"]\nevent = "none"\n'
+            b'iotype = "write"\nsector = "8"\nstate = "0"\n',
+            b'[inject-error]\nevent="none"\nimmediately="on"\n', b'x = "y"',
+            b'[none]\n', b'[inject-error\n', b'[set-state]\nevent = x']
+
+
+def blklogwrites():
+    def log(*entries, magic=0x6a736677736872, version=1, size=512, count=None):
+        n = len(entries) if count is None else count
+        text = le('QQQI', magic, version, n, size).ljust(size, b'\0')
+        for at, sectors, flags in entries:
+            text += le('QQQQ', at, sectors, flags, 0).ljust(size, b'\0')
+            text += bytes(0 if flags & 4 else sectors * size)
+        return text + b'\x40'
+    return [log(), log((0, 1, 0), (8, 2, 2), (0, 0, 1)),
+            log((0, 1 << 40, 4), (0, 1, 0)), log((0, 1 << 60, 4), (1 << 60, 0, 0)),
+            log(count=1 << 31), log((0, 1, 0), size=4096), log(size=1 << 20),
+            log(version=2), log(magic=1)]
 
 
 def kernel():
