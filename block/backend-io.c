@@ -70,6 +70,7 @@ static int coroutine_fn req_run(const Req *r)
 {
     BlockBackend *blk = r->blk;
     unsigned flags = r->flags;
+    int64_t end;
     BlockNode *n;
 
     if (!blk->root) {
@@ -79,8 +80,9 @@ static int coroutine_fn req_run(const Req *r)
     if (r->kind == REQ_FLUSH) {
         return node_flush(n);
     }
-    if (r->offset < 0 || r->bytes < 0 || r->offset > node_length(n) ||
-        r->bytes > node_length(n) - r->offset) {
+    end = ALIGN_UP(node_length(n), 512);
+    if (r->offset < 0 || r->bytes < 0 || r->offset > end ||
+        r->bytes > end - r->offset) {
         return blk_is_available(blk) ? -EIO : -ENOMEDIUM;
     }
     if (!blk_write_cache(blk)) {

@@ -251,6 +251,13 @@ int64_t blk_getlength(BlockBackend *blk)
     return blk_is_available(blk) ? node_length(blk->root->node) : -ENOMEDIUM;
 }
 
+int64_t blk_getlength_sectors(BlockBackend *blk)
+{
+    int64_t length = blk_getlength(blk);
+
+    return length < 0 ? length : ALIGN_UP(length, 512);
+}
+
 void blk_eject(BlockBackend *blk, bool open)
 {
     BlockNode *n = medium_node(blk);

@@ -21,7 +21,10 @@ static int64_t coroutine_fn luks_getlength(BlockNode *n)
 {
     LuksState *s = n->state;
 
-    return MAX(node_length(n->file->node) - luks_payload_bytes(&s->header), 0);
+    /* A sector that is there in part is decrypted with zeroes for the rest. */
+    return ALIGN_UP(
+        MAX(node_length(n->file->node) - luks_payload_bytes(&s->header), 0),
+        CRYPTO_SECTOR);
 }
 
 /* What is below is of no use as it is. */

@@ -127,7 +127,7 @@ static void nbd_describe(BlockExport *exp)
 {
     const BlockLimits *l = blk_limits(exp->blk);
 
-    exp->size = blk_getlength(exp->blk);
+    exp->size = blk_getlength_sectors(exp->blk);
     exp->min_block = MIN(l->request_alignment, 65536);
     exp->pref_block = MAX(4096, exp->min_block);
     if (l->opt_transfer > exp->pref_block && is_power_of_2(l->opt_transfer)) {

@@ -267,12 +267,23 @@ int coroutine_fn export_block_status(BlockBackend *blk, int64_t offset,
                                      unsigned *depth)
 {
     BlockNode *n = blk_co_enter(blk);
+    int64_t length;
     int ret;
 
     if (!n) {
         return -ENOMEDIUM;
     }
-    ret = status_chain(n, offset, bytes, pnum, depth);
+    length = node_length(n);
+    if (length && offset >= length) {
+        /* The rest of the last sector is like its beginning. */
+        ret = status_chain(n, length - 1, 1, pnum, depth);
+        *pnum = bytes;
+    } else {
+        ret = status_chain(n, offset, bytes, pnum, depth);
+        if (offset + *pnum >= length) {
+            *pnum = bytes;
+        }
+    }
     blk_co_leave(blk);
     return ret;
 }

@@ -32,7 +32,7 @@ uint64_t vu_blk_features(const VuConst *k)
 void vu_blk_config(const VuConst *k, uint8_t *config)
 {
     struct virtio_blk_config c = {
-        .capacity = htole64(blk_getlength(k->blk) / SECTOR),
+        .capacity = htole64(blk_getlength_sectors(k->blk) / SECTOR),
         .seg_max = htole32(VU_SEG_MAX),
         .blk_size = htole32(k->block_size),
         .min_io_size = htole16(1),
@@ -85,7 +85,7 @@ static void write_done(void *opaque, int ret)
 /* Is this part of the disk there, in whole blocks? */
 static bool range_ok(const VuConst *k, uint64_t sector, uint64_t bytes)
 {
-    uint64_t size = blk_getlength(k->blk);
+    uint64_t size = blk_getlength_sectors(k->blk);
 
     return sector <= size / SECTOR && bytes % SECTOR == 0 &&
            bytes <= size / SECTOR * SECTOR - sector * SECTOR &&

@@ -193,7 +193,7 @@ static void submit_in_batch(BlkQueue *q, BlkReq *r)
 
 static bool range_ok(VirtioBlk *s, uint64_t sector, uint64_t bytes)
 {
-    int64_t length = blk_getlength(s->blk);
+    int64_t length = blk_getlength_sectors(s->blk);
     uint64_t sectors = length < 0 ? 0 : length / VIRTIO_BLK_SECTOR;
 
     return bytes % s->logical_block_size == 0 && sector <= sectors &&

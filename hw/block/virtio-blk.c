@@ -87,7 +87,7 @@ static void blk_get_config(VirtioDevice *vdev)
     VirtioBlk *s = virtio_blk(vdev);
     uint32_t lbs = s->logical_block_size;
     struct virtio_blk_config c = {};
-    int64_t length = blk_getlength(s->blk);
+    int64_t length = blk_getlength_sectors(s->blk);
     uint64_t sectors = length < 0 ? 0 : length / VIRTIO_BLK_SECTOR;
 
     c.capacity = htole64(sectors);

@@ -76,6 +76,9 @@ bool blk_apply_disk_perm(BlockBackend *blk, bool read_only, bool share_rw,
  */
 
 int64_t blk_getlength(BlockBackend *blk); /* -ENOMEDIUM: not available */
+/* The same in whole sectors of 512 bytes, as guests and clients see it. What is
+ * behind the end of the last one reads as zeroes; writes make it whole. */
+int64_t blk_getlength_sectors(BlockBackend *blk);
 /* There is a node, and a medium in the host's drive if it is of one. */
 bool blk_is_available(const BlockBackend *blk);
 /* The tray of the host's drive, for devices with one; others do nothing. */

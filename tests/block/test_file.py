@@ -108,6 +108,18 @@ class EngineTest(Case):
             self.io('write -P 7 900 100', 'read -P 7 900 100',
                     args=('-f', 'raw', *args))
 
+    def test_last_sector_of_an_odd_file_is_whole(self):
+        for args in ((), ('-n',)):
+            os.truncate(self.path, 0)
+            os.truncate(self.path, 1000)
+            p = self.io('read -P 0 512 512', 'write -P 7 768 256',
+                        'read -P 7 768 256', 'read -P 0 512 256', 'length',
+                        'write 1024 1', args=('-f', 'raw', *args), check=False)
+            self.assertEqual(p.stdout.count('Input/output error'), 1)
+            self.assertEqual(p.stdout.count('bytes at offset'), 4)
+            self.assertNotIn('verification failed', p.stdout)
+            self.assertEqual(os.path.getsize(self.path), 1024)
+
 
 class HoleTest(Case):
     def blocks(self):

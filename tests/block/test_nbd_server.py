@@ -85,6 +85,18 @@ class BesideOracle(Case):
                    [nbd.NBDINFO, '--map', 'URI']])
 
     @unittest.skipUnless(nbd.NBDINFO, 'needs libnbd-bin')
+    def test_size_is_in_whole_sectors(self):
+        def odd():
+            path = self.make('r')
+            os.truncate(path, 70000)
+            return path
+        self.both(odd, ['-f', 'raw', '-x', 'x'],
+                  [[nbd.NBDINFO, 'URI'], [nbd.NBDINFO, '--map', 'URI'],
+                   [ORACLE_IO, '-f', 'raw', '-c', 'read 69632 512',
+                    '-c', 'write -P 3 70050 50', '-c', 'read -P 3 70050 50',
+                    '-c', 'map', 'URI']])
+
+    @unittest.skipUnless(nbd.NBDINFO, 'needs libnbd-bin')
     def test_read_only(self):
         self.both(lambda: self.make('r'), ['-r', '-f', 'raw', '-x', 'x'],
                   [[nbd.NBDINFO, 'URI'],

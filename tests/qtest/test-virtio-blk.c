@@ -432,6 +432,14 @@ static void test_resize_is_told(void)
     g_assert_cmpuint(vdev_generation(d.v), !=, before);
     vdev_config(d.v, 0, &capacity, 8);
     g_assert_cmpuint(capacity, ==, 8388608 / 512);
+    /* A sector that is there in part counts. */
+    qtest_qmp_ok(d.q, "{'execute': 'block_resize', 'arguments': "
+                      "{'node-name': 'n0', 'size': 8388609}}");
+    vdev_wait_isr(d.v, 2);
+    vdev_config(d.v, 0, &capacity, 8);
+    g_assert_cmpuint(capacity, ==, 8388608 / 512 + 1);
+    g_assert_cmpuint(disk_request(&d, VIRTIO_BLK_T_OUT, 8388608 / 512, 512), ==,
+                     VIRTIO_BLK_S_OK);
     disk_close(&d);
 }
 

@@ -10,14 +10,6 @@
 #include "tools/resize.h"
 #include "util/error.h"
 
-/* In whole sectors; or -errno. */
-static int64_t length_of(const IoTool *t)
-{
-    int64_t length = blk_getlength(t->blk);
-
-    return length < 0 ? length : ALIGN_UP(length, 512);
-}
-
 /* Allocation
  * --------------------------------------------------------------------- */
 
@@ -53,7 +45,8 @@ static int allocated(IoTool *t, int64_t offset, int64_t bytes, int64_t *num)
 
 int io_cmd_alloc(IoTool *t, const IoCommand *c, int argc, char **argv)
 {
-    int64_t start, count = 512, sum = 0, num, length = length_of(t);
+    int64_t start, count = 512, sum = 0, num,
+                   length = blk_getlength_sectors(t->blk);
     char at[64];
 
     if (!io_parse_size(argv[1], &start) ||
@@ -82,7 +75,7 @@ int io_cmd_alloc(IoTool *t, const IoCommand *c, int argc, char **argv)
 
 int io_cmd_map(IoTool *t, const IoCommand *c, int argc, char **argv)
 {
-    int64_t off = 0, length = length_of(t);
+    int64_t off = 0, length = blk_getlength_sectors(t->blk);
 
     if (length < 0) {
         error_report("Failed to query image length: %s", strerror(-length));
@@ -164,7 +157,7 @@ int io_cmd_info(IoTool *t, const IoCommand *c, int argc, char **argv)
 
 int io_cmd_length(IoTool *t, const IoCommand *c, int argc, char **argv)
 {
-    int64_t length = length_of(t);
+    int64_t length = blk_getlength_sectors(t->blk);
     char size[64];
 
     if (length < 0) {
