@@ -329,7 +329,7 @@ int debug_rules_remove(DebugRules *r, const char *tag)
         }
     }
     while (resume_one(r, tag)) {
-        ret = 0;
+        /* Its breakpoint was gone when it was hit: not one removed now. */
     }
     mutex_unlock(&r->lock);
     return ret;

@@ -12,7 +12,8 @@
 #include "block/block-common.h"
 
 int block_debug_break(BlockNode *n, const char *event, const char *tag);
-/* The breakpoints and the waiting requests of that tag. */
+/* The breakpoints of that tag, none of which may be left: -ENOENT. Requests
+ * that wait go on in any case. */
 int block_debug_remove(BlockNode *n, const char *tag);
 /* One request of that tag. */
 int block_debug_resume(BlockNode *n, const char *tag);

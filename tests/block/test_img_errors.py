@@ -132,6 +132,9 @@ class ErrorTest(unittest.TestCase):
         # It cannot be flushed, which 7.2 does later.
         pairs = [(c, f) for c, f in pairs
                  if not ('qcow2' in c and f.endswith('/dev/null'))]
+        # What is read there is whatever the buffer held.
+        pairs = [(c, f) for c, f in pairs
+                 if not ('compare' in c and f == 'null-co://')]
         if not os.environ.get('NEMU_MATRIX'):
             pairs = ALWAYS + b.rng_for(1).sample(pairs, PAIRS)
         for command, name in pairs:
