@@ -22,27 +22,26 @@ static bool cdrom_is_inserted(BlockNode *n)
     return ioctl(s->fd, CDROM_DRIVE_STATUS, CDSL_CURRENT) == CDS_DISC_OK;
 }
 
-/* Drives that have no motor refuse; then the user's hand does it. */
-static void cdrom_eject(BlockNode *n, bool open)
+static void move_tray(const FileState *s, unsigned long request,
+                      unsigned long arg, const char *what)
 {
-    const FileState *s = n->state;
-    unsigned long request = open ? CDROMEJECT : CDROMCLOSETRAY;
-
-    if (ioctl(s->fd, request, 0) < 0) {
-        warn_report("Could not %s the tray of '%s': %s",
-                    open ? "open" : "close", s->path, strerror(errno));
+    if (ioctl(s->fd, request, arg) < 0) {
+        warn_report("Could not %s the tray of '%s': %s", what, s->path,
+                    strerror(errno));
     }
 }
 
+/* Drives that have no motor refuse; then the user's hand does it. */
+static void cdrom_eject(BlockNode *n, bool open)
+{
+    move_tray(n->state, open ? CDROMEJECT : CDROMCLOSETRAY, 0,
+              open ? "open" : "close");
+}
+
+/* The kernel unlocks it when the last user goes. */
 static void cdrom_lock_medium(BlockNode *n, bool locked)
 {
-    const FileState *s = n->state;
-
-    /* The kernel unlocks it when the last user goes. */
-    if (ioctl(s->fd, CDROM_LOCKDOOR, (unsigned long)locked) < 0) {
-        warn_report("Could not %s the tray of '%s': %s",
-                    locked ? "lock" : "unlock", s->path, strerror(errno));
-    }
+    move_tray(n->state, CDROM_LOCKDOOR, locked, locked ? "lock" : "unlock");
 }
 
 bool host_cdrom_probe(const char *path)

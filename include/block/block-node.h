@@ -235,7 +235,6 @@ typedef struct BlockVmStateOps {
     int64_t (*offset)(const BlockNode *n);
 } BlockVmStateOps;
 
-/* See block-debug.h. */
 /* A medium that may be missing. Any thread. */
 typedef struct BlockMediumOps {
     bool (*is_inserted)(BlockNode *n);
@@ -243,6 +242,7 @@ typedef struct BlockMediumOps {
     void (*lock)(BlockNode *n, bool locked);
 } BlockMediumOps;
 
+/* See block-debug.h. */
 typedef struct BlockDebugOps {
     int (*set_break)(BlockNode *n, const char *event, const char *tag);
     int (*remove_break)(BlockNode *n, const char *tag);

@@ -48,9 +48,6 @@
 #define MIN(a, b)                EXTREME_AS_(a, <, b, __COUNTER__)
 #define MAX(a, b)                EXTREME_AS_(a, >, b, __COUNTER__)
 #define CLAMP(x, low, high)      MIN(MAX(x, low), high)
-/* For constant expressions. */
-#define MIN_CONST(a, b)    ((a) < (b) ? (a) : (b))
-#define MAX_CONST(a, b)    ((a) > (b) ? (a) : (b))
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define BIT(n)        (UINT64_C(1) << (n))
