@@ -6,12 +6,10 @@
 #include <sys/mman.h>
 
 #include "block/block-backend.h"
-#include "block/block-graph.h"
+#include "fuzz-graph.h"
 #include "fuzz-limits.h"
 #include "qapi/qapi-types-block-core.h"
 #include "util/error.h"
-#include "util/loop.h"
-#include "util/rcu.h"
 
 enum { INPUT_MAX = 8192 };
 
@@ -54,12 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     BlockNode *n;
 
     if (!g) {
-        Loop *loop;
-
-        rcu_register_thread();
-        loop = loop_new("fuzz", error_abort);
-        loop_set_current(loop);
-        g = block_graph_new(loop);
+        g = fuzz_graph_new();
         fd = memfd_create("rules", MFD_CLOEXEC);
         opts = make_options(fd);
     }

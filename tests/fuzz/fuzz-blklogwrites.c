@@ -4,13 +4,11 @@
 #include "util/osdep.h"
 
 #include "block/block-backend.h"
-#include "block/block-graph.h"
+#include "fuzz-graph.h"
 #include "fuzz-limits.h"
 #include "memdisk.h"
 #include "qapi/qapi-types-block-core.h"
 #include "util/error.h"
-#include "util/loop.h"
-#include "util/rcu.h"
 
 enum { MAX_LOG = 1 << 14 };
 #define DISK ((int64_t)(4 * MiB))
@@ -42,12 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     BlockNode *log, *n;
 
     if (!g) {
-        Loop *loop;
-
-        rcu_register_thread();
-        loop = loop_new("fuzz", error_abort);
-        loop_set_current(loop);
-        g = block_graph_new(loop);
+        g = fuzz_graph_new();
         memdisk_init(&disk, DISK);
         opts = qapi_parse_option(
             &qapi_type_BlockdevOptions,

@@ -5,16 +5,14 @@
 #include "util/osdep.h"
 
 #include "block/block-backend.h"
-#include "block/block-graph.h"
 #include "block/block-int.h"
 #include "block/luks.h"
+#include "fuzz-graph.h"
 #include "fuzz-limits.h"
 #include "memdisk.h"
 #include "qapi/qapi-types-block-core.h"
 #include "qom/user-object.h"
 #include "util/error.h"
-#include "util/loop.h"
-#include "util/rcu.h"
 
 enum { MAX_IMAGE = 1 << 16 };
 #define DISK ((int64_t)(4 * MiB))
@@ -55,13 +53,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     BlockNode *file, *n;
 
     if (!g) {
-        Loop *loop;
-
-        rcu_register_thread();
+        g = fuzz_graph_new();
         report_set_thread_sink(swallow, NULL);
-        loop = loop_new("fuzz", error_abort);
-        loop_set_current(loop);
-        g = block_graph_new(loop);
         g->root = object_root_new();
         object_user_add_option(g->root, NULL, "secret,id=s,data=a",
                                error_abort);

@@ -5,18 +5,16 @@
 #include <sys/socket.h>
 
 #include "block/bitmap-user.h"
-#include "block/block-graph.h"
 #include "block/nbd/server.h"
+#include "fuzz-graph.h"
 #include "fuzz-limits.h"
 #include "util/error.h"
-#include "util/rcu.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* A writable disk of 256 KiB that forgets, under two names. */
 static BlockGraph *make_server(void)
 {
-    Loop *loop = loop_new("main", error_abort);
     BlockExportOptions o = {
         .type = BLOCK_EXPORT_TYPE_NBD,
         .has_writable = true,
@@ -36,9 +34,7 @@ static BlockGraph *make_server(void)
     BlockNode *n;
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
-    rcu_register_thread();
-    loop_set_current(loop);
-    g = block_graph_new(loop);
+    g = fuzz_graph_new();
     n = block_open_filename(
         g, "json:{\"driver\":\"null-co\",\"size\":262144,\"read-zeroes\":true}",
         NULL, NULL, NULL, error_abort);

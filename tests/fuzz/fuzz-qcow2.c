@@ -9,16 +9,14 @@
 
 #include "block/bitmap-user.h"
 #include "block/block-backend.h"
-#include "block/block-graph.h"
 #include "block/block-int.h"
 #include "block/qcow2.h"
+#include "fuzz-graph.h"
 #include "fuzz-limits.h"
 #include "memdisk.h"
 #include "qapi/qapi-types-block-core.h"
 #include "qom/user-object.h"
 #include "util/error.h"
-#include "util/loop.h"
-#include "util/rcu.h"
 
 /* A step is a byte of kind and two of place. */
 enum { STEPS = 6, HEAD = 1 + STEPS * 3, MAX_IMAGE = 1 << 13, CHUNK = 70000 };
@@ -261,13 +259,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     BlockNode *n, *d;
 
     if (!g) {
-        Loop *loop;
-
-        rcu_register_thread();
+        g = fuzz_graph_new();
         report_set_thread_sink(swallow, NULL);
-        loop = loop_new("fuzz", error_abort);
-        loop_set_current(loop);
-        g = block_graph_new(loop);
         g->root = object_root_new();
         object_user_add_option(g->root, NULL, "secret,id=s,data=a",
                                error_abort);

@@ -11,12 +11,11 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
-#include "block/block-graph.h"
 #include "block/vhost-user/vhost-user.h"
+#include "fuzz-graph.h"
 #include "fuzz-limits.h"
 #include "send-fd.h"
 #include "util/error.h"
-#include "util/rcu.h"
 
 #define MEMORY 65536
 #define USER   0x10000000
@@ -36,12 +35,9 @@ static Fuzz f;
 
 static void make_disk(void)
 {
-    Loop *loop = loop_new("fuzz", error_abort);
     BlockNode *n;
 
-    rcu_register_thread();
-    loop_set_current(loop);
-    f.g = block_graph_new(loop);
+    f.g = fuzz_graph_new();
     n = block_open_filename(
         f.g,
         "json:{\"driver\":\"null-co\",\"size\":262144,\"read-zeroes\":true}",
