@@ -59,6 +59,14 @@ static bool bad_value(Reader *r, const Path *path, const char *expected)
     return error_set(r->errp, "Parameter '%s' expects %s", name, expected);
 }
 
+/* The number does not fit the type, "uint16" or so. */
+static bool out_of_range(Reader *r, const Path *path, const QapiType *type)
+{
+    g_autofree char *name = g_strdup_printf("%s_t", type->name);
+
+    return bad_value(r, path, name);
+}
+
 /* The text of a scalar that keyval_parse() left as a string, or NULL. */
 static const char *keyval_text(const Reader *r, const QObject *obj)
 {
@@ -140,7 +148,7 @@ static bool read_int(Reader *r, const QapiType *type, const QObject *obj,
         return wrong_type(r, path, "integer");
     }
     if (!int_in_range(type, v)) {
-        return bad_value(r, path, type->name);
+        return out_of_range(r, path, type);
     }
     return store_int(type, slot, v);
 }
@@ -177,10 +185,10 @@ static bool read_uint(Reader *r, const QapiType *type, const QObject *obj,
                                  : "an unsigned integer");
         }
     } else if (!get_wrapping_uint(obj, &v)) {
-        return wrong_type(r, path, "integer");
+        return bad_value(r, path, "uint64");
     }
     if (!uint_in_range(type, v)) {
-        return bad_value(r, path, type->name);
+        return out_of_range(r, path, type);
     }
     return store_uint(type, slot, v);
 }

@@ -101,7 +101,7 @@ static void test_errors_name_the_place(void)
     check_error(&qapi_type_ObjectOptions,
                 "{\"qom-type\": \"memory-backend-ram\", \"id\": \"m\", "
                 "\"size\": 1, \"host-nodes\": [1, 65536]}",
-                "Parameter 'host-nodes[1]' expects uint16\n");
+                "Parameter 'host-nodes[1]' expects uint16_t\n");
     check_error(&qapi_type_strList, "[\"a\", 1]",
                 "Invalid parameter type for '[1]', expected: string\n");
     check_error(&qapi_type_BlockdevOptions,
@@ -224,7 +224,7 @@ static void test_scalar_slots(void)
     g_assert_cmpint(i8, ==, 0x7f);
     g_assert_false(
         qapi_read_named(&qapi_type_int8, "x", big, &i8, QAPI_STRICT, &err));
-    g_assert_cmpstr(error_text(err), ==, "Parameter 'x' expects int8");
+    g_assert_cmpstr(error_text(err), ==, "Parameter 'x' expects int8_t");
     g_assert_cmpint(i8, ==, 0x7f);
     g_assert_true(
         qapi_read(&qapi_type_str, text, &s, QAPI_STRICT, error_abort));
