@@ -17,8 +17,7 @@ typedef struct Create {
     Job job;
     const BlockCreateOps *ops; /* for qmp */
     const char *format;
-    char *filename;           /* of a plain file, or NULL */
-    BlockdevRef *file, *data; /* the nodes to fill, or NULL */
+    BlockdevRef *file, *data; /* the nodes to fill; @data or NULL */
     QDict *opts;
     BlockdevCreateOptions *qmp; /* what a protocol's driver makes, or NULL */
 } Create;
@@ -141,9 +140,7 @@ static bool create_work(Job *j, Error **errp)
     if (c->qmp) {
         return c->ops->create_qmp(j->graph, c->qmp, errp);
     }
-    return c->file
-               ? fill_node(c, errp)
-               : block_create(j->graph, c->format, c->filename, c->opts, errp);
+    return fill_node(c, errp);
 }
 
 static void create_clean(Job *j)
@@ -154,7 +151,6 @@ static void create_clean(Job *j)
     qapi_free_BlockdevRef(c->file);
     qapi_free_BlockdevRef(c->data);
     qobject_unref(c->opts);
-    g_free(c->filename);
 }
 
 static const JobDriver create_driver = {
@@ -184,14 +180,6 @@ static void take_luks(Create *c, const BlockdevCreateOptionsLUKS *o)
     c->opts = text_options(&qapi_type_BlockdevCreateOptionsLUKS, o, false);
 }
 
-static void take_file(Create *c, const BlockdevCreateOptionsFile *o)
-{
-    c->format = "raw";
-    c->filename = g_strdup(o->filename);
-    c->opts = text_options(&qapi_type_BlockdevCreateOptionsFile, o, true);
-    qdict_del(c->opts, "filename");
-}
-
 bool qmp_blockdev_create(Vm *vm, const char *job_id,
                          BlockdevCreateOptions *options, Error **errp)
 {
@@ -201,8 +189,7 @@ bool qmp_blockdev_create(Vm *vm, const char *job_id,
     JobOptions o = { .id = job_id, .auto_finalize = true };
     Create *c;
 
-    if (options->driver != BLOCKDEV_DRIVER_FILE &&
-        options->driver != BLOCKDEV_DRIVER_LUKS &&
+    if (options->driver != BLOCKDEV_DRIVER_LUKS &&
         options->driver != BLOCKDEV_DRIVER_QCOW2 &&
         !(drv && drv->create && drv->create->create_qmp)) {
         return error_set(errp, "Driver does not support blockdev-create");
@@ -215,12 +202,10 @@ bool qmp_blockdev_create(Vm *vm, const char *job_id,
         take_qcow2(c, &options->u.qcow2);
     } else if (options->driver == BLOCKDEV_DRIVER_LUKS) {
         take_luks(c, &options->u.luks);
-    } else if (options->driver != BLOCKDEV_DRIVER_FILE) {
+    } else {
         c->ops = drv->create;
         c->opts = qdict_new();
         c->qmp = QAPI_CLONE(BlockdevCreateOptions, options);
-    } else {
-        take_file(c, &options->u.file);
     }
     job_start(&c->job);
     return true;

@@ -9,6 +9,7 @@
 #include "block/block-graph.h"
 #include "block/drivers.h"
 #include "block/file.h"
+#include "qapi/qapi-types-block-jobs.h"
 #include "qobject/keyval.h"
 #include "util/error.h"
 
@@ -174,7 +175,7 @@ bool block_prealloc_parse(const char *text, bool metadata, BlockPrealloc *mode,
                          text);
     }
     if (*mode == BLOCK_PREALLOC_METADATA && !metadata) {
-        return error_set(errp, "Unsupported preallocation mode 'metadata'");
+        return error_set(errp, "Unsupported preallocation mode: metadata");
     }
     return true;
 }
@@ -265,41 +266,71 @@ void file_first_block(int fd, int64_t size)
 /* What a file is told unless the user says otherwise, as in 7.2. */
 #define EXTENT_SIZE_HINT (1 * MiB)
 
+/* A plain file to make. */
+typedef struct NewFile {
+    const char *path;
+    int64_t size;
+    BlockPrealloc mode;
+    uint64_t extent_hint; /* 0: none */
+    bool nocow;
+} NewFile;
+
 /* What helps on some file systems (XFS knows the one, btrfs the other); that
  * the rest refuse it does no harm. The file is empty. */
-static void tune_file(int fd, const QDict *opts)
+static void tune_file(int fd, const NewFile *f)
 {
-    uint64_t hint =
-        block_option_size(opts, "extent_size_hint", EXTENT_SIZE_HINT);
     struct fsxattr x;
     int flags;
 
-    if (hint && hint <= UINT32_MAX && !ioctl(fd, FS_IOC_FSGETXATTR, &x)) {
+    if (f->extent_hint && !ioctl(fd, FS_IOC_FSGETXATTR, &x)) {
         x.fsx_xflags |= FS_XFLAG_EXTSIZE;
-        x.fsx_extsize = hint;
+        x.fsx_extsize = f->extent_hint;
         ioctl(fd, FS_IOC_FSSETXATTR, &x);
     }
-    if (block_option_bool(opts, "nocow", false) &&
-        !ioctl(fd, FS_IOC_GETFLAGS, &flags)) {
+    if (f->nocow && !ioctl(fd, FS_IOC_GETFLAGS, &flags)) {
         flags |= FS_NOCOW_FL;
         ioctl(fd, FS_IOC_SETFLAGS, &flags);
     }
 }
 
-static bool fill_file(int fd, const char *path, int64_t size,
-                      BlockPrealloc mode, const QDict *opts, Error **errp)
+static bool fill_file(int fd, const NewFile *f, Error **errp)
 {
     int ret = ftruncate(fd, 0) < 0 ? -errno : 0;
 
-    tune_file(fd, opts);
-    if (ret < 0 || ftruncate(fd, size) < 0) {
-        return error_errno(errp, ret ? -ret : errno,
-                           "Could not resize file '%s'", path);
+    tune_file(fd, f);
+    if (ret < 0 || ftruncate(fd, f->size) < 0) {
+        return error_errno(errp, ret ? -ret : errno, "Could not resize file");
     }
-    file_first_block(fd, size);
-    ret = file_preallocate(fd, 0, size, mode);
-    return ret >= 0 || error_errno(errp, -ret,
-                                   "Could not preallocate data for '%s'", path);
+    file_first_block(fd, f->size);
+    ret = file_preallocate(fd, 0, f->size, f->mode);
+    return ret >= 0 ||
+           error_errno(errp, -ret, "Could not preallocate data for '%s'",
+                       f->path);
+}
+
+static bool make_file(const NewFile *f, Error **errp)
+{
+    bool existed = !access(f->path, F_OK), ok;
+    autofd int fd = -1;
+    FileState s = { 0 };
+
+    if (f->extent_hint > UINT32_MAX) {
+        return error_set(errp, "Extent size hint is too large");
+    }
+    fd = open(f->path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0) {
+        return error_errno(errp, errno, "Could not create '%s'", f->path);
+    }
+    s.fd = s.lock_fd = fd;
+    s.path = (char *)f->path;
+    if (!lock_for_creation(&s, errp)) {
+        return false;
+    }
+    ok = fill_file(fd, f, errp);
+    if (!ok && !existed) {
+        unlink(f->path);
+    }
+    return ok;
 }
 
 static bool create_elsewhere(BlockGraph *g, const char *filename, int64_t size,
@@ -346,30 +377,20 @@ bool block_create_file(BlockGraph *g, const char *filename, int64_t size,
                        BlockPrealloc mode, const BlockCreateOps *ops,
                        const QDict *opts, Error **errp)
 {
-    const char *path = g_str_has_prefix(filename, "file:")
-                           ? filename + strlen("file:")
-                           : filename;
-    bool existed = !access(path, F_OK), ok;
-    autofd int fd = -1;
-    FileState s = { 0 };
+    NewFile f = {
+        .path = g_str_has_prefix(filename, "file:") ? filename + strlen("file:")
+                                                    : filename,
+        .size = size,
+        .mode = mode,
+        .extent_hint =
+            block_option_size(opts, "extent_size_hint", EXTENT_SIZE_HINT),
+        .nocow = block_option_bool(opts, "nocow", false),
+    };
 
     if (is_elsewhere(filename)) {
         return create_elsewhere(g, filename, size, mode, ops, opts, errp);
     }
-    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (fd < 0) {
-        return error_errno(errp, errno, "Could not create '%s'", path);
-    }
-    s.fd = s.lock_fd = fd;
-    s.path = (char *)path;
-    if (!lock_for_creation(&s, errp)) {
-        return false;
-    }
-    ok = fill_file(fd, path, size, mode, opts, errp);
-    if (!ok && !existed) {
-        unlink(path);
-    }
-    return ok;
+    return make_file(&f, errp);
 }
 
 bool block_sync_file(const char *path, Error **errp)
@@ -424,9 +445,31 @@ static bool raw_measure(BlockGraph *g, const QDict *opts, uint64_t *full,
     return true;
 }
 
+/* The name is a path here, whatever it begins with. */
+static bool file_create_qmp(BlockGraph *g, const BlockdevCreateOptions *opts,
+                            Error **errp)
+{
+    const BlockdevCreateOptionsFile *o = &opts->u.file;
+    NewFile f = {
+        .path = o->filename,
+        .size = o->size,
+        .extent_hint =
+            o->has_extent_size_hint ? o->extent_size_hint : EXTENT_SIZE_HINT,
+        .nocow = o->has_nocow && o->nocow,
+    };
+
+    return block_prealloc_parse(o->has_preallocation
+                                    ? qapi_enum_name(&qapi_type_PreallocMode,
+                                                     o->preallocation)
+                                    : NULL,
+                                false, &f.mode, errp) &&
+           make_file(&f, errp);
+}
+
 const BlockCreateOps file_create_ops = {
     .options = file_options,
     .create = raw_create,
+    .create_qmp = file_create_qmp,
     .measure = raw_measure,
 };
 

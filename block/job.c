@@ -76,7 +76,7 @@ Job *job_new(BlockGraph *g, const JobDriver *drv, const JobOptions *o,
 {
     Job *j;
 
-    if (!o->id || !*o->id) {
+    if (!o->id) {
         error_set(errp, "An explicit job ID is required");
         return NULL;
     }

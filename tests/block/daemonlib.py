@@ -136,6 +136,18 @@ class Storage:
                     return data
             self.take()
 
+    def create(self, **options):
+        """What refuses blockdev-create; or how the job went, to its error."""
+        self.events.clear()
+        got = self.cmd('blockdev-create', job_id='c', options={
+            k.replace('_', '-'): v for k, v in options.items()})
+        if isinstance(got, str):
+            return got
+        self.wait('JOB_STATUS_CHANGE', id='c', status='concluded')
+        job, = self.do('query-jobs')
+        self.do('job-dismiss', id='c')
+        return [d.get('status') for _, d in self.events], job
+
     def end(self, job):
         """The error with which it ends, or None."""
         self.wait('JOB_STATUS_CHANGE', id=job, status='null')

@@ -7,6 +7,7 @@ import tempfile
 import unittest
 
 import blocklib as b
+from daemonlib import ORACLE_DAEMON, OUR_DAEMON, Storage
 from test_jobs import OURS, ORACLE, MiB, Qmp
 
 SECRETS = [a for i in range(3) for a in (
@@ -36,6 +37,25 @@ VOLUMES = [
     LUKS, {}, {'key-secret': 'nope'}, {**LUKS, 'preallocation': 'full'},
     {**LUKS, 'cipher-mode': 'ctr'},
 ]
+FILES = [
+    {'size': MiB}, {'size': MiB + 1}, {'size': 0}, {}, {'size': '1M'},
+    {'size': -1}, {'size': 1 << 62}, {'size': (1 << 64) - 1},
+    {'size': MiB, 'preallocation': 'off'},
+    {'size': MiB, 'preallocation': 'falloc'},
+    {'size': MiB, 'preallocation': 'full'},
+    {'size': MiB, 'preallocation': 'metadata'},
+    {'size': MiB, 'nocow': True}, {'size': MiB, 'nocow': 'on'},
+    {'size': MiB, 'extent_size_hint': 0},
+    {'size': MiB, 'extent_size_hint': 1 << 32},
+    {'size': MiB, 'extent_size_hint': -5}, {'size': MiB, 'zork': 1},
+    {'size': MiB, 'filename': 'nbd:y'}, {'size': MiB, 'filename': 'json:{}'},
+    {'size': MiB, 'filename': 'file:y'}, {'size': MiB, 'filename': '/dev/null'},
+    {'size': MiB, 'filename': '.'}, {'size': MiB, 'filename': ''},
+    {'size': MiB, 'filename': 'nope/y'},
+]
+NO_CREATION = ('raw', 'host_device', 'host_cdrom', 'nbd', 'null-co', 'iscsi',
+               'http', 'throttle', 'blkdebug', 'quorum', 'copy-on-read',
+               'preallocate', 'snapshot-access', 'blkverify', 'blklogwrites')
 ADD = {'state': 'active', 'new-secret': 's1', 'iter-time': 10}
 ERASE = {'state': 'inactive'}
 # QEMU measures for a second how fast it is before it adds a password.
@@ -120,6 +140,35 @@ class ImageJobs(unittest.TestCase):
                                       cwd=q.folder).returncode)
             return seen
         self.same(scenario)
+
+    def test_plain_files_are_made(self):
+        def scenario(q):
+            seen = []
+            for options in FILES:
+                how = q.create(**{'driver': 'file', 'filename': 'x', **options})
+                names = sorted(set(os.listdir(q.folder)) - {'made'})
+                stats = [os.stat(os.path.join(q.folder, n)) for n in names]
+                seen.append([options, how, [
+                    (n, s.st_size, s.st_blocks * 512 >= MiB)
+                    for n, s in zip(names, stats)
+                    # QEMU empties, or leaves, what it cannot make.
+                    if not isinstance(how, str) and 'error' not in how[1]]])
+                for name in names:
+                    os.unlink(os.path.join(q.folder, name))
+            for driver in NO_CREATION:
+                seen.append(q.create(driver=driver, size=MiB))
+                seen.append(q.create(driver=driver))
+            for job in ('', '9', 'a b', '#x'):
+                seen.append(q.cmd('blockdev-create', job_id=job, options={
+                    'driver': 'file', 'filename': 'x', 'size': 1}))
+            return seen
+        outcomes = []
+        for binary in OUR_DAEMON, ORACLE_DAEMON or OUR_DAEMON:
+            with tempfile.TemporaryDirectory(prefix='nemu-create-') as folder:
+                q = Storage(folder, binary)
+                self.addCleanup(q.close)
+                outcomes.append(scenario(q))
+        self.assertEqual(outcomes[0], outcomes[1])
 
     def test_luks_volumes_are_made(self):
         def scenario(q):
