@@ -39,6 +39,8 @@ BlockEdge *coroutine_fn node_open_backing(BlockNode *n, const char *filename,
 /* The driver that a name means: by its protocol (NULL: not known), or by what
  * it leads to. */
 const BlockDriver *block_name_driver(const char *filename);
+/* What opens @path, whatever it begins with: a file, a device. */
+const BlockDriver *block_path_driver(const char *path);
 /* Options of the node that @filename itself names, or NULL. */
 QDict *block_name_options(const BlockGraph *g, const char *filename,
                           Error **errp);

@@ -518,8 +518,12 @@ static int coroutine_fn file_node_preallocate(BlockNode *n, int64_t from,
 {
     FileState *s = n->state;
     FilePrealloc p = { s->fd, from, to, mode };
-    int ret = thread_pool_run_co(preallocate_worker, &p);
+    int ret;
 
+    if (s->device) {
+        return -ENOTSUP; /* it has its space */
+    }
+    ret = thread_pool_run_co(preallocate_worker, &p);
     file_holes_forget(&s->holes);
     return ret;
 }

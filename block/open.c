@@ -345,8 +345,7 @@ static QDict *blkverify_options(const BlockGraph *g, const char *filename,
     return g_steal_pointer(&d);
 }
 
-/* What a path without a protocol is opened by. */
-static const BlockDriver *path_driver(const char *path)
+const BlockDriver *block_path_driver(const char *path)
 {
     struct stat st;
 
@@ -367,7 +366,7 @@ const BlockDriver *block_name_driver(const char *filename)
     g_autofree char *name = g_strndup(filename, strcspn(filename, ":+"));
 
     if (!block_path_has_protocol(filename)) {
-        return path_driver(filename);
+        return block_path_driver(filename);
     }
 
     return block_driver_find(!strcmp(name, "iser") ? "iscsi" : name);
@@ -451,7 +450,7 @@ QDict *block_name_options(const BlockGraph *g, const char *filename,
         return NULL;
     }
     if (!driver) {
-        driver = path_driver(path)->name;
+        driver = block_path_driver(path)->name;
     }
     if (!*path) {
         error_set(errp, "The '%s' block driver requires a file name", driver);

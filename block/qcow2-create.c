@@ -295,21 +295,33 @@ static void coroutine_fn write_start(void *opaque)
             error_errno(f->errp, -ret, "Could not write qcow2 header");
 }
 
+static bool prealloc_error(const Plan *p, int err, Error **errp)
+{
+    return err == ENOTSUP
+               ? error_set(errp,
+                           "Preallocation mode '%s' unsupported for this "
+                           "non-regular file",
+                           p->prealloc == BLOCK_PREALLOC_FULL ? "full"
+                                                              : "falloc")
+               : error_errno(errp, err, "Could not preallocate metadata");
+}
+
 static void coroutine_fn grow(void *opaque)
 {
     Fill *f = opaque;
     int ret = 0;
 
     f->ok = qc_crypt_create(f->n->state, &f->p->crypt, f->errp) &&
-            node_truncate(f->n, f->p->h.size, true, f->errp);
+            node_truncate(f->n, f->p->h.size, false, f->errp);
     if (f->ok && f->p->prealloc != BLOCK_PREALLOC_OFF) {
         /* Files that are made for the image have their space already. */
-        ret =
-            f->p->fresh
-                ? qc_preallocate(f->n, 0, f->p->h.size, BLOCK_PREALLOC_METADATA)
-                : qc_preallocate_space(f->n, 0, f->p->h.size, f->p->prealloc);
-        f->ok = ret >= 0 ||
-                error_errno(f->errp, -ret, "Could not preallocate metadata");
+        ret = qc_preallocate(f->n, 0, f->p->h.size,
+                             f->p->fresh ? BLOCK_PREALLOC_METADATA
+                                         : f->p->prealloc);
+        if (ret >= 0 && !f->p->fresh) {
+            ret = node_flush(f->n);
+        }
+        f->ok = ret >= 0 || prealloc_error(f->p, -ret, f->errp);
     }
 }
 
@@ -481,13 +493,15 @@ int coroutine_fn qc_preallocate_space(BlockNode *n, int64_t from, int64_t to,
                                       int mode)
 {
     QcowState *s = n->state;
-    int64_t before = node_length(qc_data_node(s));
     int ret;
 
     /* Behind the end of the file: freed clusters are not zero. */
     co_mutex_lock(&s->lock);
-    s->free_index = MAX(s->free_index, DIV_ROUND_UP((uint64_t)before,
-                                                    (uint64_t)s->cluster_size));
+    if (!s->external) {
+        s->free_index = MAX(s->free_index,
+                            DIV_ROUND_UP((uint64_t)node_length(n->file->node),
+                                         (uint64_t)s->cluster_size));
+    }
     co_mutex_unlock(&s->lock);
     ret = qc_preallocate(n, first_free(n, from), to, mode);
     return ret < 0 ? ret : node_flush(n);

@@ -137,6 +137,16 @@ static int coroutine_fn shrink(BlockNode *n, int64_t old, int64_t size)
     return ret;
 }
 
+/* What is a raw image itself may have more than the image, as in 7.2. */
+static bool coroutine_fn grow_data_file(const QcowState *s, int64_t size,
+                                        bool exact, Error **errp)
+{
+    BlockNode *data = s->data_file->node;
+
+    return (s->raw_data && node_length(data) >= size) ||
+           node_truncate(data, size, exact, errp);
+}
+
 bool coroutine_fn qc_truncate(BlockNode *n, int64_t size, bool exact,
                               Error **errp)
 {
@@ -150,8 +160,7 @@ bool coroutine_fn qc_truncate(BlockNode *n, int64_t size, bool exact,
     if (s->h.nb_snapshots && s->h.version < 3) {
         return error_set(errp, "Can't resize a v2 image which has snapshots");
     }
-    if (s->external && size > old &&
-        !node_truncate(s->data_file->node, size, exact, errp)) {
+    if (s->external && size > old && !grow_data_file(s, size, exact, errp)) {
         return false;
     }
     if (!qc_bitmaps_can_resize(n, errp)) {
@@ -182,6 +191,7 @@ bool coroutine_fn qc_truncate(BlockNode *n, int64_t size, bool exact,
     if (ret < 0) {
         return error_errno(errp, -ret, "Failed to resize the image");
     }
+    /* A device stays as long as it is. */
     return !s->external || size > old ||
-           node_truncate(s->data_file->node, size, exact, errp);
+           node_truncate(s->data_file->node, size, false, errp);
 }

@@ -68,8 +68,8 @@ static bool coroutine_fn open_backing(BlockNode *n,
     return n->backing || error_prefix(errp, "Could not open backing file");
 }
 
-/* What the image names as its data file is the path of a plain file, whatever
- * it looks like. */
+/* What the image names as its data file is the path of a file or device,
+ * whatever it looks like. */
 static BlockEdge *coroutine_fn open_named_data_file(BlockNode *n, Error **errp)
 {
     QcowState *s = n->state;
@@ -80,11 +80,11 @@ static BlockEdge *coroutine_fn open_named_data_file(BlockNode *n, Error **errp)
                         relative ? (int)(slash + 1 - n->file->node->filename)
                                  : 0,
                         n->file->node->filename, s->data_name);
-    BlockdevOptions opts = {
-        .driver = BLOCKDEV_DRIVER_FILE,
-        .u.file.filename = path,
+    BlockdevRef ref = {
+        .type = QTYPE_QDICT,
+        .u.definition.driver = block_path_driver(path)->driver,
+        .u.definition.u.file.filename = path, /* devices have the same */
     };
-    BlockdevRef ref = { .type = QTYPE_QDICT, .u.definition = opts };
 
     if (!s->data_name[0]) {
         error_set(errp, "The 'file' block driver requires a file name");

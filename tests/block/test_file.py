@@ -9,6 +9,7 @@ import tempfile
 import unittest
 
 import blocklib as b
+from daemonlib import ORACLE_DAEMON, OUR_DAEMON, Storage
 
 KiB, MiB = 1 << 10, 1 << 20
 
@@ -340,6 +341,58 @@ class DeviceTest(Case):
                                  b.ORACLE_IMG))
                 self.assertEqual((mine.returncode, mine.stdout),
                                  (theirs.returncode, theirs.stdout))
+
+    @unittest.skipUnless(b.HAVE_ORACLE and ORACLE_DAEMON, "needs Debian's QEMU")
+    def test_blockdev_create_in_a_device(self):
+        node = {'driver': 'host_device', 'filename': self.dev}
+        jobs = [{**node, 'size': MiB}] + [
+            {'driver': 'qcow2', 'file': node, 'size': size, **more}
+            for size, more in (
+                (MiB, {}), (64 * MiB, {}), (MiB, {'preallocation': 'metadata'}),
+                (MiB, {'preallocation': 'full'}),
+                (MiB, {'preallocation': 'falloc'}))] + [
+            {'driver': 'luks', 'file': node, 'size': size, 'key_secret': 's',
+             'iter_time': 10} for size in (MiB, 4 * MiB)]
+        outcomes = []
+        for program in OUR_DAEMON, ORACLE_DAEMON:
+            seen = []
+            daemon = Storage(self.tmp.name, program,
+                             ['--object', 'secret,id=s,data=password'])
+            self.addCleanup(daemon.close)
+            for options in jobs:
+                how = daemon.create(**options)
+                if not isinstance(how, str) and 'error' in how[1]:
+                    # What comes before is QEMU's way to it.
+                    how[1]['error'] = how[1]['error'].split(': ')[-1]
+                elif options['driver'] == 'qcow2':
+                    b.check(self.dev)
+                seen.append([options, how])
+            outcomes.append(seen)
+        self.assertEqual(outcomes[0], outcomes[1])
+
+    @unittest.skipUnless(b.HAVE_ORACLE, "needs Debian's QEMU")
+    def test_data_file_may_be_a_device(self):
+        image = os.path.join(self.tmp.name, 'q')
+        ours = os.path.join(b.BUILD, 'qemu-img')
+        for options in ('', ',data_file_raw=on', ',preallocation=metadata'):
+            with self.subTest(options):
+                b.run(ours, 'create', '-f', 'qcow2', '-o',
+                      f'data_file={self.dev}{options}', image, '1M')
+                self.io('write -P 5 0 1M', path=image, args=('-f', 'qcow2'))
+                b.run(ours, 'resize', '--preallocation=metadata', image, '4M')
+                self.io('write -P 6 3M 1M', 'write -z 1M 2M', path=image,
+                        args=('-f', 'qcow2'))
+                b.check(image)
+                self.assertTrue(b.content(image) == b'\5' * MiB +
+                                bytes(2 * MiB) + b'\6' * MiB)
+                # None of it is in the image itself, nor is room for it.
+                self.assertLess(os.path.getsize(image), MiB)
+                p = subprocess.run([ours, 'resize', image, '5M'], text=True,
+                                   capture_output=True, check=False)
+                self.assertIn('device files', p.stderr)
+                b.run(ours, 'resize', '--shrink', image, '1M')
+                b.check(image)
+                self.assertTrue(b.content(image) == b'\5' * MiB)
 
 
 if __name__ == '__main__':
