@@ -415,8 +415,28 @@ static int coroutine_fn set_data_file(QcowState *s, const Wish *w)
     return ret;
 }
 
+/* Progress of several things one after the other. */
+typedef struct Steps {
+    const BlockAmend *all;
+    int64_t done, count;
+} Steps;
+
+static void step_progress(void *opaque, int64_t done, int64_t total)
+{
+    const Steps *s = opaque;
+
+    block_amend_progress(s->all, s->done * total + done, s->count * total);
+}
+
+static int count_steps(const QcowState *s, const Wish *w)
+{
+    return (w->version != s->h.version) +
+           (w->refcount_order != s->h.refcount_order);
+}
+
 static bool coroutine_fn change_locked(QcowState *s, const Wish *w,
-                                       const BlockAmend *a, Error **errp)
+                                       const BlockAmend *a, Steps *steps,
+                                       Error **errp)
 {
     int ret;
 
@@ -434,10 +454,13 @@ static bool coroutine_fn change_locked(QcowState *s, const Wish *w,
             return error_errno(errp, -ret, "Failed to upgrade the image");
         }
         block_amend_progress(a, 1, 1);
+        steps->done++;
     }
-    if (w->refcount_order != s->h.refcount_order &&
-        !qc_refcount_set_width(s, w->refcount_order, a, errp)) {
-        return false;
+    if (w->refcount_order != s->h.refcount_order) {
+        if (!qc_refcount_set_width(s, w->refcount_order, a, errp)) {
+            return false;
+        }
+        steps->done++;
     }
     if (w->lazy != !!(s->h.compat & QC_COMPAT_LAZY) && s->h.version >= 3) {
         ret = set_lazy(s, w->lazy);
@@ -451,9 +474,13 @@ static bool coroutine_fn change_locked(QcowState *s, const Wish *w,
 bool coroutine_fn qc_amend(BlockNode *n, const BlockAmend *a, Error **errp)
 {
     QcowState *s = n->state;
+    Steps steps = { .all = a };
+    BlockAmend part = *a;
     Wish w = { 0 };
     bool ok;
 
+    part.progress = step_progress;
+    part.opaque = &steps;
     if (!parse(s, a->opts, &w, errp)) {
         return false;
     }
@@ -461,13 +488,14 @@ bool coroutine_fn qc_amend(BlockNode *n, const BlockAmend *a, Error **errp)
         return false;
     }
     co_mutex_lock(&s->lock);
-    ok = change_locked(s, &w, a, errp);
+    steps.count = count_steps(s, &w);
+    ok = change_locked(s, &w, &part, &steps, errp);
     co_mutex_unlock(&s->lock);
     if (ok && w.size && w.size != s->h.size) {
         ok = node_truncate(n, w.size, true, errp);
     }
     if (ok && w.version < s->h.version) {
-        ok = downgrade(s, a, errp);
+        ok = downgrade(s, &part, errp);
     }
     return ok;
 }

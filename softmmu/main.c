@@ -2,12 +2,11 @@
 /* The system emulator's main(). */
 #include "util/osdep.h"
 
-#include <signal.h>
-
 #include "softmmu/launch.h"
 #include "softmmu/vm.h"
 #include "util/error.h"
 #include "util/rcu.h"
+#include "util/thread.h"
 
 int main(int argc, char **argv)
 {
@@ -17,7 +16,7 @@ int main(int argc, char **argv)
     Vm *vm;
 
     report_set_program(argv[0]);
-    signal(SIGPIPE, SIG_IGN);
+    thread_begin_signals();
     rcu_register_thread();
     if (!options_parse(&launch.options, argc, argv, &err)) {
         error_report_err(g_steal_pointer(&err));

@@ -14,6 +14,7 @@
 #include "softmmu/vm.h"
 #include "util/fdset.h"
 #include "util/rcu.h"
+#include "util/thread.h"
 
 bool qmp_quit(Vm *vm, Error **errp)
 {
@@ -109,7 +110,7 @@ int main(int argc, char **argv)
     Vm *vm;
 
     report_set_program(argv[0]);
-    signal(SIGPIPE, SIG_IGN);
+    thread_begin_signals();
     if (!daemon_options_check(argc, argv, &args)) {
         return 1;
     }

@@ -159,6 +159,16 @@ static void *thread_main(void *opaque)
     return ret;
 }
 
+void thread_begin_signals(void)
+{
+    sigset_t set;
+
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 bool thread_create(Thread *thread, const char *name, void *(*fn)(void *),
                    void *opaque, Error **errp)
 {

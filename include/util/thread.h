@@ -45,6 +45,9 @@ typedef struct Thread {
 bool thread_create(Thread *thread, const char *name, void *(*fn)(void *),
                    void *opaque, Error **errp);
 void *thread_join(Thread *thread);
+/* For main(): nobody who signals us by mistake, or hangs up, ends the program.
+ * SIGPIPE is ignored and SIGUSR1 blocked, as programs of QEMU have them. */
+void thread_begin_signals(void);
 void thread_set_naming(bool on);
 /* For the main thread, before it starts others: where there is only one CPU for
  * all of them, do not take it from a vCPU for each event. Changes a scheduling

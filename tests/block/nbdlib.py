@@ -9,6 +9,7 @@ import shutil
 import socket
 import struct
 import subprocess
+import threading
 import time
 
 from blocklib import BUILD
@@ -60,6 +61,66 @@ class Server:
 
     def uri(self, name=''):
         return f'nbd+unix:///{name}?socket={self.path}'
+
+
+class Gate:
+    """A socket in @folder for a server's, that lets @allow bytes of its
+    answers pass and then waits until it is opened."""
+
+    def __init__(self, folder, server, allow, name='gate'):
+        self.path = os.path.join(folder, name)
+        self.server = server
+        self.passed, self.allow = 0, allow
+        self.reached, self.opened = threading.Event(), threading.Event()
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.path)
+        self.listener.listen()
+        self.thread = threading.Thread(target=self.accept, daemon=True)
+        self.thread.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.opened.set()
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
+        self.listener.close()
+        os.unlink(self.path)
+
+    def accept(self):
+        try:
+            while True:
+                threading.Thread(target=self.serve, daemon=True,
+                                 args=self.listener.accept()[:1]).start()
+        except OSError:
+            pass  # the end
+
+    def serve(self, client):
+        with client, socket.socket(socket.AF_UNIX) as server:
+            server.connect(self.server)
+            back = threading.Thread(target=self.pump, daemon=True,
+                                    args=(server, client, True))
+            back.start()
+            self.pump(client, server, False)
+            back.join()
+
+    def pump(self, source, to, answers):
+        try:
+            while data := source.recv(65536):
+                if answers:
+                    self.passed += len(data)
+                    if self.passed > self.allow:
+                        self.reached.set()
+                        self.opened.wait()
+                to.sendall(data)
+        except OSError:
+            pass
+        for s in source, to:
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
 
 
 class Client:

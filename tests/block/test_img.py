@@ -297,15 +297,6 @@ class ConvertTest(Case):
         self.assertEqual(a[0], 1)
         self.assertIn('Input/output error', a[2])
 
-    def test_convert_tells_progress(self):
-        self.compressible()
-        a = self.ours('convert', '-p', '-f', 'raw', '-O', 'qcow2', 'data', 'a')
-        self.assertRegex(a[1].replace('\n', '\r'),
-                         r'^    \(0.00/100%\)\r(    \(\d+\.\d\d/100%\)\r)*'
-                         r'    \(100.00/100%\)\r$')
-        self.assertEqual(self.ours('convert', '-p', '-q', '-f', 'raw', '-O',
-                                   'qcow2', 'data', 'a'), (0, '', ''))
-
     def test_all_to_all(self):
         for name in self.images():
             fmt = 'raw' if name == 'raw' else 'qcow2'

@@ -175,6 +175,7 @@ static int run(ImgTool *t, Amend *a, const char *filename)
     drv = blk_node(blk)->drv;
     if (a->help) {
         status = print_help(drv);
+        no_progress(a);
     } else {
         status = check_driver(drv) ? amend(a, blk_node(blk)) : 1;
         if (!drv->image || !drv->image->amend) {
@@ -189,6 +190,7 @@ int img_amend(ImgTool *t, int argc, char **argv)
 {
     g_autoptr(QDict) opts = qdict_new();
     Amend a = { .opts = opts, .open = { .writable = true } };
+    int status;
 
     if (!parse(t, &a, argc, argv)) {
         return 1;
@@ -198,15 +200,20 @@ int img_amend(ImgTool *t, int argc, char **argv)
 
         if (!drv) {
             error_report("Unknown file format '%s'", a.open.format);
+            no_progress(&a);
             return 1;
         }
-        return print_help(drv);
+        status = print_help(drv);
+        no_progress(&a);
+        return status;
     }
     if (optind != argc - 1) {
         error_report("Expecting one image file name");
         return 1;
     }
-    return img_check_cache("Invalid cache option", a.open.cache)
-               ? run(t, &a, argv[optind])
-               : 1;
+    if (!img_check_cache("Invalid cache option", a.open.cache)) {
+        no_progress(&a);
+        return 1;
+    }
+    return run(t, &a, argv[optind]);
 }

@@ -47,7 +47,7 @@ static bool read_chain(ImgTool *t, Commit *c)
     if (!blk) {
         return false;
     }
-    img_progress_begin(&c->shown, c->progress, 0);
+    img_progress_begin(&c->shown, c->progress, -1);
     for (n = blk_node(blk); n; n = n->backing ? n->backing->node : NULL) {
         g_ptr_array_add(c->paths, g_strdup(n->filename));
         g_ptr_array_add(c->formats, (void *)n->drv->name);
@@ -146,6 +146,20 @@ static int copy_range(Commit *c, BlockBackend *from, int flags, int64_t at,
     return ret < 0 ? ret : blk_pwrite(c->base, at, bytes, buf, 0);
 }
 
+/* How many bytes there are to commit. */
+static int64_t count_work(Commit *c, int64_t length)
+{
+    int64_t total = 0, num;
+    int flags = 0;
+
+    for (int64_t at = 0; at < length && flags >= 0; at += num) {
+        if (find_data(c, at, length - at, &num, &flags)) {
+            total += num;
+        }
+    }
+    return total;
+}
+
 static int copy(Commit *c)
 {
     int64_t length = blk_getlength(c->above->pdata[0]), num, done = 0;
@@ -153,7 +167,9 @@ static int copy(Commit *c)
     g_autofree char *buf = g_malloc(PIECE);
     int ret = 0;
 
-    c->shown.total = length;
+    if (img_progress_wanted(&c->shown)) {
+        c->shown.total = count_work(c, length);
+    }
     for (int64_t at = 0; at < length && ret >= 0; at += num) {
         int flags = 0;
         BlockBackend *from = find_data(c, at, length - at, &num, &flags);
@@ -164,11 +180,14 @@ static int copy(Commit *c)
         ret = flags < 0 ? flags
               : from    ? copy_range(c, from, flags, at, num, buf)
                         : 0;
+        if (c->shown.total < 0 && img_progress_wanted(&c->shown)) {
+            c->shown.total = count_work(c, length);
+        }
+        img_progress_step(&c->shown, from ? num : 0);
         if (from && c->rate && ret >= 0) {
             done += num;
             img_hold_back(c->rate, start, done);
         }
-        img_progress_step(&c->shown, num);
     }
     if (ret >= 0) {
         ret = blk_flush(c->base);

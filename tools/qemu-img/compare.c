@@ -119,16 +119,15 @@ static int compare(Side *s, bool quiet, bool strict, ImgProgress *p)
 static int run(Side *s, bool quiet, bool strict, bool shown)
 {
     ImgProgress p;
-    int status;
+    int status = 1;
 
-    if (s[0].length != s[1].length && strict) {
-        if (!quiet) {
-            printf("Strict mode: Image size mismatch!\n");
-        }
-        return 1;
-    }
     img_progress_begin(&p, shown && !quiet, MAX(s[0].length, s[1].length));
-    status = compare(s, quiet, strict, &p);
+    p.least = 2;
+    if (s[0].length == s[1].length || !strict) {
+        status = compare(s, quiet, strict, &p);
+    } else if (!quiet) {
+        printf("Strict mode: Image size mismatch!\n");
+    }
     img_progress_end(&p, false); /* the lines above have said how it ended */
     return status;
 }
@@ -144,7 +143,7 @@ int img_compare(ImgTool *t, int argc, char **argv)
     };
     ImgOpen open[2] = { 0 };
     Side s[2] = { 0 };
-    bool quiet = false, strict = false, progress = false;
+    bool quiet = false, strict = false, progress = false, ok;
     int c, status = 2;
 
     while ((c = img_getopt(t, argc, argv, ":hf:F:T:pqsU", options)) != -1) {
@@ -180,10 +179,8 @@ int img_compare(ImgTool *t, int argc, char **argv)
     if (optind != argc - 2) {
         return img_usage_error("Expecting two image file names");
     }
-    if (!img_check_cache("Invalid source cache option", open[0].cache)) {
-        return 2;
-    }
-    for (int i = 0; i < 2; i++) {
+    ok = img_check_cache("Invalid source cache option", open[0].cache);
+    for (int i = 0; i < 2 && ok; i++) {
         s[i].name = argv[optind + i];
         s[i].blk = img_open(t, s[i].name, &open[i]);
         if (!s[i].blk) {

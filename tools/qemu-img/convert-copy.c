@@ -346,12 +346,50 @@ static bool needs_buffer(const Convert *c, const Piece *p)
     return p->kind == KIND_DATA || !c->min_sparse;
 }
 
+/* Work to be done: progress is told in data, not in holes. */
+static int64_t work_of(const Convert *c, const Piece *p)
+{
+    return p->kind == KIND_DATA || (p->kind == KIND_ZERO && !c->min_sparse)
+               ? p->bytes
+               : 0;
+}
+
+/* Go through all once without copying. */
+static void coroutine_fn count_locked(Convert *c)
+{
+    Convert look_only = *c;
+    int64_t total = 0;
+    Piece p;
+
+    look_only.next = 0;
+    look_only.quiet = true;
+    look_only.piece = c->length; /* whole runs */
+    while (take_piece_locked(&look_only, &p)) {
+        total += work_of(c, &p);
+    }
+    c->ret = look_only.ret;
+    c->progress.total = total;
+}
+
+/* All the work, for progress that somebody wants to see. */
+static void coroutine_fn count_work(Convert *c)
+{
+    if (c->progress.total < 0 && img_progress_wanted(&c->progress)) {
+        co_mutex_lock(&c->taking);
+        if (c->progress.total < 0) {
+            count_locked(c);
+        }
+        co_mutex_unlock(&c->taking);
+    }
+}
+
 static void coroutine_fn worker(void *opaque)
 {
     Convert *c = opaque;
     char *buf = NULL;
     Piece p;
 
+    count_work(c);
     while (take_piece(c, &p)) {
         int ret;
 
@@ -362,7 +400,8 @@ static void coroutine_fn worker(void *opaque)
         }
         ret = copy_piece(c, &p, buf);
         c->ret = MIN(c->ret, ret);
-        img_progress_step(&c->progress, p.bytes);
+        count_work(c);
+        img_progress_step(&c->progress, work_of(c, &p));
         hold_back(c, &p);
     }
     if (buf) {

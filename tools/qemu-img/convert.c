@@ -433,7 +433,6 @@ static int convert(ImgTool *t, Args *a, Convert *c)
         return 1;
     }
     set_up(a, c);
-    c->progress.total = c->length;
     ret = convert_copy(c, t->loop, a->workers);
     if (ret >= 0 && a->bitmaps && !img_copy_bitmaps(first, blk_node(c->dst))) {
         ret = -EINVAL;
@@ -468,7 +467,7 @@ int img_convert(ImgTool *t, int argc, char **argv)
     if (!check(&a)) {
         return 1;
     }
-    img_progress_begin(&c.progress, a.progress && !a.quiet, 0);
+    img_progress_begin(&c.progress, a.progress && !a.quiet, -1);
     status = convert(t, &a, &c);
     img_progress_end(&c.progress, !status);
     blk_unref(c.dst);

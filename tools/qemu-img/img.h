@@ -77,10 +77,13 @@ char *img_size_text(uint64_t bytes);
 /* Progress of a long command. */
 typedef struct ImgProgress {
     bool shown; /* -p */
-    int64_t total, done;
-    double last; /* shown */
+    int64_t total, done; /* negative total: not known yet */
+    double last, least;  /* percent: shown; that is worth a line */
 } ImgProgress;
+/* From here on SIGUSR1 asks, unless progress is shown anyway. */
 void img_progress_begin(ImgProgress *p, bool shown, int64_t total);
+/* Does the next step tell anybody? */
+bool img_progress_wanted(const ImgProgress *p);
 void img_progress_step(ImgProgress *p, int64_t done);
 void img_progress_set(ImgProgress *p, int64_t done, int64_t total);
 void img_progress_end(ImgProgress *p, bool ok);

@@ -14,6 +14,7 @@
 #include "qom/user-object.h"
 #include "util/error.h"
 #include "util/rcu.h"
+#include "util/thread.h"
 #include "util/trace.h"
 
 typedef struct Command {
@@ -445,6 +446,7 @@ int main(int argc, char **argv)
     int c;
 
     report_set_program(argv[0]);
+    thread_begin_signals();
     /* Buffers come and go: pages of those that went serve the next. */
     mallopt(M_MMAP_THRESHOLD, 4 * MiB);
     mallopt(M_TRIM_THRESHOLD, 16 * MiB);

@@ -14,17 +14,32 @@ static void on_signal(int number)
     asked = 1;
 }
 
-void img_progress_begin(ImgProgress *p, bool shown, int64_t total)
+static void listen_to_signal(void)
 {
     struct sigaction act = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+    sigset_t set;
 
-    *p = (ImgProgress){ .shown = shown, .total = total };
     sigemptyset(&act.sa_mask);
     sigaction(SIGUSR1, &act, NULL);
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+void img_progress_begin(ImgProgress *p, bool shown, int64_t total)
+{
+    *p = (ImgProgress){ .shown = shown, .total = total, .least = 1 };
     if (shown) {
         printf("    (%3.2f/100%%)\r", 0.0);
         fflush(stdout);
+    } else {
+        listen_to_signal();
     }
+}
+
+bool img_progress_wanted(const ImgProgress *p)
+{
+    return p->shown || asked;
 }
 
 void img_progress_set(ImgProgress *p, int64_t done, int64_t total)
@@ -39,8 +54,12 @@ void img_progress_step(ImgProgress *p, int64_t done)
     double now;
 
     p->done += done;
+    if (p->total < 0) {
+        return;
+    }
     now = p->total ? MIN(100.0 * p->done / p->total, 100.0) : 100.0;
-    if (p->shown && now >= p->last + 2) {
+    if (p->shown && p->total &&
+        (now >= p->last + p->least || (now == 100 && p->last < 100))) {
         p->last = now;
         printf("    (%3.2f/100%%)\r", now);
         fflush(stdout);

@@ -78,6 +78,7 @@ static int copy_range(Rebase *r, int64_t start, int64_t end, int64_t unit)
         if (ret < 0) {
             return ret;
         }
+        img_progress_step(&r->shown, n);
     }
     return 0;
 }
@@ -97,8 +98,9 @@ static int copy(Rebase *r)
                          g_strerror(-ret));
         } else if (!(ret & BLK_STATUS_ALLOCATED)) {
             ret = copy_range(r, at, at + num, unit);
+        } else {
+            img_progress_step(&r->shown, num);
         }
-        img_progress_step(&r->shown, num);
     }
     if (ret >= 0) {
         ret = blk_flush(r->image);
@@ -205,6 +207,10 @@ static int rebase(ImgTool *t, Rebase *r)
 {
     int ret;
 
+    if (r->format && !block_driver_find(r->format)) {
+        error_report("Invalid format name: '%s'", r->format);
+        return 1;
+    }
     if (!img_check_cache("Invalid cache option", r->top.cache) ||
         !img_check_cache("Invalid source cache option", r->src.cache)) {
         return 1;
@@ -301,10 +307,6 @@ int img_rebase(ImgTool *t, int argc, char **argv)
     }
     r.backing = r.backing ? r.backing : "";
     r.filename = argv[optind];
-    if (r.format && !block_driver_find(r.format)) {
-        error_report("Invalid format name: '%s'", r.format);
-        return 1;
-    }
     status = run(t, &r);
     blk_unref(r.new);
     blk_unref(r.old);

@@ -11,6 +11,7 @@
 #include "qom/user-object.h"
 #include "util/error.h"
 #include "util/rcu.h"
+#include "util/thread.h"
 #include "util/trace.h"
 
 /* Command line
@@ -190,6 +191,7 @@ int main(int argc, char **argv)
     int status;
 
     report_set_program(argv[0]);
+    thread_begin_signals();
     if (!parse(argc, argv, &args, &t, cmds, &status)) {
         object_unref(t.root);
         return status;

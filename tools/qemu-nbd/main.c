@@ -6,7 +6,6 @@
 #include "util/osdep.h"
 
 #include <getopt.h>
-#include <signal.h>
 #include <sys/wait.h>
 
 #include "block/nbd/proto.h"
@@ -15,6 +14,7 @@
 #include "qom/user-object.h"
 #include "util/error.h"
 #include "util/rcu.h"
+#include "util/thread.h"
 #include "util/trace.h"
 
 static void help(void)
@@ -447,7 +447,7 @@ int main(int argc, char **argv)
     int ready_fd = -1, status;
 
     report_set_program(argv[0]);
-    signal(SIGPIPE, SIG_IGN);
+    thread_begin_signals();
     if (!parse(argc, argv, &args)) {
         return 1;
     }
