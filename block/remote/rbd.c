@@ -336,6 +336,9 @@ static bool rbd_create_qmp(BlockGraph *g, const BlockdevCreateOptions *opts,
     RbdParams p;
     bool ok;
 
+    if (o->has_cluster_size && !o->cluster_size) {
+        return error_set(errp, "obj size too small");
+    }
     ok = rbd_params(g, o->location, &p, &t, errp) &&
          (!o->encrypt || qmp_encryption(g, o->encrypt, &p, &t, &how, errp)) &&
          create_at(&p, o->size, o->has_cluster_size ? o->cluster_size : 0, &how,

@@ -69,6 +69,26 @@ static bool same_fingerprint(const unsigned char *hash, size_t len,
     return !*text;
 }
 
+/* The key it has in truth is told: whoever knows it to be right can use it. */
+static char *wrong_fingerprint(ssh_key key, const SshParams *p,
+                               const unsigned char *hash, size_t len)
+{
+    const char *type = p->hash_type == SSH_HOST_KEY_CHECK_HASH_TYPE_MD5 ? "md5"
+                       : p->hash_type == SSH_HOST_KEY_CHECK_HASH_TYPE_SHA1
+                           ? "sha1"
+                           : "sha256";
+    GString *s = g_string_new(NULL);
+
+    g_string_printf(s, "remote host %s key fingerprint '%s:",
+                    ssh_key_type_to_char(ssh_key_type(key)), type);
+    for (size_t i = 0; i < len; i++) {
+        g_string_append_printf(s, "%02x", hash[i]);
+    }
+    g_string_append_printf(s, "' does not match host_key_check '%s:%s'", type,
+                           p->fingerprint);
+    return g_string_free(s, FALSE);
+}
+
 static char *check_hash(Handle *h, const SshParams *p)
 {
     enum ssh_publickey_hash_type type =
@@ -89,9 +109,7 @@ static char *check_hash(Handle *h, const SshParams *p)
         error = session_error(h, "failed reading the hash of the server SSH "
                                  "key");
     } else if (!same_fingerprint(hash, len, p->fingerprint)) {
-        error = g_strdup_printf("remote host key fingerprint of %s does not "
-                                "match host_key_check '%s'",
-                                p->host, p->fingerprint);
+        error = wrong_fingerprint(key, p, hash, len);
     }
     ssh_clean_pubkey_hash(&hash);
     ssh_key_free(key);

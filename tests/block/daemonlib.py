@@ -86,13 +86,13 @@ class IoServer:
 class Storage:
     """A qemu-storage-daemon in @folder, spoken to over its standard streams."""
 
-    def __init__(self, folder, program=OUR_DAEMON, args=()):
+    def __init__(self, folder, program=OUR_DAEMON, args=(), env=None):
         self.folder = folder
         self.sock = os.path.join(folder, 'nbd')
         self.proc = subprocess.Popen(
             [program, '--chardev', 'stdio,id=c', '--monitor', 'c', *args],
             cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL)
+            stderr=subprocess.DEVNULL, env=env)
         self.out = Lines(self.proc.stdout)
         self.events = []
         self.out.until(b'\n')

@@ -12,7 +12,7 @@ import unittest
 
 import blocklib as b
 import nfslib
-from daemonlib import Storage
+from daemonlib import ORACLE_DAEMON, OUR_DAEMON, Storage
 
 KiB, MiB = 1 << 10, 1 << 20
 IMG = os.path.join(b.BUILD, 'qemu-img')
@@ -33,6 +33,7 @@ def normal(text):
 
 
 class Nfs(unittest.TestCase):
+    maxDiff = None
 
     def setUp(self):
         self.tmp = tempfile.TemporaryDirectory(prefix='nemu-nfs-')
@@ -185,19 +186,34 @@ class Nfs(unittest.TestCase):
             self.assertEqual(done.returncode, 1, (mode, done))
 
     def test_blockdev_create(self):
-        daemon = Storage(self.tmp.name)
-        self.addCleanup(daemon.close)
         location = {'server': {'type': 'inet', 'host': '127.0.0.1'},
                     'path': '/d/made'}
-        daemon.do('blockdev-create', **{'job-id': 'j', 'options': {
-            'driver': 'nfs', 'location': location, 'size': 3 * MiB}})
-        daemon.wait('JOB_STATUS_CHANGE', id='j', status='concluded')
-        self.assertNotIn('error', daemon.do('query-jobs')[0])
-        self.assertTrue(self.content('made') == bytes(3 * MiB))
-        daemon.do('blockdev-add', **{'driver': 'nfs', 'node-name': 'n',
-                                     **location})
-        daemon.do('block_resize', **{'node-name': 'n', 'size': 5 * MiB})
-        self.assertEqual(len(self.content('made')), 5 * MiB)
+        outcomes = []
+        for program in filter(None, (OUR_DAEMON, ORACLE and ORACLE_DAEMON)):
+            seen = []
+            daemon = Storage(self.tmp.name, program)
+            self.addCleanup(daemon.close)
+            for more in ({'size': 3 * MiB}, {'size': 1001}, {'size': 0}, {},
+                         {'size': MiB, 'preallocation': 'full'},
+                         {'size': MiB, 'location': {
+                             **location, 'path': '/none/x'}},
+                         {'size': 2 * MiB, 'location': {
+                             **location, 'user': 7, 'group': 8}},
+                         {'size': MiB, 'location': {
+                             **location, 'path': '/d'}}):
+                how = daemon.create(**{'driver': 'nfs', 'location': location,
+                                       **more})
+                seen.append((more, how, len(self.content('made'))))
+            seen.append(daemon.create(driver='nfs', size=1))
+            daemon.do('blockdev-add', **{'driver': 'nfs', 'node-name': 'n',
+                                         **location})
+            daemon.do('block_resize', **{'node-name': 'n', 'size': 5 * MiB})
+            self.assertEqual(len(self.content('made')), 5 * MiB)
+            outcomes.append(seen)
+            os.unlink(self.path('d', 'made'))
+        self.assertEqual(outcomes[0], outcomes[-1])
+        self.assertEqual([size for *_, size in outcomes[0][:3]],
+                         [3 * MiB, 1001, 0])
 
 
 if __name__ == '__main__':

@@ -12,7 +12,7 @@ import tempfile
 import unittest
 
 import blocklib as b
-from daemonlib import Storage
+from daemonlib import ORACLE_DAEMON, OUR_DAEMON, Storage
 
 KiB, MiB = 1 << 10, 1 << 20
 IMG = os.path.join(b.BUILD, 'qemu-img')
@@ -35,6 +35,7 @@ def normal(text):
 @unittest.skipUnless(os.path.exists(os.path.join(b.BUILD, 'block-rbd.so')) and
                      os.path.exists(FAKE), 'built without block-rbd')
 class Rbd(unittest.TestCase):
+    maxDiff = None
 
     def setUp(self):
         self.tmp = tempfile.TemporaryDirectory(prefix='nemu-rbd-')
@@ -223,28 +224,52 @@ class Rbd(unittest.TestCase):
                 self.enter('ours')
 
     def test_blockdev_create(self):
-        saved = dict(os.environ)
-        os.environ.update(self.env)
-        self.addCleanup(os.environ.update, saved)
-        self.addCleanup(os.environ.pop, 'LD_LIBRARY_PATH', None)
-        daemon = Storage(self.tmp.name)
-        self.addCleanup(daemon.close)
         location = {'pool': 'p', 'image': 'made',
                     'server': [{'host': 'h', 'port': '1'}]}
-        for image, extra in (('made', {}), ('large', {'cluster-size': MiB})):
-            location['image'] = image
-            daemon.do('blockdev-create', **{'job-id': image, 'options': {
-                'driver': 'rbd', 'location': location, 'size': 3 * MiB,
-                **extra}})
-            daemon.wait('JOB_STATUS_CHANGE', id=image,
-                        status='concluded')
-            self.assertNotIn('error', daemon.do('query-jobs')[0])
-            daemon.do('job-dismiss', id=image)
-            self.assertEqual(len(self.content(image)), 3 * MiB)
-        daemon.do('blockdev-add', **{'driver': 'rbd', 'node-name': 'n',
-                                     **location})
-        daemon.do('block_resize', **{'node-name': 'n', 'size': 5 * MiB})
-        self.assertEqual(len(self.content('large')), 5 * MiB)
+        luks = {'format': 'luks2', 'key-secret': 's'}
+        outcomes = []
+        for side, program in (('ours', OUR_DAEMON),
+                              ('theirs', ORACLE and ORACLE_DAEMON)):
+            if not program:
+                continue
+            seen = []
+            self.enter(side)
+            daemon = Storage(self.tmp.name, program, SECRET, self.env)
+            self.addCleanup(daemon.close)
+            for image, more in (
+                    ('made', {'size': 3 * MiB}), ('made', {'size': MiB}),
+                    ('large', {'size': 3 * MiB, 'cluster-size': MiB}),
+                    ('odd', {'size': 1001}), ('none', {'size': 0}),
+                    ('x', {'size': MiB, 'cluster-size': 1000}),
+                    ('x', {'size': MiB, 'cluster-size': 0}), ('x', {}),
+                    ('y', {'size': -1}), ('s', {'size': 8 * MiB,
+                                                'encrypt': luks}),
+                    ('t', {'size': 8 * MiB, 'encrypt': {
+                        **luks, 'format': 'luks', 'cipher-alg': 'aes-128'}}),
+                    ('u', {'size': 8 * MiB, 'encrypt': {
+                        **luks, 'cipher-alg': 'twofish-256'}}),
+                    ('v', {'size': 8 * MiB, 'encrypt': {
+                        **luks, 'key-secret': 'nope'}}),
+                    ('z@snap', {'size': MiB})):
+                how = daemon.create(driver='rbd', **more, location={
+                    **location, 'image': image})
+                if image == 'u': # the words differ
+                    self.assertIn('unknown encryption', how[1].pop('error'))
+                seen.append((image, more, how))
+            for place in ({'pool': 'nope'}, {'namespace': 'n'},
+                          {'namespace': 'nope'}, {'snapshot': 's'}):
+                seen.append((place, daemon.create(
+                    driver='rbd', size=MiB, location={**location, **place,
+                                                      'image': 'other'})))
+            for image, size in (('made', 3 * MiB), ('large', 3 * MiB),
+                                ('odd', 1001), ('none', 0)):
+                self.assertEqual(len(self.content(image, side)), size)
+            daemon.do('blockdev-add', **{'driver': 'rbd', 'node-name': 'n',
+                                         **location, 'image': 'large'})
+            daemon.do('block_resize', **{'node-name': 'n', 'size': 5 * MiB})
+            self.assertEqual(len(self.content('large', side)), 5 * MiB)
+            outcomes.append(seen)
+        self.assertEqual(outcomes[0], outcomes[-1])
 
 
 if __name__ == '__main__':

@@ -21,10 +21,13 @@ import time
 import unittest
 
 import blocklib as b
+from daemonlib import ORACLE_DAEMON, OUR_DAEMON, Storage
 
 KiB, MiB = 1 << 10, 1 << 20
 IMG = os.path.join(b.BUILD, 'qemu-img')
 IO = os.path.join(b.BUILD, 'qemu-io')
+HAS_ORACLE_SSH = b.HAVE_ORACLE and os.path.exists(
+    '/usr/lib/x86_64-linux-gnu/qemu/block-ssh.so')
 SSHD = shutil.which('sshd') or '/usr/sbin/sshd'
 
 
@@ -262,6 +265,7 @@ class Http(unittest.TestCase):
 @has_module('block-ssh')
 @unittest.skipUnless(os.path.exists(SSHD), 'needs openssh-server')
 class Ssh(unittest.TestCase):
+    maxDiff = None
 
     @classmethod
     def setUpClass(cls):
@@ -380,6 +384,45 @@ class Ssh(unittest.TestCase):
                    for tool in (IMG, b.ORACLE_IMG) if tool
                    for args in [['-f', 'raw', self.url('nodir/x'), '1M']]]
         self.assertEqual(len(set(outputs)), 1, outputs)
+
+    def test_blockdev_create(self):
+        def location(name, **more):
+            return {'server': {'host': '127.0.0.1', 'port': str(self.port)},
+                    'path': self.path(name),
+                    'host-key-check': {'mode': 'none'}, **more}
+        jobs = [
+            {'location': location('made'), 'size': 3 * MiB},
+            {'location': location('made'), 'size': MiB + 1},
+            {'location': location('made'), 'size': 0},
+            {'location': location('made')}, {'size': MiB},
+            {'location': location('made'), 'size': MiB, 'zork': 1},
+            {'location': location('nodir/made'), 'size': MiB},
+            {'location': location('.'), 'size': MiB},
+            {'location': location('made', server={
+                'host': '127.0.0.1', 'port': '1'}), 'size': MiB},
+            {'location': location('made', user='nobody'), 'size': MiB},
+            {'location': location('made', **{'host-key-check': {
+                'mode': 'hash', 'type': 'md5', 'hash': '0' * 32}}),
+             'size': MiB},
+        ]
+        outcomes = []
+        for program in filter(None, (OUR_DAEMON, HAS_ORACLE_SSH and
+                                     ORACLE_DAEMON)):
+            seen = []
+            daemon = Storage(self.tmp.name, program, env=self.env)
+            self.addCleanup(daemon.close)
+            for options in jobs:
+                how = daemon.create(driver='ssh', **options)
+                if not isinstance(how, str) and 'error' in how[1]:
+                    # Ours has libssh's words behind it.
+                    how[1]['error'] = how[1]['error'].partition(': Acc')[0]
+                made = os.path.exists(self.path('made'))
+                seen.append((options, how,
+                             made and os.path.getsize(self.path('made'))))
+            outcomes.append(seen)
+        self.assertEqual(outcomes[0], outcomes[-1])
+        self.assertEqual([size for *_, size in outcomes[0][:3]],
+                         [3 * MiB, MiB + 1, 0])
 
     def test_address_options(self):
         with open(self.path('addressed'), 'wb') as f:
