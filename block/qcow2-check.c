@@ -48,7 +48,7 @@ static void count_range(QcCount *c, uint64_t offset, uint64_t bytes)
         return;
     }
     for (uint64_t i = first; i <= last; i++) {
-        c->refs[i] += c->refs[i] != UINT32_MAX;
+        qc_refs_add(c, i);
     }
 }
 
@@ -169,7 +169,7 @@ static int coroutine_fn count_l2(QcCount *c, uint64_t offset, uint64_t *buf,
 
     count_range(c, offset, s->cluster_size);
     if (offset >> s->cluster_bits < c->clusters &&
-        c->refs[offset >> s->cluster_bits] > s->h.nb_snapshots + 1) {
+        qc_refs_get(c, offset >> s->cluster_bits) > s->h.nb_snapshots + 1) {
         /* No image has that: going through it again and again would take
          * for ever. Its count is wrong in any case. */
         return 0;
@@ -180,6 +180,9 @@ static int coroutine_fn count_l2(QcCount *c, uint64_t offset, uint64_t *buf,
                      "aligned; L1 entry corrupted",
                      offset);
         c->result->corruptions++;
+    }
+    if (offset >> s->cluster_bits >= c->clusters) {
+        return 0; /* nothing but zeroes */
     }
     ret = node_pread(s->n->file->node, offset, s->cluster_size, buf);
     if (ret < 0) {
@@ -195,7 +198,7 @@ static int coroutine_fn count_l2(QcCount *c, uint64_t offset, uint64_t *buf,
             count_entry(c, e, i, active);
         }
     }
-    return 0;
+    return c->too_many ? -ENOMEM : 0;
 }
 
 /* @l1 in host byte order; all of a table or a part. */
@@ -248,7 +251,7 @@ static int coroutine_fn count_snapshot(QcCount *c, const QcSnapshot *sn,
         c->unknown = true;
         return 0;
     }
-    if (cluster < c->clusters && c->refs[cluster]) {
+    if (cluster < c->clusters && qc_refs_get(c, cluster)) {
         /* The table of something else: no way to tell what it means. */
         count_range(c, sn->l1_offset, bytes);
         c->unknown = true;
@@ -383,36 +386,45 @@ static void count_block(QcCount *c, uint32_t i, uint64_t *raw)
         drop_block(c, i, raw);
     } else if (block) {
         count_range(c, block, s->cluster_size);
-        if (c->refs[cluster] != 1) {
+        if (qc_refs_get(c, cluster) != 1) {
             qc_check_say(c, "ERROR refcount block %u refcount=%" PRIu32, i,
-                         c->refs[cluster]);
+                         qc_refs_get(c, cluster));
             drop_block(c, i, raw);
-            c->refs[cluster] -= !*raw;
+            if (!*raw) {
+                qc_refs_drop(c, cluster);
+            }
         }
     }
 }
 
+/* Once more, with the bits that the copy in memory does not have. */
 static int coroutine_fn count_refcounts(QcCount *c)
 {
     QcowState *s = c->s;
-    g_autofree uint64_t *raw = g_try_new0(uint64_t, s->reftable_size);
-    int64_t fixed = c->result->corruptions_fixed;
-    int ret;
+    g_autofree uint64_t *raw = g_new(uint64_t, QC_TABLE_PIECE);
+    int64_t before = c->result->corruptions_fixed;
+    int ret = 0;
 
     count_range(c, s->h.reftable_offset, (uint64_t)s->reftable_size * 8);
-    if (!raw) {
-        return -ENOMEM;
-    }
-    /* Once more, with the bits that the copy in memory does not have. */
-    ret = qc_table_read(s, s->h.reftable_offset, s->reftable_size, raw);
-    for (uint32_t i = 0; i < s->reftable_size && ret >= 0; i++) {
-        if (raw[i]) {
-            count_block(c, i, &raw[i]);
+    for (uint32_t at = 0; at < s->reftable_size && ret >= 0;
+         at += QC_TABLE_PIECE) {
+        uint32_t n = MIN(s->reftable_size - at, (uint32_t)QC_TABLE_PIECE);
+        uint64_t offset = s->h.reftable_offset + at * UINT64_C(8);
+        int64_t fixed = c->result->corruptions_fixed;
+
+        memset(raw, 0, n * sizeof(*raw));
+        ret = qc_table_read(s, offset, n, raw);
+        for (uint32_t i = 0; i < n && ret >= 0; i++) {
+            if (raw[i]) {
+                count_block(c, at + i, &raw[i]);
+            }
+        }
+        if (ret >= 0 && fixed != c->result->corruptions_fixed) {
+            ret = qc_table_write(s, offset, n, raw);
         }
     }
-    if (ret >= 0 && fixed != c->result->corruptions_fixed) {
+    if (before != c->result->corruptions_fixed) {
         qc_check_say(c, "Rebuilding refcount structure");
-        ret = qc_table_write(s, s->h.reftable_offset, s->reftable_size, raw);
     }
     return ret;
 }
@@ -462,10 +474,11 @@ static int coroutine_fn check(QcCount *c)
     }
     c->clusters = DIV_ROUND_UP((uint64_t)node_length(s->n->file->node),
                                (uint64_t)s->cluster_size);
-    c->refs = g_try_new0(uint32_t, c->clusters);
-    c->one = g_try_new0(uint64_t, DIV_ROUND_UP(c->clusters, 64));
     if (ret >= 0) {
-        ret = c->refs && c->one ? count_all(c) : -ENOMEM;
+        ret = count_all(c);
+    }
+    if (ret >= 0 && c->too_many) {
+        ret = -ENOMEM;
     }
     if (ret >= 0) {
         ret = qc_check_compare(c);
@@ -493,8 +506,8 @@ bool coroutine_fn qc_check(QcowState *s, unsigned fix, BlockCheck *result,
 
     *result = (BlockCheck){ .say = result->say };
     result->total_clusters = DIV_ROUND_UP(s->h.size, (uint64_t)s->cluster_size);
+    qc_refs_init(&c);
     ret = check(&c);
-    g_free(c.refs);
-    g_free(c.one);
+    qc_refs_free(&c);
     return ret >= 0 || error_errno(errp, -ret, "Check failed");
 }

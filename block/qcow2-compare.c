@@ -21,9 +21,13 @@ typedef struct Pass {
 
 static void note_one(QcCount *c, uint64_t i, uint64_t have)
 {
-    c->one[i / 64] =
-        (c->one[i / 64] & ~BIT(i % 64)) | (have == 1 ? BIT(i % 64) : 0);
-    if (have || c->refs[i]) {
+    QcLeaf *leaf = qc_refs_leaf(c, i);
+
+    if (leaf) {
+        leaf->one = (leaf->one & ~BIT(i % QC_LEAF)) |
+                    (have == 1 ? BIT(i % QC_LEAF) : 0);
+    }
+    if (have || (leaf && leaf->refs[i % QC_LEAF])) {
         c->result->image_end =
             MAX(c->result->image_end, (int64_t)((i + 1) << c->s->cluster_bits));
     }
@@ -34,13 +38,14 @@ static void note_one(QcCount *c, uint64_t i, uint64_t have)
 static int coroutine_fn set_count(QcCount *c, uint64_t i)
 {
     uint64_t free = c->s->free_index;
-    int ret = qc_refcount_set(c->s, i, c->refs[i]);
+    uint32_t refs = qc_refs_get(c, i);
+    int ret = qc_refcount_set(c->s, i, refs);
 
     if (c->s->free_index < c->clusters) {
         c->s->free_index = free;
     }
     if (ret >= 0) {
-        note_one(c, i, c->refs[i]);
+        note_one(c, i, refs);
         return 0;
     }
     qc_check_say(c, "ERROR repairing cluster %" PRIu64 ": %s", i,
@@ -51,14 +56,15 @@ static int coroutine_fn set_count(QcCount *c, uint64_t i)
 static int coroutine_fn compare_one(Pass *p, uint64_t i, uint64_t have)
 {
     QcCount *c = p->c;
-    bool low = have < c->refs[i];
+    uint32_t refs = qc_refs_get(c, i);
+    bool low = have < refs;
     /* What has references that we do not know of is no leak. */
     bool fix = low ? p->fix & BLOCK_FIX_ERRORS
                    : (p->fix & BLOCK_FIX_LEAKS) && !c->unknown;
     int ret = 0;
 
     note_one(c, i, have);
-    if (have == c->refs[i]) {
+    if (have == refs) {
         return 0;
     }
     *(low ? &p->corruptions : &p->leaks) += 1;
@@ -69,7 +75,7 @@ static int coroutine_fn compare_one(Pass *p, uint64_t i, uint64_t have)
                  fix   ? "Repairing"
                  : low ? "ERROR"
                        : "Leaked",
-                 i, have, c->refs[i]);
+                 i, have, refs);
     if (fix) {
         ret = set_count(c, i);
     }
@@ -97,6 +103,7 @@ static int coroutine_fn compare_block(Pass *p, uint64_t first, uint64_t n,
 {
     QcowState *s = p->c->s;
     uint64_t mask = BIT(s->refblock_bits) - 1;
+    bool counts;
     QcTable *t;
     int ret = qc_refblock_get(s, first >> s->refblock_bits, &t);
 
@@ -109,11 +116,16 @@ static int coroutine_fn compare_block(Pass *p, uint64_t first, uint64_t n,
                                        (first + i) & mask)
                     : 0;
     }
+    counts = t;
     if (t) {
         qc_cache_put(s->rbc, t);
     }
     for (uint64_t i = 0; i < n && ret >= 0; i++) {
-        ret = compare_one(p, first + i, have[i]);
+        if (!counts && i % QC_LEAF == 0 && !qc_refs_leaf(p->c, first + i)) {
+            i += QC_LEAF - 1; /* neither counts nor references */
+        } else {
+            ret = compare_one(p, first + i, have[i]);
+        }
     }
     return ret;
 }
@@ -206,14 +218,17 @@ int coroutine_fn qc_check_compare(QcCount *c)
 static bool wrong_flag(QcCount *c, uint64_t entry, bool data, uint64_t *count)
 {
     uint64_t i = (entry & QC_OFFSET_MASK) >> c->s->cluster_bits;
-    bool one = data || (i < c->clusters && (c->one[i / 64] & BIT(i % 64)));
+    const QcLeaf *leaf = qc_refs_leaf(c, i);
+    bool one = data || (leaf && (leaf->one & BIT(i % QC_LEAF)));
+    bool flag = entry & QC_COPIED;
 
-    if (one == !!(entry & QC_COPIED)) {
-        return false;
-    }
     *count = one;
-    if (!one && i < c->clusters) {
+    if (!one && i < c->clusters && (flag || !leaf)) {
         qc_refcount_get(c->s, i, count);
+        one = *count == 1;
+    }
+    if (one == flag) {
+        return false;
     }
     *(c->fix & BLOCK_FIX_ERRORS ? &c->result->corruptions_fixed
                                 : &c->result->corruptions) += 1;
