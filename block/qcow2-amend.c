@@ -163,17 +163,17 @@ static int coroutine_fn expand_table(Expand *x, uint64_t offset)
 
 static int coroutine_fn expand_snapshot(Expand *x, const QcSnapshot *sn)
 {
-    QcowState *s = x->s;
-    uint64_t bytes = (uint64_t)sn->l1_size * 8;
-    g_autofree uint64_t *l1 = g_try_malloc(MAX(bytes, 8));
-    int ret;
+    g_autofree uint64_t *l1 = g_new(uint64_t, QC_TABLE_PIECE);
+    int ret = (uint64_t)sn->l1_size * 8 > QC_MAX_L1_BYTES ? -EFBIG : 0;
 
-    if (!l1 || bytes > QC_MAX_L1_BYTES) {
-        return -ENOMEM;
-    }
-    ret = node_pread(s->n->file->node, sn->l1_offset, bytes, l1);
-    for (uint32_t i = 0; i < sn->l1_size && ret >= 0; i++) {
-        ret = expand_table(x, be64toh(l1[i]) & QC_OFFSET_MASK);
+    for (uint32_t at = 0; at < sn->l1_size && ret >= 0; at += QC_TABLE_PIECE) {
+        uint32_t n = MIN(sn->l1_size - at, (uint32_t)QC_TABLE_PIECE);
+
+        memset(l1, 0, n * sizeof(*l1));
+        ret = qc_table_read(x->s, sn->l1_offset + at * UINT64_C(8), n, l1);
+        for (uint32_t i = 0; i < n && ret >= 0; i++) {
+            ret = expand_table(x, l1[i] & QC_OFFSET_MASK);
+        }
     }
     return ret;
 }

@@ -20,8 +20,7 @@ int coroutine_fn qc_size_write(QcowState *s, uint64_t size)
     return ret;
 }
 
-static int coroutine_fn write_l1(QcowState *s, const uint64_t *l1,
-                                 uint32_t size, uint64_t offset)
+static int coroutine_fn write_l1(QcowState *s, uint32_t size, uint64_t offset)
 {
     struct __attribute__((packed)) {
         uint32_t size;
@@ -30,7 +29,7 @@ static int coroutine_fn write_l1(QcowState *s, const uint64_t *l1,
     int ret;
 
     qc_event(s, BLKDEBUG_EVENT_L1_GROW_WRITE_TABLE);
-    ret = qc_table_write(s, offset, size, l1);
+    ret = qc_table_write(s, offset, size, s->l1);
     if (ret >= 0) {
         ret = qc_cache_flush(s->rbc);
     }
@@ -45,37 +44,46 @@ static int coroutine_fn write_l1(QcowState *s, const uint64_t *l1,
     return ret < 0 ? ret : node_flush(s->n->file->node);
 }
 
+int qc_l1_reserve(QcowState *s, uint64_t n)
+{
+    uint64_t *l1;
+
+    if (n * 8 > QC_MAX_L1_BYTES) {
+        return -EFBIG;
+    }
+    if (n <= s->h.l1_size) {
+        return 0;
+    }
+    /* Not a second table beside it: it may be long. */
+    l1 = g_try_realloc(s->l1, n * sizeof(*l1));
+    if (!l1) {
+        return -ENOMEM;
+    }
+    memset(l1 + s->h.l1_size, 0, (n - s->h.l1_size) * sizeof(*l1));
+    s->l1 = l1;
+    return 0;
+}
+
 int coroutine_fn qc_l1_grow(QcowState *s, uint64_t need)
 {
     int64_t bytes = ALIGN_UP(need * 8, (uint64_t)s->cluster_size), got;
     uint64_t old_offset = s->h.l1_offset, old_bytes = s->h.l1_size * 8;
     int64_t offset;
-    uint64_t *l1;
-    int ret;
+    int ret = qc_l1_reserve(s, need);
 
-    if (need * 8 > QC_MAX_L1_BYTES) {
-        return -EFBIG;
-    }
-    l1 = g_try_new0(uint64_t, need);
-    if (!l1) {
-        return -ENOMEM;
-    }
-    memcpy(l1, s->l1, old_bytes);
-    qc_event(s, BLKDEBUG_EVENT_L1_GROW_ALLOC_TABLE);
-    offset = qc_alloc(s, bytes, true, &got);
-    ret = MIN(offset, 0);
-    if (offset >= 0) {
-        ret = write_l1(s, l1, need, offset);
-        if (ret < 0) {
-            qc_free(s, offset, bytes, false);
-        }
-    }
     if (ret < 0) {
-        g_free(l1);
         return ret;
     }
-    g_free(s->l1);
-    s->l1 = l1;
+    qc_event(s, BLKDEBUG_EVENT_L1_GROW_ALLOC_TABLE);
+    offset = qc_alloc(s, bytes, true, &got);
+    if (offset < 0) {
+        return offset;
+    }
+    ret = write_l1(s, need, offset);
+    if (ret < 0) {
+        qc_free(s, offset, bytes, false);
+        return ret;
+    }
     s->h.l1_size = need;
     s->h.l1_offset = offset;
     qc_free(s, old_offset, old_bytes, false);

@@ -6,8 +6,11 @@
  *
  * Order on disk, so that a crash leaks clusters but never shares them unknown:
  * increased counts and cleared flags, then the table that makes a snapshot
- * visible; a removed snapshot leaves the table before counts decrease.
- * Spec: the qcow2 specification, section Snapshots.
+ * visible; a removed snapshot leaves the table before counts decrease. Flags
+ * and counts cannot change at once: meanwhile the image is called dirty, so
+ * that whoever opens it after a crash makes them agree. Version 2 has no such
+ * bit, there a check may have to. Spec: the qcow2 specification, section
+ * Snapshots.
  */
 #include "util/osdep.h"
 
@@ -16,188 +19,17 @@
 #include "qobject/keyval.h"
 #include "util/error.h"
 
-/* Reference trees
- * --------------------------------------------------------------- */
-
-typedef struct Tree {
-    QcowState *s;
-    uint64_t *l1; /* host byte order */
-    uint32_t l1_size;
-    int delta;   /* of all counts: -1, 0, 1 */
-    bool active; /* set the "copied" flags of the tables as counts say */
-    uint64_t *l2;
-    /* A run of clusters whose counts are still to be changed. */
-    uint64_t run, run_bytes;
-} Tree;
-
-static int coroutine_fn end_run(Tree *t)
+static int coroutine_fn write_out_tables(QcowState *s)
 {
-    int ret = 0;
+    int ret = qc_cache_flush(s->l2c);
 
-    if (t->run_bytes) {
-        ret = qc_refcount_change(t->s, t->run, t->run_bytes, t->delta > 0,
-                                 t->s->discard_snapshot);
-    }
-    t->run_bytes = 0;
-    return ret;
-}
-
-static int coroutine_fn change_range(Tree *t, uint64_t offset, uint64_t bytes,
-                                     bool joins)
-{
-    int ret = 0;
-
-    if (!t->delta) {
-        return 0;
-    }
-    if (!joins || offset != t->run + t->run_bytes || !t->run_bytes) {
-        ret = end_run(t);
-        t->run = offset;
-    }
-    t->run_bytes += bytes;
-    return ret < 0 || joins ? ret : end_run(t);
-}
-
-static int coroutine_fn change_entry(Tree *t, uint64_t entry)
-{
-    QcowState *s = t->s;
-    uint64_t offset, bytes;
-
-    if (entry & QC_COMPRESSED) {
-        /* Shares its clusters with others: each on its own. */
-        bytes = qc_compressed_extent(s, entry, &offset);
-        return change_range(t, offset, bytes, false);
-    }
-    if (!qc_has_host(s, entry)) {
-        return 0;
-    }
-    offset = entry & QC_OFFSET_MASK;
-    if (offset & (s->cluster_size - 1)) {
-        return qc_corrupt(s, true, offset,
-                          "Cluster allocation offset %#" PRIx64 " unaligned",
-                          offset);
-    }
-    return change_range(t, offset, s->cluster_size, true);
-}
-
-/* @entry with the flag that its cluster's count asks for. */
-static int coroutine_fn flag_entry(Tree *t, uint64_t *entry, bool *changed)
-{
-    uint64_t count, old = *entry;
-    int ret =
-        qc_refcount_get(t->s, (old & QC_OFFSET_MASK) >> t->s->cluster_bits,
-                        &count);
-
-    if (ret >= 0) {
-        *entry = count == 1 ? old | QC_COPIED : old & ~QC_COPIED;
-        *changed = *changed || *entry != old;
-    }
-    return ret;
-}
-
-static int coroutine_fn flag_l2(Tree *t, bool *changed)
-{
-    QcowState *s = t->s;
-    int ret = 0;
-
-    for (unsigned i = 0; i < BIT(s->l2_bits) && ret >= 0; i++) {
-        uint64_t entry = qc_entry_get(s, t->l2, i).desc;
-
-        if (qc_has_host(s, entry)) {
-            ret = flag_entry(t, &entry, changed);
-            t->l2[(uint64_t)i << (s->entry_bits - 3)] = htobe64(entry);
-        }
-    }
-    return ret;
-}
-
-static int coroutine_fn write_l2(Tree *t, uint64_t offset)
-{
-    QcowState *s = t->s;
-    int ret = qc_check_overlap(s, QC_OVERLAP_ACTIVE_L2 | QC_OVERLAP_INACTIVE_L2,
-                               offset, s->cluster_size);
-
-    if (ret >= 0) {
-        ret = node_pwrite(s->n->file->node, offset, s->cluster_size, t->l2, 0);
-    }
-    qc_cache_forget(s->l2c, offset, s->cluster_size);
-    return ret;
-}
-
-static int coroutine_fn walk_l2(Tree *t, uint32_t i)
-{
-    QcowState *s = t->s;
-    uint64_t offset = t->l1[i] & QC_OFFSET_MASK;
-    bool changed = false, l1_changed = false;
-    int ret;
-
-    if (offset & (s->cluster_size - 1)) {
-        return qc_corrupt(s, true, offset,
-                          "L2 table offset %#" PRIx64
-                          " unaligned (L1 index: %#" PRIx32 ")",
-                          offset, i);
-    }
-    ret = node_pread(s->n->file->node, offset, s->cluster_size, t->l2);
-    for (unsigned e = 0; e < BIT(s->l2_bits) && ret >= 0 && t->delta; e++) {
-        uint64_t entry = qc_entry_get(s, t->l2, e).desc;
-
-        ret = entry ? change_entry(t, entry) : 0;
-    }
-    if (ret >= 0) {
-        ret = change_range(t, offset, s->cluster_size, false);
-    }
-    if (ret < 0 || !t->active) {
-        return ret;
-    }
-    ret = flag_l2(t, &changed);
-    if (ret >= 0 && changed) {
-        ret = write_l2(t, offset);
-    }
-    if (ret >= 0) {
-        ret = flag_entry(t, &t->l1[i], &l1_changed);
-    }
-    return ret >= 0 && l1_changed ? qc_l1_write_entry(s, i, t->l1[i]) : ret;
-}
-
-/* s->lock held, caches flushed. */
-static int coroutine_fn walk(Tree *t)
-{
-    int ret = 0;
-
-    t->l2 = g_try_malloc(t->s->cluster_size);
-    if (!t->l2) {
-        return -ENOMEM;
-    }
-    for (uint32_t i = 0; i < t->l1_size && ret >= 0; i++) {
-        if (t->l1[i] & QC_OFFSET_MASK) {
-            ret = walk_l2(t, i);
-        }
-    }
-    if (ret >= 0) {
-        ret = end_run(t);
-    }
-    g_free(t->l2);
-    return ret;
-}
-
-static int coroutine_fn walk_active(QcowState *s, int delta)
-{
-    Tree t = { .s = s,
-               .l1 = s->l1,
-               .l1_size = s->h.l1_size,
-               .delta = delta,
-               .active = true };
-
-    return walk(&t);
+    return ret < 0 ? ret : qc_cache_flush(s->rbc);
 }
 
 static int coroutine_fn flush_tables(QcowState *s)
 {
-    int ret = qc_cache_flush(s->l2c);
+    int ret = write_out_tables(s);
 
-    if (ret >= 0) {
-        ret = qc_cache_flush(s->rbc);
-    }
     return ret < 0 ? ret : node_flush(s->n->file->node);
 }
 
@@ -207,39 +39,84 @@ static void coroutine_fn recount(QcowState *s)
     autoerr Error *err = NULL;
     BlockCheck result = { 0 };
 
-    if (!qc_check(s, BLOCK_FIX_LEAKS | BLOCK_FIX_ERRORS, &result, &err)) {
+    if (!s->corrupt &&
+        !qc_check(s, BLOCK_FIX_LEAKS | BLOCK_FIX_ERRORS, &result, &err)) {
         error_report("clusters may have leaked: %s", error_text(err));
     }
+}
+
+/* The image is dirty from now on, unless it is already: *marked false. */
+static int coroutine_fn begin_change(QcowState *s, bool *marked)
+{
+    *marked = s->h.version >= 3 && !(s->h.incompat & QC_INCOMPAT_DIRTY);
+    return *marked ? qc_set_incompat(s, QC_INCOMPAT_DIRTY, true) : 0;
+}
+
+static int coroutine_fn end_change(QcowState *s, bool marked, int ret)
+{
+    int done;
+
+    if (ret < 0) {
+        recount(s);
+    }
+    done = flush_tables(s);
+    if (done >= 0 && marked) {
+        done = qc_set_incompat(s, QC_INCOMPAT_DIRTY, false);
+    }
+    return MIN(ret, done);
 }
 
 /* L1 tables on disk
  * ------------------------------------------------------------- */
 
-/* The table of @sn, with room for @size entries; NULL with *ret set. */
-static uint64_t *coroutine_fn read_l1(QcowState *s, const QcSnapshot *sn,
-                                      uint32_t size, int *ret)
+static bool good_table(const QcowState *s, const QcSnapshot *sn)
 {
-    g_autofree uint64_t *l1 = NULL;
+    return (uint64_t)sn->l1_size * 8 <= QC_MAX_L1_BYTES &&
+           !(sn->l1_offset & (s->cluster_size - 1));
+}
 
-    *ret = -EIO;
-    if ((uint64_t)sn->l1_size * 8 > QC_MAX_L1_BYTES ||
-        (sn->l1_offset & (s->cluster_size - 1))) {
-        return NULL;
-    }
-    *ret = -ENOMEM;
-    l1 = g_try_new0(uint64_t, MAX(MAX(size, sn->l1_size), 1));
-    if (l1) {
-        *ret = qc_table_read(s, sn->l1_offset, sn->l1_size, l1);
-    }
-    if (*ret < 0) {
-        return NULL;
-    }
-    for (uint32_t i = 0; i < sn->l1_size; i++) {
-        if (l1[i]) {
-            l1[i] &= ~QC_COPIED;
+/* Entries of an L1 table for @sn; 0: there is none so long. */
+static uint64_t table_entries(const QcowState *s, const QcSnapshot *sn)
+{
+    uint64_t need =
+        DIV_ROUND_UP(sn->disk_size, BIT(s->l2_bits + s->cluster_bits));
+
+    need = MAX(MAX(need, sn->l1_size), 1);
+    return sn->disk_size > (uint64_t)BLK_MAX_LENGTH ||
+                   need > QC_MAX_L1_BYTES / 8
+               ? 0
+               : need;
+}
+
+/* Let s->l1, which has room, be the table of @n entries at @offset. */
+static int coroutine_fn load_l1(QcowState *s, uint64_t offset, uint32_t n)
+{
+    int ret;
+
+    for (uint32_t i = 0; i < s->h.l1_size; i++) {
+        if (s->l1[i]) { /* else memory may not have been used yet */
+            s->l1[i] = 0;
         }
     }
-    return g_steal_pointer(&l1);
+    ret = qc_table_read(s, offset, n, s->l1);
+    /* No request is under way: not two of them at once. */
+    qc_filter_free(s->l2_filter);
+    s->l2_filter = NULL;
+    qc_filter_make(s, &s->l2_filter, s->l1, MAX(n, s->h.l1_size));
+    return ret;
+}
+
+/* The same; when it fails, the active table is there again. */
+static int coroutine_fn try_load_l1(QcowState *s, uint64_t offset, uint32_t n)
+{
+    int ret = load_l1(s, offset, n);
+
+    if (ret < 0 && load_l1(s, s->h.l1_offset, s->h.l1_size) < 0) {
+        error_report("The L1 table cannot be read: the image is not written "
+                     "any more");
+        __atomic_store_n(&s->corrupt, true, __ATOMIC_RELAXED);
+    }
+    return ret;
 }
 
 /* Create
@@ -282,6 +159,7 @@ static int coroutine_fn create_locked(QcowState *s, SnapshotInfo *info)
     autoerr Error *err = NULL;
     g_autoptr(GPtrArray) list = qc_snapshots_read(s, &err);
     QcSnapshot *sn;
+    bool marked;
     int ret;
 
     if (!list) {
@@ -299,24 +177,27 @@ static int coroutine_fn create_locked(QcowState *s, SnapshotInfo *info)
         return offset;
     }
     sn->l1_offset = offset;
-    ret = flush_tables(s);
+    ret = begin_change(s, &marked);
     if (ret >= 0) {
-        ret = walk_active(s, 1);
+        ret = write_out_tables(s);
+    }
+    if (ret >= 0) {
+        ret = qc_tree_active(s, 1);
     }
     if (ret >= 0) {
         ret = qc_table_write(s, offset, s->h.l1_size, s->l1);
     }
     if (ret >= 0) {
-        ret = flush_tables(s);
+        ret = write_out_tables(s);
     }
     if (ret >= 0) {
+        /* Flushes all that before it writes where its table is. */
         ret = qc_snapshots_write(s, list);
     }
     if (ret < 0) {
         qc_free(s, offset, bytes, false);
-        recount(s);
     }
-    return ret;
+    return end_change(s, marked, ret);
 }
 
 static int coroutine_fn snapshot_create(BlockNode *n, SnapshotInfo *info)
@@ -354,58 +235,110 @@ static QcSnapshot *find(const GPtrArray *list, const char *id, guint *index)
     return NULL;
 }
 
-/* Let the active table be @l1, whose references are counted already. */
-static int coroutine_fn switch_l1(QcowState *s, uint64_t *l1)
+/* A copy of the table of @sn, with @n entries, at @to. */
+static int coroutine_fn copy_l1(QcowState *s, const QcSnapshot *sn, uint64_t n,
+                                uint64_t to)
 {
-    Tree old = { .s = s, .l1_size = s->h.l1_size, .delta = -1 };
+    g_autofree uint64_t *l1 = g_new(uint64_t, QC_TABLE_PIECE);
+    int ret = 0;
+
+    for (uint64_t at = 0; at < n && ret >= 0; at += QC_TABLE_PIECE) {
+        uint64_t len = MIN(n - at, (uint64_t)QC_TABLE_PIECE);
+
+        memset(l1, 0, len * sizeof(*l1));
+        if (at < sn->l1_size) {
+            ret = qc_table_read(s, sn->l1_offset + at * 8,
+                                MIN(len, sn->l1_size - at), l1);
+        }
+        for (uint64_t i = 0; i < len; i++) {
+            l1[i] &= ~QC_COPIED;
+        }
+        if (ret >= 0) {
+            ret = qc_table_write(s, to + at * 8, len, l1);
+        }
+    }
+    return ret;
+}
+
+/* One write makes the table at @offset the active one, which s->l1 is already,
+ * and the disk as large as it was then. */
+static int coroutine_fn activate(QcowState *s, const QcSnapshot *sn,
+                                 uint64_t offset, uint32_t n)
+{
+    struct __attribute__((packed)) {
+        uint64_t size;
+        uint32_t crypt_method, l1_size;
+        uint64_t l1_offset;
+    } field = { htobe64(sn->disk_size), htobe32(s->h.crypt_method), htobe32(n),
+                htobe64(offset) };
+    int ret = node_pwrite(s->n->file->node, 24, sizeof(field), &field, 0);
+
+    return ret < 0 ? ret : node_flush(s->n->file->node);
+}
+
+/* Let the active table be the copy at @offset, whose references are counted
+ * already; nothing refers to the old one. */
+static int coroutine_fn switch_l1(QcowState *s, const QcSnapshot *sn,
+                                  uint64_t offset, uint32_t n)
+{
+    uint64_t old_offset = s->h.l1_offset;
+    uint32_t old_n = s->h.l1_size;
     int ret = flush_tables(s);
 
     if (ret >= 0) {
-        ret = qc_table_write(s, s->h.l1_offset, s->h.l1_size, l1);
+        ret = qc_l1_reserve(s, n);
     }
     if (ret >= 0) {
-        ret = node_flush(s->n->file->node);
+        ret = try_load_l1(s, offset, n);
     }
     if (ret < 0) {
         return ret;
     }
-    old.l1 = s->l1;
-    s->l1 = l1;
-    qc_filter_make(s, &s->l2_filter, s->l1, s->h.l1_size);
-    ret = walk(&old);
-    g_free(old.l1);
+    ret = activate(s, sn, offset, n);
+    if (ret < 0) {
+        try_load_l1(s, old_offset, old_n);
+        return ret;
+    }
+    s->h.l1_offset = offset;
+    s->h.l1_size = n;
+    s->h.size = sn->disk_size;
+    ret = qc_tree_change(s, old_offset, old_n, -1);
     if (ret >= 0) {
-        ret = walk_active(s, 0);
+        qc_free(s, old_offset, old_n * UINT64_C(8), false);
+        ret = qc_tree_active(s, 0);
     }
     return ret < 0 ? ret : flush_tables(s);
 }
 
 static int coroutine_fn apply_locked(QcowState *s, const QcSnapshot *sn)
 {
-    Tree t = { .s = s, .delta = 1 };
-    int ret = flush_tables(s);
-    uint64_t *l1;
+    uint64_t n = table_entries(s, sn);
+    int64_t offset, got, bytes;
+    int ret = good_table(s, sn) ? 0 : -EIO;
 
-    if (ret >= 0 && sn->l1_size > s->h.l1_size) {
-        ret = qc_l1_grow(s, sn->l1_size);
+    if (ret < 0 || !n) {
+        return ret < 0 ? ret : -EFBIG;
     }
-    if (ret < 0) {
-        return ret;
+    n = MAX(n, s->h.l1_size);
+    bytes = ALIGN_UP((int64_t)n * 8, s->cluster_size);
+    offset = qc_alloc(s, bytes, true, &got);
+    if (offset < 0) {
+        return offset;
     }
-    l1 = read_l1(s, sn, s->h.l1_size, &ret);
-    if (!l1) {
-        return ret;
-    }
-    t.l1 = l1;
-    t.l1_size = sn->l1_size;
-    ret = walk(&t);
+    ret = flush_tables(s);
     if (ret >= 0) {
-        ret = switch_l1(s, l1);
+        ret = qc_tree_change(s, sn->l1_offset, sn->l1_size, 1);
     }
-    if (s->l1 != l1) {
-        g_free(l1);
+    if (ret >= 0) {
+        ret = copy_l1(s, sn, n, offset);
+    }
+    if (ret >= 0) {
+        ret = switch_l1(s, sn, offset, n);
     }
     if (ret < 0) {
+        if (s->h.l1_offset != (uint64_t)offset) {
+            qc_free(s, offset, bytes, false);
+        }
         recount(s);
     }
     return ret;
@@ -438,9 +371,6 @@ static bool coroutine_fn snapshot_apply(BlockNode *n, const char *id,
     if (!s->corrupt) {
         ret = apply_locked(s, sn);
     }
-    if (ret >= 0 && sn->disk_size != s->h.size) {
-        ret = qc_size_write(s, sn->disk_size);
-    }
     co_mutex_unlock(&s->lock);
     node_set_length(n, s->h.size);
     return ret >= 0 || error_errno(errp, -ret, "Failed to load snapshot");
@@ -452,34 +382,28 @@ static bool coroutine_fn snapshot_apply(BlockNode *n, const char *id,
 static int coroutine_fn remove_locked(QcowState *s, GPtrArray *list,
                                       guint index)
 {
-    QcSnapshot *sn = g_ptr_array_steal_index(list, index);
-    Tree t = { .s = s, .l1_size = sn->l1_size, .delta = -1 };
-    int ret;
+    QcSnapshot *sn = list->pdata[index];
+    bool marked;
+    int ret = good_table(s, sn) ? begin_change(s, &marked) : -EIO;
 
-    t.l1 = read_l1(s, sn, 0, &ret);
-    if (t.l1) {
-        ret = flush_tables(s);
+    if (ret < 0) {
+        return ret;
     }
+    g_ptr_array_steal_index(list, index);
+    ret = write_out_tables(s);
     if (ret >= 0) {
         ret = qc_snapshots_write(s, list);
     }
     if (ret >= 0) {
-        ret = walk(&t);
+        ret = qc_tree_change(s, sn->l1_offset, sn->l1_size, -1);
         qc_free(s, sn->l1_offset, (uint64_t)sn->l1_size * 8,
                 s->discard_snapshot);
-        if (ret >= 0) {
-            ret = walk_active(s, 0);
-        }
-        if (ret >= 0) {
-            ret = flush_tables(s);
-        }
-        if (ret < 0) {
-            recount(s);
-        }
     }
-    g_free(t.l1);
+    if (ret >= 0) {
+        ret = qc_tree_active(s, 0);
+    }
     qc_snapshot_free(sn);
-    return ret;
+    return end_change(s, marked, ret);
 }
 
 static bool coroutine_fn snapshot_remove(BlockNode *n, const char *id,
@@ -517,8 +441,7 @@ static bool coroutine_fn snapshot_view(BlockNode *n, const char *id,
     QcowState *s = n->state;
     g_autoptr(GPtrArray) list = qc_snapshots_read(s, errp);
     const QcSnapshot *sn;
-    uint64_t size, need;
-    uint64_t *l1;
+    uint64_t entries;
     guint index;
     int ret;
 
@@ -532,24 +455,23 @@ static bool coroutine_fn snapshot_view(BlockNode *n, const char *id,
     if (!n->read_only) {
         return error_set(errp, "the image is open for writing");
     }
-    size = sn->disk_size;
-    need = DIV_ROUND_UP(size, BIT(s->l2_bits + s->cluster_bits));
-    if (size > (uint64_t)BLK_MAX_LENGTH || need > QC_MAX_L1_BYTES / 8) {
+    entries = table_entries(s, sn);
+    if (!entries) {
         return error_set(errp, "The snapshot is too big");
     }
-    l1 = read_l1(s, sn, need, &ret);
-    if (!l1) {
-        return error_errno(errp, -ret, "Failed to read the snapshot's table");
-    }
     co_mutex_lock(&s->lock);
-    g_free(s->l1);
-    s->l1 = l1;
-    s->h.l1_size = MAX(need, sn->l1_size);
-    qc_filter_make(s, &s->l2_filter, s->l1, s->h.l1_size);
-    s->h.size = size;
+    ret = good_table(s, sn) ? qc_l1_reserve(s, entries) : -EIO;
+    if (ret >= 0) {
+        ret = try_load_l1(s, sn->l1_offset, sn->l1_size);
+    }
+    if (ret >= 0) {
+        s->h.l1_size = MAX(entries, s->h.l1_size);
+        s->h.size = sn->disk_size;
+    }
     co_mutex_unlock(&s->lock);
-    node_set_length(n, size);
-    return true;
+    node_set_length(n, s->h.size);
+    return ret >= 0 ||
+           error_errno(errp, -ret, "Failed to read the snapshot's table");
 }
 
 const BlockSnapshotOps qc_snapshot_ops = {

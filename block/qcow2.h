@@ -573,6 +573,14 @@ int coroutine_fn qc_snapshots_write(QcowState *s, const GPtrArray *list);
 void qc_snapshot_free(QcSnapshot *sn);
 struct SnapshotInfoList *qc_snapshot_list(QcowState *s); /* control code */
 
+/* qcow2-tree.c; s->lock held, caches written out, no requests are under way */
+/* Change the counts of all that the active L1 table leads to by @delta (-1, 0,
+ * 1), then its "copied" flags to what the counts say. */
+int coroutine_fn qc_tree_active(QcowState *s, int delta);
+/* The counts for the table of @n entries at @offset. */
+int coroutine_fn qc_tree_change(QcowState *s, uint64_t offset, uint32_t n,
+                                int delta);
+
 /* qcow2-snapshot-ops.c: no requests are under way */
 extern const BlockSnapshotOps qc_snapshot_ops;
 
@@ -607,6 +615,9 @@ bool coroutine_fn qc_refcount_set_width(QcowState *s, unsigned order,
 /* qcow2-resize.c */
 /* The virtual size in the header. */
 int coroutine_fn qc_size_write(QcowState *s, uint64_t size);
+/* No requests are under way: let s->l1 have room for @n entries at least; new
+ * ones are zero. */
+int qc_l1_reserve(QcowState *s, uint64_t n);
 /* s->lock held: an L1 table with room for @need entries at least. */
 int coroutine_fn qc_l1_grow(QcowState *s, uint64_t need);
 /* Without the lock: one that reaches to @size. */
