@@ -107,9 +107,35 @@ static bool coroutine_fn load_one(QcowState *s, const QcBitmap *b,
                        b->name);
 }
 
-static DirtyBitmap *find(const QcowState *s, const QcBitmap *b)
+/* DirtyBitmap * by name, as long as none is added, renamed or removed. There
+ * may be thousands. */
+static GHashTable *bitmaps_by_name(const QcowState *s)
 {
-    return dirty_bitmap_find(s->n, b->name);
+    GHashTable *h = g_hash_table_new(g_str_hash, g_str_equal);
+
+    for (guint i = 0; s->n->bitmaps && i < s->n->bitmaps->len; i++) {
+        DirtyBitmap *d = s->n->bitmaps->pdata[i];
+
+        if (dirty_bitmap_name(d)) {
+            g_hash_table_insert(h, (char *)dirty_bitmap_name(d), d);
+        }
+    }
+    return h;
+}
+
+/* Of all that the directory has. */
+static void set_readonly(QcowState *s, bool readonly)
+{
+    g_autoptr(GHashTable) bitmaps = bitmaps_by_name(s);
+
+    for (guint i = 0; i < s->bitmaps.list->len; i++) {
+        const QcBitmap *b = s->bitmaps.list->pdata[i];
+        DirtyBitmap *d = g_hash_table_lookup(bitmaps, b->name);
+
+        if (d) {
+            dirty_bitmap_set_readonly(d, readonly);
+        }
+    }
 }
 
 /* From now on what the image has is stale, unless we store it again. */
@@ -128,12 +154,8 @@ static int coroutine_fn mark_in_use(QcowState *s)
     if (changed) {
         ret = qc_bitmaps_write_flags(s, list);
     }
-    for (guint i = 0; i < s->bitmaps.list->len && ret >= 0; i++) {
-        DirtyBitmap *d = find(s, s->bitmaps.list->pdata[i]);
-
-        if (d) {
-            dirty_bitmap_set_readonly(d, false);
-        }
+    if (ret >= 0) {
+        set_readonly(s, false);
     }
     s->bitmaps.keep = ret >= 0;
     return ret;
@@ -295,14 +317,14 @@ static QcBitmap *entry_copy(const QcBitmap *from)
 
 /* The directory to be: the entries it has now, then the new ones, the newest
  * first. @old: those whose clusters will not be needed. */
-static GPtrArray *plan(QcowState *s, GPtrArray *old)
+static GPtrArray *plan(QcowState *s, GHashTable *bitmaps, GPtrArray *old)
 {
     GPtrArray *list = qc_bitmap_list_new();
     g_autoptr(GHashTable) known = g_hash_table_new(g_str_hash, g_str_equal);
 
     for (guint i = 0; i < s->bitmaps.list->len; i++) {
         QcBitmap *b = s->bitmaps.list->pdata[i];
-        DirtyBitmap *d = find(s, b);
+        DirtyBitmap *d = g_hash_table_lookup(bitmaps, b->name);
 
         g_hash_table_add(known, b->name);
         g_ptr_array_add(list, entry_copy(b));
@@ -325,13 +347,15 @@ static GPtrArray *plan(QcowState *s, GPtrArray *old)
 }
 
 /* Clusters of the first @n entries that hold new content. */
-static void coroutine_fn drop_new(QcowState *s, GPtrArray *list, guint n)
+static void coroutine_fn drop_new(QcowState *s, GHashTable *bitmaps,
+                                  GPtrArray *list, guint n)
 {
     for (guint i = 0; i < n; i++) {
-        DirtyBitmap *d = find(s, list->pdata[i]);
+        QcBitmap *b = list->pdata[i];
+        DirtyBitmap *d = g_hash_table_lookup(bitmaps, b->name);
 
         if (d && !dirty_bitmap_inconsistent(d)) {
-            free_clusters(s, list->pdata[i]);
+            free_clusters(s, b);
         }
     }
 }
@@ -339,7 +363,8 @@ static void coroutine_fn drop_new(QcowState *s, GPtrArray *list, guint n)
 static int coroutine_fn store(QcowState *s, Error **errp)
 {
     g_autoptr(GPtrArray) old = g_ptr_array_new();
-    g_autoptr(GPtrArray) list = plan(s, old);
+    g_autoptr(GHashTable) bitmaps = bitmaps_by_name(s);
+    g_autoptr(GPtrArray) list = plan(s, bitmaps, old);
     int ret = 0;
 
     if (!old->len && list->len == s->bitmaps.list->len) {
@@ -347,7 +372,7 @@ static int coroutine_fn store(QcowState *s, Error **errp)
     }
     for (guint i = 0; i < list->len; i++) {
         QcBitmap *b = list->pdata[i];
-        DirtyBitmap *d = find(s, b);
+        DirtyBitmap *d = g_hash_table_lookup(bitmaps, b->name);
 
         if (!d || dirty_bitmap_inconsistent(d)) {
             continue;
@@ -355,7 +380,7 @@ static int coroutine_fn store(QcowState *s, Error **errp)
         ret = store_one(s, d, b);
         if (ret < 0) {
             error_errno(errp, -ret, "Failed to store bitmap '%s'", b->name);
-            drop_new(s, list, i);
+            drop_new(s, bitmaps, list, i);
             return ret;
         }
     }
@@ -380,12 +405,8 @@ bool coroutine_fn qc_bitmaps_store(QcowState *s, Error **errp)
         return true;
     }
     ret = store(s, errp);
-    for (guint i = 0; ret >= 0 && i < s->bitmaps.list->len; i++) {
-        DirtyBitmap *d = find(s, s->bitmaps.list->pdata[i]);
-
-        if (d) {
-            dirty_bitmap_set_readonly(d, true);
-        }
+    if (ret >= 0) {
+        set_readonly(s, true);
     }
     s->bitmaps.keep = ret < 0;
     return ret >= 0;

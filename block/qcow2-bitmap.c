@@ -13,6 +13,8 @@
 
 #define MAX_BITMAPS   65535u
 #define MAX_DIRECTORY (MAX_BITMAPS * UINT64_C(1024))
+/* It is held in memory several times: 65535 with names of 100 letters. */
+#define MAX_HELD      ((uint64_t)(8 * MiB))
 #define TYPE_DIRTY    1
 
 typedef struct __attribute__((packed)) RawExtension {
@@ -87,11 +89,17 @@ bool qc_bitmaps_take_extension(QcowState *s, const char *data, uint32_t len,
         bm->offset > QC_MAX_HOST_OFFSET) {
         return error_set(errp, "bitmaps_ext: invalid bitmap directory offset");
     }
-    return bm->size <= MAX_DIRECTORY ||
+    if (bm->size > MAX_DIRECTORY) {
+        return error_set(errp,
+                         "bitmaps_ext: bitmap directory size (%" PRIu64 ") "
+                         "exceeds the maximum supported size (%" PRIu64 ")",
+                         bm->size, MAX_DIRECTORY);
+    }
+    return bm->size <= MAX_HELD ||
            error_set(errp,
-                     "bitmaps_ext: bitmap directory size (%" PRIu64 ") exceeds "
-                     "the maximum supported size (%" PRIu64 ")",
-                     bm->size, MAX_DIRECTORY);
+                     "bitmaps_ext: bitmap directory size (%" PRIu64 ") takes "
+                     "too much memory",
+                     bm->size);
 }
 
 GByteArray *qc_bitmaps_extension(const QcowState *s)
@@ -312,7 +320,7 @@ int coroutine_fn qc_bitmaps_write(QcowState *s, const GPtrArray *list)
     uint64_t autoclear = s->h.autoclear;
     int ret;
 
-    if (dir->len > MAX_DIRECTORY || list->len > MAX_BITMAPS) {
+    if (dir->len > MAX_HELD || list->len > MAX_BITMAPS) {
         return -EFBIG;
     }
     ret = write_new(s, dir, &new);
@@ -355,6 +363,33 @@ int coroutine_fn qc_bitmaps_write_flags(QcowState *s, const GPtrArray *list)
 /* Limits
  * ------------------------------------------------------------------------- */
 
+static uint64_t entry_bytes(const char *name)
+{
+    return ALIGN_UP(sizeof(RawEntry) + strlen(name), 8);
+}
+
+/* Of the directory with one more entry. */
+static uint64_t directory_bytes(const BlockNode *n, const char *name)
+{
+    const QcowState *s = n->state;
+    uint64_t bytes = entry_bytes(name);
+
+    for (guint i = 0; s->bitmaps.list && i < s->bitmaps.list->len; i++) {
+        const QcBitmap *b = s->bitmaps.list->pdata[i];
+
+        bytes += ALIGN_UP((uint64_t)b->extra_size, 8);
+    }
+
+    for (guint i = 0; n->bitmaps && i < n->bitmaps->len; i++) {
+        const DirtyBitmap *b = n->bitmaps->pdata[i];
+
+        if (dirty_bitmap_persistent(b)) {
+            bytes += entry_bytes(dirty_bitmap_name(b));
+        }
+    }
+    return bytes;
+}
+
 bool qc_bitmap_can_store(BlockNode *n, const char *name, uint32_t granularity,
                          Error **errp)
 {
@@ -377,7 +412,7 @@ bool qc_bitmap_can_store(BlockNode *n, const char *name, uint32_t granularity,
     for (guint i = 0; n->bitmaps && i < n->bitmaps->len; i++) {
         count += dirty_bitmap_persistent(n->bitmaps->pdata[i]);
     }
-    return count < MAX_BITMAPS ||
+    return (count < MAX_BITMAPS && directory_bytes(n, name) <= MAX_HELD) ||
            error_set(errp, "Maximum number of persistent bitmaps is already "
                            "reached");
 }

@@ -18,7 +18,6 @@ typedef struct Recount {
     uint64_t table_clusters;    /* behind them */
     uint64_t entries;           /* of the new table */
     uint64_t *table;            /* new, host byte order */
-    uint64_t *index;            /* of table entries that have a block */
     const BlockAmend *amend;
 } Recount;
 
@@ -42,8 +41,13 @@ static int by_value(const void *a, const void *b)
 
 static GArray *old_places(const QcowState *s)
 {
-    GArray *a = g_array_new(false, false, sizeof(uint64_t));
+    uint64_t n = s->h.reftable_clusters;
+    GArray *a;
 
+    for (uint64_t i = 0; i < s->reftable_used; i++) {
+        n += !!s->reftable[i];
+    }
+    a = g_array_sized_new(false, false, sizeof(uint64_t), n);
     for (uint64_t i = 0; i < s->h.reftable_clusters; i++) {
         uint64_t c = (s->h.reftable_offset >> s->cluster_bits) + i;
 
@@ -81,8 +85,21 @@ static int coroutine_fn new_count(Recount *r, const GArray *old,
     return qc_refcount_get(r->s, cluster, count);
 }
 
+/* Blocks for clusters that the file is far from having would take for ever. */
+enum { BEYOND = 64 };
+
+static bool check_end(const QcowState *s, Error **errp)
+{
+    uint64_t clusters = DIV_ROUND_UP((uint64_t)node_length(s->n->file->node),
+                                     (uint64_t)s->cluster_size);
+
+    return s->reftable_used <= (clusters >> s->refblock_bits) + BEYOND ||
+           error_set(errp, "There are refcounts far behind the end of the "
+                           "file");
+}
+
 /* Does every count fit? Finds the last cluster in use. */
-static bool coroutine_fn scan(Recount *r, uint8_t *used, Error **errp)
+static bool coroutine_fn scan(Recount *r, uint64_t *used, Error **errp)
 {
     QcowState *s = r->s;
     uint64_t max = r->order == 6 ? UINT64_MAX : BIT(1u << r->order) - 1;
@@ -108,20 +125,25 @@ static bool coroutine_fn scan(Recount *r, uint8_t *used, Error **errp)
         }
         if (count) {
             r->end = c + 1;
-            used[c >> r->block_bits] = 1;
+            used[(c >> r->block_bits) / 64] |= BIT((c >> r->block_bits) % 64);
         }
     }
     return true;
 }
 
+static bool is_used(const uint64_t *used, uint64_t block)
+{
+    return used[block / 64] & BIT(block % 64);
+}
+
 /* How many blocks and table clusters it takes, themselves counted too. */
-static bool lay_out(Recount *r, const uint8_t *used, Error **errp)
+static bool lay_out(Recount *r, const uint64_t *used, Error **errp)
 {
     QcowState *s = r->s;
     uint64_t first = r->end >> r->block_bits, own = 0, of_data = 0;
 
     for (uint64_t i = 0; i < first; i++) {
-        of_data += used[i];
+        of_data += is_used(used, i);
     }
     for (;;) {
         uint64_t last;
@@ -140,14 +162,12 @@ static bool lay_out(Recount *r, const uint8_t *used, Error **errp)
         return error_set(errp, "The refcount table would be too large");
     }
     r->table = g_try_malloc0(r->table_clusters << s->cluster_bits);
-    r->index = g_try_new(uint64_t, r->blocks);
-    if (!r->table || !r->index) {
+    if (!r->table) {
         return error_set(errp, "no memory for the reference count table");
     }
     own = 0;
     for (uint64_t i = 0; i < r->entries; i++) {
-        if (i >= first || used[i]) {
-            r->index[own] = i;
+        if (i >= first || is_used(used, i)) {
             r->table[i] = (r->end + own++) << s->cluster_bits;
         }
     }
@@ -178,24 +198,21 @@ static int coroutine_fn write_block(Recount *r, const GArray *old,
 static int coroutine_fn write_structures(Recount *r)
 {
     QcowState *s = r->s;
-    uint64_t bytes = r->table_clusters << s->cluster_bits;
+    uint64_t bytes = r->table_clusters << s->cluster_bits, done = 0;
     uint64_t offset = (r->end + r->blocks) << s->cluster_bits;
-    g_autofree uint64_t *raw =
-        g_try_malloc0(MAX((int64_t)bytes, s->cluster_size));
+    g_autofree char *buf = g_try_malloc(s->cluster_size);
     g_autoptr(GArray) old = old_places(s);
-    int ret = raw ? 0 : -ENOMEM;
+    int ret = buf ? 0 : -ENOMEM;
 
-    for (uint64_t i = 0; i < r->blocks && ret >= 0; i++) {
-        ret = write_block(r, old, r->index[i], raw);
-        block_amend_progress(r->amend, i + 1, r->blocks + 1);
+    for (uint64_t i = 0; i < r->entries && ret >= 0; i++) {
+        if (r->table[i]) {
+            ret = write_block(r, old, i, buf);
+            block_amend_progress(r->amend, ++done, r->blocks + 1);
+        }
     }
-    if (ret < 0) {
-        return ret;
+    if (ret >= 0) {
+        ret = qc_table_write(s, offset, bytes / 8, r->table);
     }
-    for (uint64_t i = 0; i < bytes / 8; i++) {
-        raw[i] = htobe64(r->table[i]);
-    }
-    ret = node_pwrite(s->n->file->node, offset, bytes, raw, 0);
     return ret < 0 ? ret : node_flush(s->n->file->node);
 }
 
@@ -238,7 +255,7 @@ bool coroutine_fn qc_refcount_set_width(QcowState *s, unsigned order,
                   .order = order,
                   .block_bits = s->cluster_bits + 3 - order,
                   .amend = amend };
-    g_autofree uint8_t *used = NULL;
+    g_autofree uint64_t *used = NULL;
     bool ok;
     int ret;
 
@@ -250,7 +267,10 @@ bool coroutine_fn qc_refcount_set_width(QcowState *s, unsigned order,
     if (ret < 0) {
         return error_errno(errp, -ret, "Could not write refcounts");
     }
-    used = g_try_malloc0((old_clusters(s) >> r.block_bits) + 1);
+    if (!check_end(s, errp)) {
+        return false;
+    }
+    used = g_try_new0(uint64_t, (old_clusters(s) >> r.block_bits) / 64 + 1);
     if (!used) {
         return error_set(errp, "no memory for the reference counts");
     }
@@ -264,7 +284,6 @@ bool coroutine_fn qc_refcount_set_width(QcowState *s, unsigned order,
              error_errno(errp, -ret, "Could not write the new refcounts");
     }
     g_free(r.table);
-    g_free(r.index);
     if (ok) {
         block_amend_progress(amend, 1, 1);
     }

@@ -11,7 +11,8 @@
 #include "util/error.h"
 
 #define MAX_EXTRA 1024
-#define MAX_TABLE ((uint64_t)(64 * MiB))
+/* Also in memory: 65536 snapshots with names of 150 letters. */
+#define MAX_TABLE ((uint64_t)(16 * MiB))
 
 typedef struct __attribute__((packed)) RawSnapshot {
     uint64_t l1_offset;
@@ -198,7 +199,8 @@ static int coroutine_fn write_table(QcowState *s, const GByteArray *table,
 int coroutine_fn qc_snapshots_write(QcowState *s, const GPtrArray *list)
 {
     g_autoptr(GByteArray) table = g_byte_array_new();
-    uint64_t old_bytes = 0, old = s->h.snapshots_offset;
+    /* None if they could not be read: its clusters leak. */
+    uint64_t old_bytes = s->snapshots_bytes, old = s->h.snapshots_offset;
     int64_t offset = 0, got;
     int ret;
 
@@ -207,15 +209,6 @@ int coroutine_fn qc_snapshots_write(QcowState *s, const GPtrArray *list)
     }
     if (list->len > QC_MAX_SNAPSHOTS || table->len > MAX_TABLE) {
         return -EFBIG;
-    }
-    if (s->h.nb_snapshots) {
-        autoerr Error *err = NULL;
-        g_autoptr(GPtrArray) was = qc_snapshots_read(s, &err);
-
-        /* Unreadable: its clusters leak. */
-        for (guint i = 0; was && i < was->len; i++) {
-            old_bytes += ((QcSnapshot *)was->pdata[i])->bytes;
-        }
     }
     if (table->len) {
         offset = qc_alloc(s, ALIGN_UP((int64_t)table->len, s->cluster_size),
