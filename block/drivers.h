@@ -51,7 +51,9 @@ void block_convert_sizes(QDict *d);
 bool block_path_has_protocol(const char *path);
 /* @path, relative to the folder of file @base; to be freed. */
 char *block_path_combine(const char *base, const char *path);
-/* The driver whose format the first bytes are; never NULL. */
+/* The driver whose format the first bytes are; NULL: we have none for it. */
 const BlockDriver *block_probe_buffer(const uint8_t *buf, size_t len);
+/* Which format that is; NULL: one of ours, or none. */
+const char *block_foreign_format(const uint8_t *buf, size_t len);
 
 #endif

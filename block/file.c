@@ -56,6 +56,23 @@ static int file_open_path(BlockNode *n, int flags)
     return fd < 0 ? -errno : fd;
 }
 
+/* To open it could wait for its other end, forever. */
+static bool is_fifo(const char *path)
+{
+    struct stat st;
+
+    return !stat(path, &st) && S_ISFIFO(st.st_mode);
+}
+
+static bool wrong_type(const BlockNode *n, const char *path, Error **errp)
+{
+    return error_set(errp, "'%s' driver requires '%s' to be %s", n->drv->name,
+                     path,
+                     n->drv->driver == BLOCKDEV_DRIVER_FILE
+                         ? "a regular file"
+                         : "either a character or block device");
+}
+
 static bool file_check_type(BlockNode *n, Error **errp)
 {
     FileState *s = n->state;
@@ -65,17 +82,9 @@ static bool file_check_type(BlockNode *n, Error **errp)
         return error_errno(errp, errno, "Could not stat file '%s'", s->path);
     }
     s->device = n->drv->driver != BLOCKDEV_DRIVER_FILE;
-    if (!s->device && !S_ISREG(st.st_mode)) {
-        return error_set(errp, "'%s' driver requires '%s' to be a regular file",
-                         n->drv->name, s->path);
-    }
-    if (s->device && !S_ISBLK(st.st_mode) && !S_ISCHR(st.st_mode)) {
-        return error_set(errp,
-                         "'%s' driver requires '%s' to be either a character "
-                         "or block device",
-                         n->drv->name, s->path);
-    }
-    return true;
+    return (s->device ? S_ISBLK(st.st_mode) || S_ISCHR(st.st_mode)
+                      : S_ISREG(st.st_mode)) ||
+           wrong_type(n, s->path, errp);
 }
 
 static bool file_choose_aio(BlockNode *n, const BlockdevOptionsFile *o,
@@ -172,6 +181,9 @@ static bool file_open_fd(BlockNode *n, Error **errp)
 {
     FileState *s = n->state;
 
+    if (is_fifo(s->path)) {
+        return wrong_type(n, s->path, errp);
+    }
     /* With auto-read-only a writer must come first. */
     n->read_only = n->flags.read_only || n->flags.auto_read_only;
     s->open_flags = file_open_flags(n, n->read_only);

@@ -482,6 +482,9 @@ const BlockDriver *block_probe_buffer(const uint8_t *buf, size_t len)
     const BlockDriver *best = NULL;
     int score = 0;
 
+    if (block_foreign_format(buf, len)) {
+        return NULL;
+    }
     for (size_t i = 0; block_drivers[i]; i++) {
         const BlockDriver *drv = block_drivers[i];
         int s = drv->probe ? drv->probe(buf, len) : 0;
@@ -497,6 +500,8 @@ const BlockDriver *block_probe_buffer(const uint8_t *buf, size_t len)
 static const BlockDriver *probe_node(BlockNode *n, Error **errp)
 {
     ProbeJob job = { .n = n };
+    const BlockDriver *drv;
+    const char *foreign;
 
     block_run(probe_entry, &job);
     if (job.ret < 0) {
@@ -506,7 +511,20 @@ static const BlockDriver *probe_node(BlockNode *n, Error **errp)
                     n->filename);
         return NULL;
     }
-    return block_probe_buffer(job.buf, sizeof(job.buf));
+    drv = block_probe_buffer(job.buf, sizeof(job.buf));
+    foreign = drv ? NULL : block_foreign_format(job.buf, sizeof(job.buf));
+    if (drv == &block_driver_raw && g_str_has_suffix(n->filename, ".dmg")) {
+        foreign = "dmg"; /* known by its name and its end */
+    }
+    if (foreign) {
+        error_set(errp, "Unknown driver '%s'", foreign);
+        error_hint(errp,
+                   "'%s' looks like an image of that format. Specify the 'raw' "
+                   "format explicitly to use its bytes as they are.\n",
+                   n->filename);
+        return NULL;
+    }
+    return drv;
 }
 
 void block_convert_sizes(QDict *d)
@@ -550,16 +568,20 @@ static bool imply_encryption(QDict *d)
     return true;
 }
 
+/* Of the host's files, those that have none. */
 static bool check_filename(const QDict *d, Error **errp)
 {
     const char *driver = qdict_get_str(d, "driver");
+    const char *name = qdict_get_str(d, "filename");
+    const QDict *file = qdict_get_dict(d, "file");
 
-    if (driver && !qdict_has(d, "filename") &&
-        (!strcmp(driver, "file") || !strcmp(driver, "host_device"))) {
+    if (driver && (!qdict_has(d, "filename") || (name && !*name)) &&
+        (!strcmp(driver, "file") || !strcmp(driver, "host_device") ||
+         !strcmp(driver, "host_cdrom"))) {
         return error_set(errp, "The '%s' block driver requires a file name",
                          driver);
     }
-    return true;
+    return !file || check_filename(file, errp);
 }
 
 static BlockNode *open_dict(BlockGraph *g, QDict *d,
@@ -642,6 +664,28 @@ static BlockNode *open_probed(BlockGraph *g, QDict *top,
     return n;
 }
 
+/* "blkverify:RAW:TEST" does not say in which format TEST is: the node, which
+ * the options name from here on. */
+static BlockNode *open_test_image(BlockGraph *g, QDict *top,
+                                  const BlockOpenFlags *inherit, Error **errp)
+{
+    QDict *verify = qdict_get_dict(top, "file");
+    g_autoptr(QDict) test = qdict_new();
+    BlockOpenFlags flags;
+    BlockNode *n;
+
+    if (!flags_of_dict(top, inherit, &flags, errp)) {
+        return NULL;
+    }
+    verify = verify ? verify : top;
+    qdict_put(test, "file", qobject_ref(qdict_get_dict(verify, "test")));
+    n = open_probed(g, test, &flags, errp);
+    if (n) {
+        qdict_put_str(verify, "test", n->name);
+    }
+    return n;
+}
+
 static bool options_add_file(const BlockGraph *g, QDict *top,
                              const char *filename, Error **errp)
 {
@@ -700,6 +744,7 @@ BlockNode *block_open_filename(BlockGraph *g, const char *filename,
     g_autoptr(QDict) top =
         options ? qobject_to_dict(qobject_clone(QOBJECT(options)))
                 : qdict_new();
+    BlockNode *test = NULL, *n = NULL;
 
     if (format) {
         if (!block_driver_find(format)) {
@@ -711,13 +756,22 @@ BlockNode *block_open_filename(BlockGraph *g, const char *filename,
     if (filename && !options_add_file(g, top, filename, errp)) {
         return NULL;
     }
-    imply_file_driver(top);
-    if (!qdict_has(top, "driver")) {
-        if (!qdict_has(top, "file")) {
-            error_set(errp, "Must specify either driver or file");
+    if (filename && g_str_has_prefix(filename, "blkverify:")) {
+        test = open_test_image(g, top, inherit, errp);
+        if (!test) {
             return NULL;
         }
-        return open_probed(g, top, inherit, errp);
     }
-    return open_dict(g, top, inherit, errp);
+    imply_file_driver(top);
+    if (qdict_has(top, "driver")) {
+        n = open_dict(g, top, inherit, errp);
+    } else if (qdict_has(top, "file")) {
+        n = open_probed(g, top, inherit, errp);
+    } else {
+        error_set(errp, "Must specify either driver or file");
+    }
+    if (test) {
+        node_unref(test);
+    }
+    return n;
 }

@@ -269,11 +269,23 @@ static int coroutine_fn write_tables(const Fill *f, char *cluster)
     return ret;
 }
 
+/* /dev/null and its like take everything and keep nothing. */
+static int coroutine_fn keeps_header(const Fill *f, const char *header,
+                                     bool *kept)
+{
+    char found[8];
+    int ret = node_pread(f->n, 0, sizeof(found), found);
+
+    *kept = ret < 0 || !memcmp(found, header, sizeof(found));
+    return ret;
+}
+
 static void coroutine_fn write_start(void *opaque)
 {
     Fill *f = opaque;
     int64_t size = (int64_t)BIT(f->p->h.cluster_bits);
     g_autofree char *cluster = g_malloc0(size);
+    bool kept = true;
     int ret;
 
     if (!f->p->fresh && !node_truncate(f->n, 0, false, f->errp)) {
@@ -287,6 +299,13 @@ static void coroutine_fn write_start(void *opaque)
     /* Who is killed before the header is there leaves no image. */
     if (ret >= 0) {
         ret = node_pwrite(f->n, 0, size, cluster, 0);
+    }
+    if (ret >= 0 && f->n->drv == &block_driver_host_device) {
+        ret = keeps_header(f, cluster, &kept);
+    }
+    if (!kept) {
+        error_set(f->errp, "Image is not in qcow2 format");
+        return;
     }
     if (ret >= 0) {
         ret = node_flush(f->n);
