@@ -135,18 +135,29 @@ static void epoll_wait_events(Loop *loop, int64_t timeout_ns)
     s->n = epoll_do_wait(s, s->always ? 0 : timeout_ns);
 }
 
+static void epoll_found(LoopFd *w, unsigned events)
+{
+    loop_fd_ready(w, events);
+    if (loop_fd_rests(w)) {
+        epoll_remove(w);
+    }
+}
+
 static bool epoll_collect(Loop *loop)
 {
     LoopEpoll *s = loop->be;
 
+    LoopFd *next;
+
     for (int i = 0; i < s->n; i++) {
         LoopFd *w = s->ev[i].data.ptr;
 
-        loop_fd_ready(w, loop_events_from_kernel(w, s->ev[i].events));
+        epoll_found(w, loop_events_from_kernel(w, s->ev[i].events));
     }
     s->n = 0;
-    for (LoopFd *w = s->always; w; w = w->next_queue) {
-        loop_fd_ready(w, w->events & (LOOP_IN | LOOP_OUT));
+    for (LoopFd *w = s->always; w; w = next) {
+        next = w->next_queue;
+        epoll_found(w, w->events & (LOOP_IN | LOOP_OUT));
     }
     return false;
 }

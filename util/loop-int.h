@@ -74,6 +74,7 @@ struct Loop {
     LoopFd *graveyard;
     unsigned depth; /* of loop_run_once(); watches are freed at 0 */
     unsigned io_depth; /* of loop_run_io() */
+    bool resting;      /* a watch: see loop_fd_rests() */
 
     LoopTimer **timers; /* binary heap by deadline */
     unsigned n_timers, cap_timers;
@@ -93,6 +94,10 @@ struct Loop {
 
 /* Queue @w for dispatch with @events (LOOP_*). */
 void loop_fd_ready(LoopFd *w, unsigned events);
+/* After that: the loop will not serve it for some time, since only what I/O
+ * needs runs. It must not end one wait after the other until then: what is
+ * level-triggered is not to be watched until fd_update() is called. */
+bool loop_fd_rests(LoopFd *w);
 /* Free a deleted watch that the back end no longer needs. */
 void loop_fd_release(LoopFd *w);
 

@@ -232,10 +232,9 @@ static void uring_fd_done(LoopFd *w, int res, unsigned flags)
     } else if (w->events && res < 0 && res != -ECANCELED) {
         loop_fd_ready(w, w->events | LOOP_ERR);
     }
-    if (w->ready && w->loop->io_depth && !w->io) {
-        return; /* not before it was served; loop_run_io() sees to it */
+    if (!loop_fd_rests(w)) {
+        uring_fd_update(w);
     }
-    uring_fd_update(w);
 }
 
 static void uring_cleanup(Loop *loop)

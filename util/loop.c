@@ -473,6 +473,14 @@ void loop_fd_ready(LoopFd *w, unsigned events)
     w->ready |= events;
 }
 
+bool loop_fd_rests(LoopFd *w)
+{
+    bool rests = w->ready && w->loop->io_depth && !w->io;
+
+    w->loop->resting |= rests;
+    return rests;
+}
+
 static bool loop_dispatch_fds(Loop *loop)
 {
     bool ran = false;
@@ -682,17 +690,23 @@ bool loop_run_io(Loop *loop, bool block)
     ran |= loop->backend->collect(loop);
     ran |= loop_dispatch_io_fds(loop);
     ran |= loop_io_timers_run(loop);
-    if (!--loop->io_depth) {
-        for (LoopFd *w = loop->fds; w; w = w->next) {
-            if (w->ready) {
-                loop->backend->fd_update(w);
-            }
-        }
-    }
+    loop->io_depth--;
     if (!--loop->depth) {
         loop_bury(loop);
     }
     return ran;
+}
+
+/* What loop_run_io() put to rest is watched again. */
+static void loop_unrest(Loop *loop)
+{
+    if (likely(!loop->resting)) {
+        return;
+    }
+    loop->resting = false;
+    for (LoopFd *w = loop->fds; w; w = w->next) {
+        loop->backend->fd_update(w);
+    }
 }
 
 bool loop_run_once(Loop *loop, bool block)
@@ -701,6 +715,7 @@ bool loop_run_once(Loop *loop, bool block)
 
     loop_start(loop);
     loop->depth++;
+    loop_unrest(loop);
     ran = loop_run_tasks(loop);
     /* What loop_run_io() left for us must not wait for another event. */
     block = block && !ran && !loop->ready_head;

@@ -610,6 +610,41 @@ static void test_ring_carries_requests(void)
 }
 #endif
 
+static void set_true(void *opaque)
+{
+    *(bool *)opaque = true;
+}
+
+/* What only loop_run_once() serves must not keep loop_run_io() awake. */
+static void test_io_waits_past_what_it_does_not_serve(const void *backend)
+{
+    Loop *loop = make_loop(backend);
+    bool over = false;
+    LoopTimer timer;
+    int sv[2], rounds = 0;
+    LoopFd *w;
+
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM, 0, sv), ==, 0);
+    w = loop_fd_add(loop, sv[0], LOOP_IN, note_in, "h");
+    close(sv[1]);
+    loop_timer_init(&timer, loop, set_true, &over);
+    loop_timer_set_io(&timer);
+    loop_timer_set(&timer, loop_now_ns() + 20000000);
+    while (!over) {
+        loop_run_io(loop, true);
+        rounds++;
+    }
+    g_assert_cmpint(rounds, <=, 4);
+    expect("");
+    loop_run_once(loop, true);
+    expect("h17");
+    loop_run_once(loop, true);
+    expect("h17");
+    loop_fd_del(w);
+    close(sv[0]);
+    loop_free(loop);
+}
+
 static const struct {
     const char *name;
     GTestDataFunc fn;
@@ -633,6 +668,7 @@ static const struct {
     { "kick-later", test_kick_waits_for_its_turn },
     { "poll", test_poll_function_finds_work },
     { "linger", test_linger_catches_events },
+    { "io-rests", test_io_waits_past_what_it_does_not_serve },
     { "nested", test_callback_may_run_the_loop },
 };
 
