@@ -3,6 +3,7 @@
 """The human monitor's commands about block jobs and snapshots say and do what
 those of QEMU 7.2 do."""
 
+import json
 import os
 import re
 import shutil
@@ -19,6 +20,17 @@ EVENTS = ('BLOCK_JOB_COMPLETED', 'BLOCK_JOB_CANCELLED')
 
 class Hmp(Qmp):
 
+    def read(self):
+        """What "qemu-io" prints comes between the monitor's lines."""
+        self.printed = getattr(self, 'printed', [])
+        while True:
+            line = self.proc.stdout.readline()
+            if line.startswith('{'):
+                return json.loads(line)
+            if not line:
+                raise AssertionError('the emulator is gone')
+            self.printed.append(re.sub('; .*', '', line))
+
     def hmp(self, line):
         """What the command printed, without how far jobs are."""
         out = self.cmd('human-monitor-command', command_line=line)
@@ -31,14 +43,18 @@ class HmpTest(unittest.TestCase):
 
     def run_one(self, binary, scenario):
         with tempfile.TemporaryDirectory(prefix='nemu-hmp-') as folder:
-            base, top = (os.path.join(folder, n) for n in ('base', 'top'))
+            base, top, other = (os.path.join(folder, n)
+                                for n in ('base', 'top', 'other'))
             b.create(base, '8M')
             io = b.Io(base, tool=b.ORACLE_IO)
             io.add('write -q -P 1 0 8M')
             io.run()
             b.create(top, '8M', backing='base')
+            b.create(other, '8M')
             q = Hmp(binary, folder, '-drive',
-                    'if=none,id=d0,file=top,format=qcow2')
+                    'if=none,id=d0,file=top,format=qcow2', '-drive',
+                    'if=none,id=d1,format=qcow2,file.driver=blkdebug,'
+                    'file.image.filename=other')
             try:
                 said = scenario(q)
                 node = q.cmd('query-block')[0]['inserted']
@@ -108,6 +124,38 @@ class HmpTest(unittest.TestCase):
                      q.hmp('nbd_server_remove -f d0'),
                      q.hmp('nbd_server_stop'), q.hmp('nbd_server_stop')]
             return said + re.findall("export: '(.*)'", listed)
+        self.same(scenario)
+
+    def test_qemu_io(self):
+        def scenario(q):
+            q.cmd('blockdev-add', **{
+                'driver': 'blkdebug', 'node_name': 'dbg',
+                'image': {'driver': 'file', 'filename': 'base',
+                          'node-name': 'base'}})
+            said = [q.hmp(f'qemu-io {line}') for line in (
+                'd0 "read -P 1 0 64k"', 'd0 "write -P 2 64k 64k"',
+                'd0 "read -P 1 64k 64k"', 'd0 "aio_read 0 64k"',
+                'd0 aio_flush', 'd0 "truncate 9M"', 'd0 length', 'd0 map',
+                'd0 "write -z 0 1M"', 'd0 "discard 1M 1M"', 'd0 "alloc 0 1M"',
+                'd0 "write 9M 1k"', 'd0 "open top"', 'd0 close', 'd0 quit',
+                'd0 "reopen -r"', 'd0 "write 0 64k"', 'd0 "reopen -w"',
+                'd0 "write -P 3 0 64k"', 'base "read -v 0 4"',
+                'base "read 1G 1"', 'dbg "break read_aio A"', 'dbg "sleep 1"',
+                'nope "read 0 1k"', '-d nope "read 0 1k"', '-d d0 length',
+                'd0 length x')]
+            return said + q.printed
+        self.same(scenario)
+
+    def test_qemu_io_holds_a_request(self):
+        """It is on its way while the monitor goes on."""
+        def scenario(q):
+            said = [q.hmp(f'qemu-io d1 "{line}"') for line in (
+                'break write_aio A', 'aio_write -P 4 0 64k', 'wait_break A')]
+            said += [q.cmd('query-block')[0]['device'],
+                     q.hmp('qemu-io d1 "resume A"'),
+                     q.hmp('qemu-io d1 aio_flush'),
+                     q.hmp('qemu-io d1 "read -P 4 0 64k"')]
+            return said + q.printed
         self.same(scenario)
 
 

@@ -51,7 +51,7 @@ int io_cmd_resume(IoTool *t, const IoCommand *c, int argc, char **argv)
 int io_cmd_wait_break(IoTool *t, const IoCommand *c, int argc, char **argv)
 {
     while (!block_debug_suspended(blk_node(t->blk), argv[1])) {
-        loop_run_once(t->loop, true);
+        io_wait(t);
     }
     return 0;
 }
@@ -91,9 +91,10 @@ int io_cmd_sleep(IoTool *t, const IoCommand *c, int argc, char **argv)
         return io_fail("%s is not a valid number", argv[1]);
     }
     loop_timer_init(&timer, t->loop, sleep_over, &over);
+    loop_timer_set_io(&timer);
     loop_timer_set(&timer, loop_now_ns() + ms * (1000000));
     while (!over) {
-        loop_run_once(t->loop, true);
+        io_wait(t);
     }
     return 0;
 }

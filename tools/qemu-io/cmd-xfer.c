@@ -4,7 +4,6 @@
 
 #include <getopt.h>
 
-#include "util/loop.h"
 #include "xfer.h"
 
 static bool parse_pattern(const char *text, int *pattern)
@@ -218,7 +217,7 @@ int io_cmd_discard(IoTool *t, const IoCommand *c, int argc, char **argv)
 int io_cmd_aio_flush(IoTool *t, const IoCommand *c, int argc, char **argv)
 {
     while (t->aio_pending) {
-        loop_run_once(t->loop, true);
+        io_wait(t);
     }
     return 0;
 }

@@ -8,6 +8,7 @@
 #include "block/block-int.h"
 #include "qemu-io.h"
 #include "util/error.h"
+#include "util/loop.h"
 
 int io_fail(const char *fmt, ...)
 {
@@ -97,6 +98,7 @@ static const IoCommand commands[] = {
         .name = "close",
         .alias = "c",
         .help = "close the current open file",
+        .program_only = true,
         .fn = io_cmd_close,
     },
     {
@@ -153,6 +155,7 @@ static const IoCommand commands[] = {
         .argmin = 1,
         .argmax = -1,
         .no_file = true,
+        .program_only = true,
         .fn = io_cmd_open,
     },
     {
@@ -161,6 +164,7 @@ static const IoCommand commands[] = {
         .help = "exit the program",
         .argmax = -1,
         .no_file = true,
+        .program_only = true,
         .fn = cmd_quit,
     },
     {
@@ -265,12 +269,18 @@ static const IoCommand commands[] = {
     },
 };
 
-static const IoCommand *find_command(const char *name)
+static bool is_there(const IoTool *t, const IoCommand *c)
+{
+    return !c->program_only || !t->in_monitor;
+}
+
+static const IoCommand *find_command(const IoTool *t, const char *name)
 {
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
         const IoCommand *c = &commands[i];
 
-        if (!strcmp(c->name, name) || (c->alias && !strcmp(c->alias, name))) {
+        if (is_there(t, c) &&
+            (!strcmp(c->name, name) || (c->alias && !strcmp(c->alias, name)))) {
             return c;
         }
     }
@@ -280,7 +290,7 @@ static const IoCommand *find_command(const char *name)
 static int cmd_help(IoTool *t, const IoCommand *self, int argc, char **argv)
 {
     if (argc == 2) {
-        const IoCommand *c = find_command(argv[1]);
+        const IoCommand *c = find_command(t, argv[1]);
 
         if (!c) {
             return io_fail("command %s not found", argv[1]);
@@ -292,7 +302,9 @@ static int cmd_help(IoTool *t, const IoCommand *self, int argc, char **argv)
         return 0;
     }
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
-        io_usage(&commands[i]);
+        if (is_there(t, &commands[i])) {
+            io_usage(&commands[i]);
+        }
     }
     printf("\nUse 'help commandname' for extended help.\n");
     return 0;
@@ -331,7 +343,7 @@ static bool take_perm(IoTool *t, const IoCommand *c)
     Error *err = NULL;
 
     if (!c->perm ||
-        blk_set_perm(t->blk, t->blk->perm | c->perm, BLK_PERM_ALL, &err)) {
+        blk_set_perm(t->blk, t->blk->perm | c->perm, t->blk->shared, &err)) {
         return true;
     }
     error_report_err(err);
@@ -340,7 +352,7 @@ static bool take_perm(IoTool *t, const IoCommand *c)
 
 static int run_words(IoTool *t, int argc, char **argv)
 {
-    const IoCommand *c = find_command(argv[0]);
+    const IoCommand *c = find_command(t, argv[0]);
 
     if (!c) {
         fprintf(stderr, "command \"%s\" not found\n", argv[0]);
@@ -354,6 +366,11 @@ static int run_words(IoTool *t, int argc, char **argv)
         return -EINVAL;
     }
     return c->fn(t, c, argc, argv);
+}
+
+void io_wait(const IoTool *t)
+{
+    loop_run_io(t->loop, true);
 }
 
 int io_command(IoTool *t, const char *line)

@@ -2,6 +2,7 @@
 /* qemu-io: opening images, and other options for the open one. */
 #include "util/osdep.h"
 
+#include "block/block-int.h"
 #include "block/drive-int.h"
 #include "qemu-io.h"
 #include "qobject/keyval.h"
@@ -297,13 +298,13 @@ bool io_reopen(IoTool *t, const IoReopen *r, Error **errp)
     }
     /* Nobody writes to what is about to be read-only. */
     if (!r->writable &&
-        !blk_set_perm(t->blk, BLK_PERM_READ, BLK_PERM_ALL, errp)) {
+        !blk_set_perm(t->blk, BLK_PERM_READ, t->blk->shared, errp)) {
         return false;
     }
     if (!block_reopen_change(io_node(t), d, errp)) {
         return false;
     }
-    if (r->writable > 0 && !blk_set_perm(t->blk, perm, BLK_PERM_ALL, errp)) {
+    if (r->writable > 0 && !blk_set_perm(t->blk, perm, t->blk->shared, errp)) {
         return false;
     }
     blk_set_write_cache(t->blk, writeback);

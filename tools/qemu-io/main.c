@@ -79,7 +79,7 @@ static int run(IoTool *t, GPtrArray *cmds)
         failed |= io_command(t, cmds->pdata[i]) < 0;
     }
     while (t->aio_pending) {
-        loop_run_once(t->loop, true);
+        io_wait(t);
     }
     return failed;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* qemu-io: reads, writes and looks at images by commands. */
+/* qemu-io: reads, writes and looks at images by commands; also those of the
+ * human monitor. What they print goes to standard output. */
 #ifndef TOOLS_QEMU_IO_H
 #define TOOLS_QEMU_IO_H
 
@@ -11,6 +12,7 @@ typedef struct IoTool {
     Loop *loop;
     Object *root;      /* of --object; NULL: none */
     BlockBackend *blk; /* NULL: nothing is open */
+    bool in_monitor;   /* not the program: no opening, closing, ending */
     bool misalign;
     bool quit;
     unsigned aio_pending;
@@ -50,12 +52,15 @@ struct IoCommand {
     const char *more;   /* of "help NAME", or NULL */
     int argmin, argmax; /* argmax -1: any number */
     bool no_file;       /* works without an open image */
+    bool program_only;
     uint64_t perm;      /* of BLK_PERM_*, besides reading */
     int (*fn)(IoTool *t, const IoCommand *c, int argc, char **argv);
 };
 
 /* Run one command line; negative on failure. */
 int io_command(IoTool *t, const char *line);
+/* Serve what I/O needs until something happens. */
+void io_wait(const IoTool *t);
 /* Print what @c is for, and what it takes; -EINVAL. */
 int io_usage(const IoCommand *c);
 /* Print a message; -EINVAL. */

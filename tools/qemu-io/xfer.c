@@ -260,7 +260,7 @@ int xfer_run(Xfer *x)
         return 0;
     }
     while (!x->done) {
-        loop_run_once(t->loop, true);
+        io_wait(t);
     }
     ret = report(x);
     xfer_free(x);

@@ -25,6 +25,7 @@ cgroup_controllers = []
 '''
 PRIVATE = ['/etc/libvirt', '/run/libvirt', '/var/lib/libvirt',
            '/var/cache/libvirt', '/var/log/libvirt']
+TOOLS = ('qemu-img', 'qemu-io', 'qemu-nbd', 'qemu-storage-daemon')
 
 
 class VirshError(Exception):
@@ -66,7 +67,8 @@ class Libvirt:
         self.close()
 
     def _make_path(self):
-        """A PATH in which the tested emulator is the only emulator."""
+        """A PATH in which the tested emulator is the only one, with the tools
+        that were built with it."""
         bindir = self.dir / 'bin'
         bindir.mkdir()
         for folder in ('/usr/sbin', '/usr/bin'):
@@ -75,6 +77,9 @@ class Libvirt:
                         not (bindir / entry.name).is_symlink():
                     (bindir / entry.name).symlink_to(entry.path)
         (bindir / self.emulator.name).symlink_to(self.emulator)
+        for tool in TOOLS:
+            (bindir / tool).unlink(missing_ok=True)
+            (bindir / tool).symlink_to(self.emulator.parent / tool)
 
     def _start(self, daemon):
         """Run a daemon where PRIVATE paths are below our directory."""
@@ -107,18 +112,23 @@ class Libvirt:
                               stdin=subprocess.DEVNULL)
         text = done.stdout.decode(errors='replace')
         if done.returncode:
-            raise VirshError(f'virsh {" ".join(args)}: {text.strip()}')
+            raise VirshError(f'virsh {" ".join(map(str, args))}: '
+                             f'{text.strip()}')
         return text
 
     def argv(self, *args):
         """The command line of a virsh."""
-        return ['virsh', '-q', '-c', self.uri, *args]
+        return ['virsh', '-q', '-c', self.uri, *map(str, args)]
 
     def define(self, xml):
         """Define a domain from text."""
-        path = self.dir / 'domain.xml'
+        return self.with_xml(xml, 'define')
+
+    def with_xml(self, xml, *args):
+        """Run a virsh command that takes a file, with this text in it."""
+        path = self.dir / 'input.xml'
         path.write_text(xml)
-        return self.virsh('define', str(path))
+        return self.virsh(*args, path)
 
     def wait_state(self, domain, state, timeout=120):
         """Wait until virsh domstate says so."""
