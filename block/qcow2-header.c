@@ -234,6 +234,20 @@ typedef struct ExtHeader {
     uint32_t type, len;
 } ExtHeader;
 
+/* What stands at *pos, which is behind it then; false at the end of all. */
+static bool next_extension(const char *cluster, uint64_t *pos, uint64_t end,
+                           ExtHeader *ext)
+{
+    if (*pos + sizeof(*ext) > end) {
+        return false;
+    }
+    memcpy(ext, cluster + *pos, sizeof(*ext));
+    ext->type = be32toh(ext->type);
+    ext->len = be32toh(ext->len);
+    *pos += sizeof(*ext);
+    return ext->type != QC_EXT_END;
+}
+
 static bool take_extension(QcowState *s, uint32_t type, const char *data,
                            uint32_t len, Error **errp)
 {
@@ -294,21 +308,13 @@ static void name_features(const char *table, uint32_t len, uint64_t *unknown,
 }
 
 static bool refuse_features(const QcowState *s, const char *cluster,
-                            uint64_t unknown, Error **errp)
+                            uint64_t end, uint64_t unknown, Error **errp)
 {
-    uint64_t pos = s->h.header_length, end = s->cluster_size;
+    uint64_t pos = s->h.header_length;
     g_autoptr(GString) names = g_string_new(NULL);
+    ExtHeader ext;
 
-    while (pos + 8 <= end) {
-        ExtHeader ext;
-
-        memcpy(&ext, cluster + pos, 8);
-        ext.type = be32toh(ext.type);
-        ext.len = be32toh(ext.len);
-        pos += 8;
-        if (ext.type == QC_EXT_END || ext.len > end - pos) {
-            break;
-        }
+    while (next_extension(cluster, &pos, end, &ext) && ext.len <= end - pos) {
         if (ext.type == QC_EXT_FEATURE_NAMES) {
             name_features(cluster + pos, ext.len, &unknown, names);
         }
@@ -322,22 +328,13 @@ static bool refuse_features(const QcowState *s, const char *cluster,
     return error_set(errp, "Unsupported qcow2 feature(s): %s", names->str);
 }
 
-static bool read_extensions(QcowState *s, const char *cluster, Error **errp)
+static bool take_extensions(QcowState *s, const char *cluster, uint64_t end,
+                            Error **errp)
 {
     uint64_t pos = s->h.header_length;
-    uint64_t end =
-        s->h.backing_offset ? s->h.backing_offset : (uint64_t)s->cluster_size;
+    ExtHeader ext;
 
-    while (pos + 8 <= end) {
-        ExtHeader ext;
-
-        memcpy(&ext, cluster + pos, 8);
-        ext.type = be32toh(ext.type);
-        ext.len = be32toh(ext.len);
-        pos += 8;
-        if (ext.type == QC_EXT_END) {
-            return true;
-        }
+    while (next_extension(cluster, &pos, end, &ext)) {
         if (ext.len > end - pos) {
             return error_set(errp, "Header extension too large");
         }
@@ -353,50 +350,69 @@ static bool read_extensions(QcowState *s, const char *cluster, Error **errp)
  * ---------------------------------------------------------------------------
  */
 
-static bool coroutine_fn read_first_cluster(QcowState *s, Error **errp)
-{
-    g_autofree char *buf = g_malloc0(s->cluster_size);
-    int ret = node_pread(s->n->file->node, 0, s->cluster_size, buf);
-    uint64_t unknown = s->h.incompat &
-                       ~(uint64_t)(QC_INCOMPAT_DIRTY | QC_INCOMPAT_CORRUPT |
-                                   QC_INCOMPAT_DATA_FILE |
-                                   QC_INCOMPAT_COMPRESSION | QC_INCOMPAT_EXTL2);
+/* So much is read at first; few headers are longer. */
+#define HEADER_START 4096
 
-    if (ret < 0) {
-        return error_errno(errp, -ret, "Could not read the qcow2 header");
+/* Is there all that the header tells of in the first @have bytes? */
+static bool is_complete(const QcHeader *h, const char *buf, uint64_t have)
+{
+    uint64_t pos = h->header_length;
+    ExtHeader ext = { .type = QC_EXT_FEATURE_NAMES }; /* not the end */
+
+    if (h->backing_offset) {
+        return h->backing_offset + h->backing_size <= have;
     }
+    while (next_extension(buf, &pos, have, &ext)) {
+        pos += ALIGN_UP((uint64_t)ext.len, 8);
+    }
+    return ext.type == QC_EXT_END;
+}
+
+/* What stands behind the fields: @have bytes of the cluster in @buf. */
+static bool take_rest(QcowState *s, const char *buf, uint64_t have,
+                      Error **errp)
+{
+    const QcHeader *h = &s->h;
+    uint64_t unknown =
+        h->incompat & ~(uint64_t)(QC_INCOMPAT_DIRTY | QC_INCOMPAT_CORRUPT |
+                                  QC_INCOMPAT_DATA_FILE |
+                                  QC_INCOMPAT_COMPRESSION | QC_INCOMPAT_EXTL2);
+
     if (unknown) {
-        return refuse_features(s, buf, unknown, errp);
+        return refuse_features(s, buf, have, unknown, errp);
     }
     /* The 72 bytes of version 2 have no length field of their own. */
-    if (!read_extensions(s, buf, errp)) {
+    if (!take_extensions(s, buf, h->backing_offset ? h->backing_offset : have,
+                         errp)) {
         return false;
     }
-    if (s->h.backing_offset && s->h.backing_size && buf[s->h.backing_offset]) {
-        s->backing_name =
-            g_strndup(buf + s->h.backing_offset, s->h.backing_size);
+    if (h->backing_offset && h->backing_size && buf[h->backing_offset]) {
+        s->backing_name = g_strndup(buf + h->backing_offset, h->backing_size);
     }
     return true;
 }
 
 bool coroutine_fn qc_header_read(QcowState *s, Error **errp)
 {
-    RawHeader raw;
+    BlockNode *file = s->n->file->node;
+    g_autofree char *buf = g_malloc(HEADER_START);
+    const RawHeader *raw = (const RawHeader *)buf;
+    int64_t have;
     int ret;
 
-    if (node_length(s->n->file->node) < V2_LENGTH) {
+    if (node_length(file) < V2_LENGTH) {
         return error_set(errp, "Image is not in qcow2 format");
     }
-    ret = node_pread(s->n->file->node, 0, sizeof(raw), &raw);
+    ret = node_pread(file, 0, HEADER_START, buf);
     if (ret < 0) {
         return error_errno(errp, -ret, "Could not read the qcow2 header");
     }
-    if (be32toh(raw.magic) != QC_MAGIC) {
+    if (be32toh(raw->magic) != QC_MAGIC) {
         return error_set(errp, "Image is not in qcow2 format");
     }
-    header_from_raw(&s->h, &raw);
+    header_from_raw(&s->h, raw);
     if (!check_header(&s->h, errp) ||
-        !check_not_truncated(&s->h, node_length(s->n->file->node), errp)) {
+        !check_not_truncated(&s->h, node_length(file), errp)) {
         return false;
     }
     s->cluster_bits = s->h.cluster_bits;
@@ -409,7 +425,16 @@ bool coroutine_fn qc_header_read(QcowState *s, Error **errp)
     s->entry_bits = s->extended ? 4 : 3;
     s->l2_bits = s->cluster_bits - s->entry_bits;
     s->refblock_bits = s->cluster_bits + 3 - s->h.refcount_order;
-    return read_first_cluster(s, errp);
+    have = MIN(HEADER_START, s->cluster_size);
+    if (have < s->cluster_size && !is_complete(&s->h, buf, have)) {
+        buf = g_realloc(buf, s->cluster_size);
+        ret = node_pread(file, have, s->cluster_size - have, buf + have);
+        have = s->cluster_size;
+    }
+    if (ret < 0) {
+        return error_errno(errp, -ret, "Could not read the qcow2 header");
+    }
+    return take_rest(s, buf, have, errp);
 }
 
 /* Write

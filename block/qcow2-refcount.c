@@ -120,6 +120,7 @@ void qc_reftable_publish(QcowState *s, uint64_t *table, uint32_t size)
 bool coroutine_fn qc_reftable_read(QcowState *s, Error **errp)
 {
     uint64_t bytes = (uint64_t)s->h.reftable_clusters << s->cluster_bits;
+    uint64_t used;
     int ret;
 
     s->reftable = g_try_malloc0(bytes);
@@ -127,19 +128,17 @@ bool coroutine_fn qc_reftable_read(QcowState *s, Error **errp)
         return error_set(errp, "no memory for the reference count table");
     }
     s->reftable_size = bytes / 8;
-    s->reftable_used = 0;
     qc_event(s, BLKDEBUG_EVENT_REFTABLE_LOAD);
-    ret = qc_table_read(s, s->h.reftable_offset, s->reftable_size, s->reftable);
+    ret = qc_table_read_used(s, s->h.reftable_offset, s->reftable_size,
+                             s->reftable, &used);
     if (ret < 0) {
         return error_errno(errp, -ret, "Could not read reference count table");
     }
-    for (uint32_t i = 0; i < s->reftable_size; i++) {
-        if (s->reftable[i]) {
-            /* The low bits are reserved: whoever set them meant nothing. */
-            s->reftable[i] &= ~UINT64_C(511);
-            s->reftable_used = i + 1;
-        }
+    for (uint64_t i = 0; i < used; i++) {
+        /* The low bits are reserved: whoever set them meant nothing. */
+        s->reftable[i] &= ~UINT64_C(511);
     }
+    s->reftable_used = used;
     qc_filter_make(s, &s->refblock_filter, s->reftable, s->reftable_used);
     return true;
 }

@@ -17,15 +17,15 @@
 
 static bool coroutine_fn read_l1(QcowState *s, Error **errp)
 {
-    uint64_t bytes = (uint64_t)s->h.l1_size * 8;
+    uint64_t bytes = (uint64_t)s->h.l1_size * 8, used;
     int ret;
 
     s->l1 = g_try_malloc0(MAX(bytes, 8));
     if (!s->l1) {
         return error_set(errp, "Could not allocate L1 table");
     }
-    ret = qc_table_read(s, s->h.l1_offset, s->h.l1_size, s->l1);
-    qc_filter_make(s, &s->l2_filter, s->l1, s->h.l1_size);
+    ret = qc_table_read_used(s, s->h.l1_offset, s->h.l1_size, s->l1, &used);
+    qc_filter_make(s, &s->l2_filter, s->l1, used);
     return ret >= 0 || error_errno(errp, -ret, "Could not read L1 table");
 }
 

@@ -447,10 +447,13 @@ void qc_refcount_poke(void *block, unsigned order, uint64_t index,
                       uint64_t value);
 
 /* qcow2-table.c: @n entries in host byte order; 0 or -errno */
-#define QC_TABLE_PIECE 8192 /* entries that are read or written at once */
+#define QC_TABLE_PIECE 8192 /* entries that are gone through at once */
 /* @table is all zero before; what is zero in the image too is not touched. */
 int coroutine_fn qc_table_read(QcowState *s, uint64_t offset, uint64_t n,
                                uint64_t *table);
+/* The same; all is zero from *@used on. */
+int coroutine_fn qc_table_read_used(QcowState *s, uint64_t offset, uint64_t n,
+                                    uint64_t *table, uint64_t *used);
 int coroutine_fn qc_table_write(QcowState *s, uint64_t offset, uint64_t n,
                                 const uint64_t *table);
 

@@ -145,6 +145,43 @@ class FeatureTest(Case):
         self.assertIn(ours, self.peek(0, 4096))
         b.check(self.path)
 
+    def lengthen_header(self):
+        """An unknown extension of more than a page before the others; the
+        backing file's name, if any, behind them."""
+        start, = struct.unpack('>I', self.peek(100, 4))
+        at, length = struct.unpack('>QI', self.peek(8, 12))
+        ours = struct.pack('>II', 0x12345678, 5000) + b'x' * 5000
+        moved = ours + self.peek(start, 1024 - start)
+        if at:
+            moved += self.peek(at, length)
+            self.poke(8, struct.pack('>Q', start + len(moved) - length))
+        self.poke(start, moved)
+        return ours
+
+    def test_long_header_is_read_whole(self):
+        base = os.path.join(self.dir, 'base')
+        b.create(base, MiB)
+        self.io('write -P 9 0 1M', path=base)
+        b.create(self.path, MiB, backing='base')
+        ours = self.lengthen_header()
+        self.poke(88, struct.pack('>Q', 1 << 60))  # it is written anew
+        self.io('read -P 9 0 1M', 'write -P 8 64k 64k')
+        self.assertEqual(self.u64(88), 0)
+        self.assertIn(ours, self.peek(0, 8192))
+        for tool in b.OUR_IO, b.ORACLE_IO:
+            io = b.Io(self.path, tool=tool, args=['-f', 'qcow2'])
+            io.add('read -P 9 0 64k')
+            io.run()
+
+    def test_feature_is_named_in_a_long_header(self):
+        b.create(self.path, MiB)
+        name = self.peek(0, 1024).find(b'dirty bit')
+        self.poke(name - 1, b'\7frobnicator\0')
+        self.poke(72, struct.pack('>Q', 1 << 7))
+        self.lengthen_header()
+        p = self.io('read 0 512', check=False)
+        self.assertIn('feature(s): frobnicator', p.stdout)
+
     def test_each_side_reads_all_shapes_of_the_other(self):
         for options in b.MATRIX:
             with self.subTest(**options):
