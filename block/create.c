@@ -4,6 +4,7 @@
 
 #include <linux/fs.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 
 #include "block/block-create.h"
 #include "block/block-graph.h"
@@ -295,13 +296,23 @@ static void tune_file(int fd, const NewFile *f)
 
 static bool fill_file(int fd, const NewFile *f, Error **errp)
 {
-    int ret = ftruncate(fd, 0) < 0 ? -errno : 0;
+    struct stat st;
+    int ret = fstat(fd, &st) < 0 ? -errno : 0;
 
-    tune_file(fd, f);
-    if (ret < 0 || ftruncate(fd, f->size) < 0) {
-        return error_errno(errp, ret ? -ret : errno, "Could not resize file");
+    /* To empty what is empty takes a file system time. */
+    if (ret >= 0 && (!S_ISREG(st.st_mode) || st.st_size || st.st_blocks)) {
+        ret = ftruncate(fd, 0) < 0 ? -errno : 0;
     }
-    file_first_block(fd, f->size);
+    tune_file(fd, f);
+    if (ret >= 0 && f->size) {
+        ret = ftruncate(fd, f->size) < 0 ? -errno : 0;
+    }
+    if (ret < 0) {
+        return error_errno(errp, -ret, "Could not resize file");
+    }
+    if (f->size) {
+        file_first_block(fd, f->size);
+    }
     ret = file_preallocate(fd, 0, f->size, f->mode);
     return ret >= 0 ||
            error_errno(errp, -ret, "Could not preallocate data for '%s'",

@@ -202,6 +202,7 @@ typedef struct Fill {
     BlockNode *n;
     const Plan *p;
     bool whole;  /* written as it shall be; else of no size, and grown then */
+    bool empty;  /* the file: what is not written of it is zero */
     uint64_t l1; /* entries */
     bool ok;
     Error **errp;
@@ -246,10 +247,22 @@ static int build_header(const Fill *f, char *cluster)
     return ret;
 }
 
+/* The first @bytes of @cluster are not zero: write them, and the rest too where
+ * there may be something, or the file would end too early. */
+static int coroutine_fn write_cluster(const Fill *f, int64_t index,
+                                      const char *cluster, int64_t bytes)
+{
+    int64_t size = (int64_t)BIT(f->p->h.cluster_bits);
+
+    return node_pwrite(f->n, index * size, f->empty && f->l1 ? bytes : size,
+                       cluster, 0);
+}
+
 /* Refcount table, refcount block, L1 table if any: a cluster each behind the
  * header, by way of @cluster, which is zero before and after. */
 static int coroutine_fn write_tables(const Fill *f, char *cluster)
 {
+    const size_t counts = 4 * sizeof(uint64_t); /* the widest refcounts */
     int64_t size = (int64_t)BIT(f->p->h.cluster_bits);
     uint64_t entry = htobe64(2 * size);
     int ret = f->l1 ? node_pwrite(f->n, 3 * size, f->l1 * 8, cluster, 0) : 0;
@@ -258,12 +271,12 @@ static int coroutine_fn write_tables(const Fill *f, char *cluster)
         qc_refcount_poke(cluster, f->p->h.refcount_order, i, 1);
     }
     if (ret >= 0) {
-        ret = node_pwrite(f->n, 2 * size, size, cluster, 0);
+        ret = write_cluster(f, 2, cluster, counts);
     }
-    memset(cluster, 0, 4 * sizeof(uint64_t)); /* the widest refcounts */
+    memset(cluster, 0, counts);
     memcpy(cluster, &entry, sizeof(entry));
     if (ret >= 0) {
-        ret = node_pwrite(f->n, size, size, cluster, 0);
+        ret = write_cluster(f, 1, cluster, sizeof(entry));
     }
     memset(cluster, 0, sizeof(entry));
     return ret;
@@ -283,22 +296,23 @@ static int coroutine_fn keeps_header(const Fill *f, const char *header,
 static void coroutine_fn write_start(void *opaque)
 {
     Fill *f = opaque;
-    int64_t size = (int64_t)BIT(f->p->h.cluster_bits);
-    g_autofree char *cluster = g_malloc0(size);
+    g_autofree char *cluster = g_malloc0(BIT(f->p->h.cluster_bits));
     bool kept = true;
-    int ret;
+    int ret, length;
 
     if (!f->p->fresh && !node_truncate(f->n, 0, false, f->errp)) {
         return; /* devices keep their length */
     }
+    f->empty = f->n->drv == &block_driver_file && !node_length(f->n);
     ret = write_tables(f, cluster);
-    if (ret >= 0 && build_header(f, cluster) < 0) {
+    length = build_header(f, cluster);
+    if (ret >= 0 && length < 0) {
         error_set(f->errp, "Header of the image does not fit a cluster");
         return;
     }
     /* Who is killed before the header is there leaves no image. */
     if (ret >= 0) {
-        ret = node_pwrite(f->n, 0, size, cluster, 0);
+        ret = write_cluster(f, 0, cluster, length);
     }
     if (ret >= 0 && f->n->drv == &block_driver_host_device) {
         ret = keeps_header(f, cluster, &kept);

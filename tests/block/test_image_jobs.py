@@ -185,6 +185,24 @@ class ImageJobs(unittest.TestCase):
             return seen
         self.same(scenario)
 
+    def test_image_in_a_luks_volume(self):
+        """What is not written there is not zero."""
+        def scenario(q):
+            self.new_file(q, 'i')
+            seen = [self.job(q, 'blockdev-create', options={
+                'driver': 'luks', 'file': 'i', 'size': 0, **LUKS}),
+                q.cmd('blockdev-add', driver='luks', node_name='l', file='i',
+                      key_secret='s0'),
+                self.job(q, 'blockdev-create', options={
+                    'driver': 'qcow2', 'file': 'l', 'size': 4 * MiB}),
+                q.cmd('blockdev-del', node_name='l'),
+                q.cmd('blockdev-del', node_name='i')]
+            check = b.run(b.ORACLE_IMG, 'check', '--object', SECRETS[1], '--image-opts',
+                          'driver=qcow2,file.driver=luks,file.key-secret=s0,'
+                          'file.file.filename=i', cwd=q.folder)
+            return seen + [check.returncode, check.stdout]
+        self.assertIn('No errors were found', self.same(scenario)[-1])
+
     def test_passwords_are_amended(self):
         def scenario(q):
             seen = []
