@@ -454,11 +454,20 @@ static bool write_image(BlockGraph *g, const Plan *p, Error **errp)
 /* Space
  * ---------------------------------------------------------------------------- */
 
+/* Clusters exist in whole, and before a table leads to them. */
+static int coroutine_fn reach(BlockNode *n, int64_t end)
+{
+    autoerr Error *err = NULL;
+
+    return end <= node_length(n) || node_truncate(n, end, false, &err)
+               ? 0
+               : -ENOSPC;
+}
+
 int coroutine_fn qc_preallocate(BlockNode *n, int64_t from, int64_t to,
                                 int mode)
 {
     QcowState *s = n->state;
-    int64_t end = 0;
     int ret = 0;
 
     for (int64_t at = qc_cluster_start(s, from); at < to && ret >= 0;) {
@@ -476,7 +485,13 @@ int coroutine_fn qc_preallocate(BlockNode *n, int64_t from, int64_t to,
         got = MIN(got, (int64_t)(BIT(s->slice_bits) - index)
                            << s->cluster_bits);
         host = s->external ? at : qc_alloc(s, got, false, &got);
-        ret = host < 0 ? host : qc_cache_depend(s->l2c, s->rbc);
+        /* As much is still to come, at least. */
+        ret = host < 0 ? host
+                       : reach(qc_data_node(s),
+                               host + ALIGN_UP(to - at, s->cluster_size));
+        if (ret >= 0) {
+            ret = qc_cache_depend(s->l2c, s->rbc);
+        }
         for (int64_t i = 0; ret >= 0 && i < got >> s->cluster_bits; i++) {
             /* Extended: no subcluster has data yet, zeroes stay. */
             uint64_t zeroes = qc_l2_load(s, slice, index + i).map >> 32 << 32;
@@ -488,7 +503,6 @@ int coroutine_fn qc_preallocate(BlockNode *n, int64_t from, int64_t to,
         if (ret >= 0) {
             qc_cache_dirty(s->l2c, slice);
             at += got;
-            end = MAX(end, host + got);
         }
         qc_cache_put(s->l2c, slice);
         co_mutex_unlock(&s->lock);
@@ -496,12 +510,6 @@ int coroutine_fn qc_preallocate(BlockNode *n, int64_t from, int64_t to,
         if (ret >= 0 && mode != BLOCK_PREALLOC_METADATA) {
             ret = node_preallocate(qc_data_node(s), host, host + got, mode);
         }
-    }
-    /* Clusters exist in whole. */
-    if (ret >= 0 && end > node_length(qc_data_node(s))) {
-        autoerr Error *err = NULL;
-
-        ret = node_truncate(qc_data_node(s), end, false, &err) ? 0 : -ENOSPC;
     }
     return ret;
 }

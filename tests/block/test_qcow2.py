@@ -243,6 +243,32 @@ class CrashTest(Case):
                 self.one(seed, {'cluster_size': '4k',
                                 'lazy_refcounts': 'on'})
 
+    def kill_creation(self, size, mode, taken):
+        """When the file takes so many bytes of the disk, or at its end."""
+        p = subprocess.Popen([
+            os.path.join(b.BUILD, 'qemu-img'), 'create', '-q', '-f', 'qcow2',
+            '-o', f'preallocation={mode}', self.path, str(size)])
+        while p.poll() is None:
+            if os.path.exists(self.path) and \
+                    os.stat(self.path).st_blocks * 512 > taken:
+                p.kill()
+            time.sleep(0.001)
+
+    def test_killed_preallocation_leaves_a_valid_image(self):
+        """Larger than what the cache has tables for: some are on disk."""
+        for mode, size, most in (('metadata', 400 << 30, 60 * MiB),
+                                 ('falloc', 32 * MiB, 33 * MiB),
+                                 ('full', 32 * MiB, 33 * MiB)):
+            for seed in b.seeds(3):
+                taken = b.rng_for(seed).randrange(most // 2, most)
+                self.kill_creation(size, mode, taken)
+                if self.peek(0, 4) == b'QFI\xfb':
+                    with self.subTest(seed=seed, mode=mode):
+                        p = b.run(b.ORACLE_IMG, 'check', self.path,
+                                  check=False)
+                        self.assertIn(p.returncode, (0, 3), p.stdout[-1000:])
+                os.unlink(self.path)
+
     def test_counts_beyond_the_end_of_the_file_are_forgotten(self):
         """What a writer counts that is killed before it writes."""
         b.create(self.path, 64 * MiB, {'cluster_size': '4k',
