@@ -303,13 +303,14 @@ class SnapshotTest(unittest.TestCase):
             f.write(image)
         # Of version 2 the flags may be wrong, to which a repair sees.
         b.run(b.OUR_IO, '-c', 'length', self.image)
-        for tool in OUR_IMG, b.ORACLE_IMG:
-            if tool and not old:
-                done = b.run(tool, 'check', self.image, check=False)
-                self.assertIn(done.returncode, (0, 3), f'{what}: {done.stdout}')
-        b.run(OUR_IMG, 'check', '-q', '-r', 'all', self.image)
-        b.run(OUR_IMG, 'check', '-q', self.image)
+        done = b.run(OUR_IMG, 'check', self.image, check=False)
+        if not old:
+            self.assertIn(done.returncode, (0, 3), f'{what}: {done.stdout}')
+        if done.returncode:
+            b.run(OUR_IMG, 'check', '-q', '-r', 'all', self.image)
+            b.run(OUR_IMG, 'check', '-q', self.image)
         self.assertIn(self.state(), states, what)
+        return done.returncode
 
     def one(self, seed, options, *commands):
         rng = b.rng_for(seed)
@@ -339,8 +340,10 @@ class SnapshotTest(unittest.TestCase):
         for i, entry in enumerate(Log(self.log).entries):
             apply(image, entry)
             loose.append(entry)
-            self.judge(image, states, old, f'{what}: {i + 1} writes')
+            found = self.judge(image, states, old, f'{what}: {i + 1} writes')
             if entry[3] & LOG_FLUSH:
+                if not found and b.ORACLE_IMG:
+                    b.run(b.ORACLE_IMG, 'check', self.image)
                 durable, loose = bytearray(image), []
             elif len(loose) % 3 == 2:
                 part = bytearray(durable)
