@@ -10,6 +10,7 @@
 #include "util/osdep.h"
 
 #include "block/backup.h"
+#include "block/drivers.h"
 #include "block/graph-tx.h"
 #include "block/job-copy.h"
 #include "block/job-filter.h"
@@ -348,6 +349,13 @@ static const JobDriver backup_driver = {
 /* The start
  * --------------------------------------------------------------------- */
 
+/* "compress" does so itself, and only that. */
+static bool can_compress(BlockNode *target)
+{
+    return target->drv != &block_driver_compress &&
+           skip_filters(target)->drv->io->pwrite_compressed;
+}
+
 /* Whole clusters of the target, so that it need not read. */
 static bool choose_unit(Plan *p, const BackupOptions *o, Error **errp)
 {
@@ -364,8 +372,7 @@ static bool choose_unit(Plan *p, const BackupOptions *o, Error **errp)
     }
     p->chunk = MIN(o->max_chunk ? o->max_chunk : COPY_CHUNK, COPY_MAX_BYTES);
     p->chunk = MAX(ALIGN_DOWN(p->chunk, p->unit), p->unit);
-    return !o->compress ||
-           skip_filters(o->target)->drv->io->pwrite_compressed ||
+    return !o->compress || can_compress(o->target) ||
            error_set(errp,
                      "Compression is not supported for this drive format");
 }

@@ -9,12 +9,12 @@
 #define BLOCK_PROBE_SIZE 512
 
 extern const BlockDriver block_driver_blkdebug, block_driver_blklogwrites,
-    block_driver_blkverify, block_driver_cbw, block_driver_copy_on_read,
-    block_driver_file, block_driver_host_cdrom, block_driver_host_device,
-    block_driver_luks, block_driver_nbd, block_driver_null_aio,
-    block_driver_null_co, block_driver_preallocate, block_driver_qcow2,
-    block_driver_quorum, block_driver_raw, block_driver_snapshot_access,
-    block_driver_throttle;
+    block_driver_blkverify, block_driver_cbw, block_driver_compress,
+    block_driver_copy_on_read, block_driver_file, block_driver_host_cdrom,
+    block_driver_host_device, block_driver_luks, block_driver_nbd,
+    block_driver_null_aio, block_driver_null_co, block_driver_preallocate,
+    block_driver_qcow2, block_driver_quorum, block_driver_raw,
+    block_driver_snapshot_access, block_driver_throttle;
 
 extern const BlockDriver block_driver_ftp, block_driver_ftps, block_driver_http,
     block_driver_https, block_driver_iscsi, block_driver_nfs, block_driver_rbd,

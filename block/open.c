@@ -23,6 +23,7 @@ const BlockDriver *const block_drivers[] = {
     &block_driver_blklogwrites,
     &block_driver_blkverify,
     &block_driver_cbw,
+    &block_driver_compress,
     &block_driver_copy_on_read,
     &block_driver_file,
     &block_driver_ftp,

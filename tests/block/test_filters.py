@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The small filters: preallocate, blkverify, write thresholds."""
+"""The small filters: preallocate, compress, blkverify, write thresholds."""
 
+import json
 import os
+import random
 import tempfile
 import unittest
 
@@ -136,6 +138,128 @@ class BlkverifyTest(Case):
         self.assertEqual(p.returncode, 1)
         self.assertIn('quorum: offset=4096 bytes=4096 contents mismatch at '
                       'offset 5000', p.stdout)
+
+
+@unittest.skipUnless(b.HAVE_ORACLE and ORACLE, "needs Debian's QEMU")
+class CompressTest(Case):
+    LENGTH = 4 * MiB + 3 * KiB  # the last cluster is short
+    NODES = [
+        {'driver': 'file', 'filename': 'raw', 'node-name': 'r'},
+        {'driver': 'compress', 'file': 'r', 'node-name': 'x'},
+        {'driver': 'compress', 'node-name': 'x'},
+        {'driver': 'null-co', 'node-name': 'null'},
+        {'driver': 'compress', 'file': 'null', 'node-name': 'x'},
+        {'driver': 'qcow2', 'node-name': 'q', 'file': {
+            'driver': 'file', 'filename': 'q'}},
+        {'driver': 'compress', 'file': 'q', 'node-name': 'x', 'zork': 1},
+        {'driver': 'raw', 'file': 'q', 'node-name': 'rq'},
+        {'driver': 'compress', 'file': 'rq', 'node-name': 'x'},
+        {'driver': 'qcow2', 'node-name': 'd', 'file': {
+            'driver': 'file', 'filename': 'd'}},
+        {'driver': 'compress', 'file': 'd', 'node-name': 'cd'},
+        {'driver': 'qcow2', 'node-name': 's', 'file': {
+            'driver': 'file', 'filename': 's'}},
+        {'driver': 'qcow2', 'node-name': 't', 'file': {
+            'driver': 'file', 'filename': 't'}},
+        {'driver': 'compress', 'file': 't', 'node-name': 'c'},
+        {'driver': 'compress', 'file': 'c', 'node-name': 'x'},
+    ]
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def top(self, name):
+        return ('driver=compress,file.driver=qcow2,file.file.driver=file,'
+                f'file.file.filename={self.path(name)}')
+
+    def counts(self, name):
+        told = json.loads(b.run(b.ORACLE_IMG, 'check', '--output=json',
+                                self.path(name)).stdout)
+        return [told.get(k, 0) for k in ('compressed-clusters',
+                                         'allocated-clusters', 'leaks')]
+
+    def scenario(self, binary, job, length):
+        self.file('raw', bytes(MiB))
+        for name in 'qst':
+            b.create(self.path(name), length)
+        b.create(self.path('d'), MiB, {'data_file': '@.data'})
+        self.io(self.path('s'), 'write -P 5 0 3M', 'write -P 6 3968k 50k',
+                args=('-f', 'qcow2'))
+        q = Qmp(binary, self.dir)
+        try:
+            got = [q.cmd('blockdev-add', **node) for node in self.NODES]
+            got.append(q.cmd('blockdev-backup', device='s', target='c',
+                             sync='full', job_id='j', compress=True))
+            self.assertEqual(q.cmd(job, device='s', target='c', sync='full',
+                                   job_id='j'), {})
+            if job == 'blockdev-mirror':
+                q.ready('j')
+                q.cmd('job-complete', id='j')
+            q.end('j')
+            got.append([data.get('error') for name, data in q.events
+                        if name == 'BLOCK_JOB_COMPLETED'])
+        finally:
+            q.close()
+        return got, self.counts('t'), b.content(self.path('t'))
+
+    def filled(self, got, length):
+        self.assertEqual(got[0][-1], [None])
+        self.assertEqual(got[1], [49, 49, 0])
+        self.assertTrue(got[2] == b'\5' * 3 * MiB + bytes(896 * KiB) +
+                        b'\6' * 50 * KiB + bytes(length - 4018 * KiB))
+        self.assertLess(os.stat(self.path('t')).st_size, MiB)
+
+    def test_backup_into_it_as_qemu(self):
+        got = self.scenario(OURS, 'blockdev-backup', 4 * MiB)
+        self.filled(got, 4 * MiB)
+        self.assertEqual(got, self.scenario(ORACLE, 'blockdev-backup',
+                                            4 * MiB))
+
+    def test_jobs_whose_last_cluster_is_short(self):
+        for job in 'blockdev-backup', 'blockdev-mirror':
+            self.filled(self.scenario(OURS, job, self.LENGTH), self.LENGTH)
+
+    def test_requests_of_any_size(self):
+        rng = random.Random(3)
+        b.create(self.path('base'), self.LENGTH)
+        self.io(self.path('base'), 'write -P 9 0 4099k', args=('-f', 'qcow2'))
+        data = bytearray(b'\t' * self.LENGTH)
+        b.create(self.path('a'), self.LENGTH, backing='base')
+        lines = []
+        for i in range(1, 60):
+            at = rng.randrange(0, self.LENGTH, 512)
+            size = min(rng.choice((512, 4096, 65536, 300 * KiB)),
+                       self.LENGTH - at)
+            kind = rng.choice(('write', 'write', 'aio_write', 'write -z'))
+            pattern = '' if kind == 'write -z' else f' -P {i}'
+            lines.append(f'{kind}{pattern} {at} {size}')
+            data[at:at + size] = bytes([0 if not pattern else i]) * size
+            if rng.randrange(3) == 0 or 'aio' not in kind:
+                lines.append('aio_flush')
+        # Those that meet are in order: one by one.
+        lines = [line for line in lines for line in (line, 'aio_flush')]
+        p = self.io(self.top('a'), *lines)
+        self.assertNotIn('failed', p.stdout)
+        self.assertTrue(b.content(self.path('a')) == bytes(data))
+        compressed, _, leaks = self.counts('a')
+        self.assertGreater(compressed, 0)
+        self.assertEqual(leaks, 0)
+
+    def test_parts_of_one_cluster_at_the_same_time(self):
+        b.create(self.path('a'), MiB)
+        p = self.io(self.top('a'), *(
+            f'aio_write -P {i + 1} {i * 8}k 8k' for i in range(64)),
+            'aio_flush', *(f'read -P {i + 1} {i * 8}k 8k' for i in range(64)))
+        self.assertNotIn('failed', p.stdout)
+        b.check(self.path('a'))
+
+    def test_what_cannot_be_compressed_fails(self):
+        b.create(self.path('d'), MiB, {'data_file': '@.data'})
+        for line in 'write 0 64k', 'write 0 4k', 'write -c 0 64k':
+            said = [self.io(self.top('d'), line, tool=tool).stdout
+                    for tool in (b.OUR_IO, b.ORACLE_IO)]
+            self.assertEqual(said[0], said[1])
+            self.assertIn('not supported', said[0])
 
 
 @unittest.skipUnless(ORACLE, "needs Debian's QEMU")
