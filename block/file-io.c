@@ -77,6 +77,10 @@ static int cached_read(FileState *s, const FileRw *rw)
     unsigned misses = __atomic_load_n(&s->cache_misses, __ATOMIC_RELAXED);
     ssize_t ret;
 
+    if (s->in_memory) {
+        ret = preadv(rw->fd, rw->iov.iov, rw->iov.niov, rw->offset);
+        return ret < 0 ? -errno : ret;
+    }
     if (__atomic_load_n(&s->no_nowait, __ATOMIC_RELAXED)) {
         return -EAGAIN;
     }

@@ -7,8 +7,10 @@
 #include "util/osdep.h"
 
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "block/block-create.h"
 #include "block/block-graph.h"
@@ -76,12 +78,16 @@ static bool wrong_type(const BlockNode *n, const char *path, Error **errp)
 static bool file_check_type(BlockNode *n, Error **errp)
 {
     FileState *s = n->state;
+    struct statfs fs;
     struct stat st;
 
     if (fstat(s->fd, &st) < 0) {
         return error_errno(errp, errno, "Could not stat file '%s'", s->path);
     }
     s->device = n->drv->driver != BLOCKDEV_DRIVER_FILE;
+    /* Where the kernel cannot say what it would have to wait for: nothing. */
+    s->in_memory =
+        !s->device && !fstatfs(s->fd, &fs) && fs.f_type == TMPFS_MAGIC;
     return (s->device ? S_ISBLK(st.st_mode) || S_ISCHR(st.st_mode)
                       : S_ISREG(st.st_mode)) ||
            wrong_type(n, s->path, errp);

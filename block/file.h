@@ -34,6 +34,7 @@ typedef struct FileState {
     bool drop_cache;
     bool in_place;  /* const after open: calls that end soon are made on the
                      * loop's own thread */
+    bool in_memory; /* const after open: on tmpfs, where no read waits */
     bool no_nowait; /* atomic: RWF_NOWAIT does not work */
     unsigned cache_misses; /* atomic: reads in a row that had to wait */
     unsigned max_batch;

@@ -64,6 +64,16 @@ class EngineTest(Case):
                         os.truncate(self.path, 4 * MiB)
                         self.one(seed, ['-i', aio, '-t', cache, *misalign])
 
+    @unittest.skipUnless('tmpfs /dev/shm ' in pathlib.Path(
+        '/proc/mounts').read_text(), '/dev/shm is no tmpfs')
+    def test_files_in_memory_match_the_model(self):
+        with tempfile.TemporaryDirectory(dir='/dev/shm') as folder:
+            for seed, aio in enumerate(('threads', 'io_uring')):
+                self.path = os.path.join(folder, aio)
+                with open(self.path, 'wb') as f:
+                    f.truncate(4 * MiB)
+                self.one(100 + seed, ['-i', aio])
+
     def test_native_needs_direct(self):
         p = self.io('length', args=('-f', 'raw', '-i', 'native'), check=False)
         self.assertEqual(p.returncode, 1)
