@@ -13,7 +13,7 @@ from pathlib import Path
 
 from nemu_functional import image
 from nemu_functional.libvirt import Libvirt
-from nemu_functional.vm import tested_binary
+from nemu_functional.vm import tested_binary, tested_tools
 
 MIB = 1 << 20
 # libvirt believes in incremental backups once migration can take bitmaps along.
@@ -136,6 +136,7 @@ class Jobs(LibvirtBlockCase):
 
     def test_snapshot_and_active_commit_of_two_disks(self):
         self.start()
+        self.check_limits_and_figures()
         self.virsh('snapshot-create-as', 'demo', 's', '--disk-only', '--atomic',
                    '--no-metadata', '--diskspec', f'vda,file={self.dir}/a',
                    '--diskspec', f'vdb,file={self.dir}/b')
@@ -151,39 +152,33 @@ class Jobs(LibvirtBlockCase):
         qemu_io([self.dir / 'disk.raw', '-f', 'raw'], 'read -P 3 0 4M',
                 'read -P 0 4M 28M')
 
-    def test_copy_with_and_without_pivot(self):
+    def test_copy_commit_in_the_middle_and_pull(self):
         self.start()
-        self.virsh('blockcopy', 'demo', 'vda', self.dir / 'copy.qcow2',
-                   '--wait', '--pivot', '--transient-job')
         self.virsh('blockcopy', 'demo', 'vda', '--dest', self.dir / 'copy.raw',
                    '--format', 'raw', '--wait', '--finish', '--transient-job')
+        self.virsh('blockcopy', 'demo', 'vda', self.dir / 'copy.qcow2',
+                   '--wait', '--pivot', '--transient-job')
         self.assertEqual(self.files()['vda'], f'{self.dir}/copy.qcow2')
-        self.destroy()
-        self.expect(self.dir / 'copy.qcow2')
-        self.expect(self.dir / 'copy.raw', 'raw')
-
-    def test_commit_in_the_middle_and_pull(self):
-        self.start()
         for name in ('s1', 's2', 's3'):
             self.snapshot(name)
         self.virsh('blockcommit', 'demo', 'vda', '--top', self.dir / 's2.qcow2',
                    '--base', self.dir / 's1.qcow2', '--wait')
         self.virsh('blockpull', 'demo', 'vda', '--base',
-                   self.dir / 'base.qcow2', '--wait')
-        self.assertIn(f'\nbacking file: {self.dir}/base.qcow2\n',
+                   self.dir / 'copy.qcow2', '--wait')
+        self.assertIn(f'\nbacking file: {self.dir}/copy.qcow2\n',
                       image.qemu_img('info', '-U', self.dir / 's3.qcow2'))
+        self.virsh('blockresize', 'demo', 'vda', '80M')
+        self.assertRegex(self.virsh('domblkinfo', 'demo', 'vda'),
+                         rf'Capacity: +{80 * MIB}\n')
         self.virsh('blockpull', 'demo', 'vda', '--wait', '--bandwidth', '100')
         self.destroy()
         self.assertNotIn('backing-filename',
                          image.info(self.dir / 's3.qcow2', 'qcow2'))
         self.expect(self.dir / 's3.qcow2')
+        self.expect(self.dir / 'copy.qcow2')
+        self.expect(self.dir / 'copy.raw', 'raw')
 
-    def test_size_limits_and_figures(self):
-        self.start()
-        self.virsh('blockresize', 'demo', 'vda', '80M')
-        self.virsh('blockresize', 'demo', 'vdb', '40M')
-        self.assertRegex(self.virsh('domblkinfo', 'demo', 'vda'),
-                         rf'Capacity: +{80 * MIB}\n')
+    def check_limits_and_figures(self):
         self.virsh('blkdeviotune', 'demo', 'vda', '--group-name', 'g',
                    '--read-iops-sec', '100', '--total-bytes-sec', '5000000',
                    '--total-bytes-sec-max', '9000000', '--live')
@@ -193,7 +188,7 @@ class Jobs(LibvirtBlockCase):
             self.assertRegex(limits, line)
         self.virsh('domblkthreshold', 'demo', 'vda', '1000000')
         stats = self.virsh('domstats', 'demo', '--block', '--backing')
-        self.assertIn(f'block.0.capacity={80 * MIB}\n', stats)
+        self.assertIn(f'block.0.capacity={64 * MIB}\n', stats)
         self.assertIn('block.0.threshold=1000000\n', stats)
         self.assertIn(f'block.1.path={self.dir}/base.qcow2\n', stats)
 
@@ -223,30 +218,29 @@ class Backup(LibvirtBlockCase):
         self.assertRegex(self.virsh('domjobinfo', 'demo', '--completed'),
                          r'Job type: +Completed')
 
-    def test_push_in_full_and_what_changed(self):
+    def test_in_full_and_what_changed(self):
         self.start()
         self.checkpoint('c1')
         self.push(self.dir / 'full.qcow2')
         self.hmp_write('virtio-disk0', 7, '16M', '64k')
         self.push(self.dir / 'changed.qcow2', 'c1')
+        self.checkpoint('c2')
+        self.pull_what_changed('c1')
+        self.virsh('checkpoint-delete', 'demo', 'c1')
+        self.virsh('checkpoint-delete', 'demo', 'c2')
         self.destroy()
         self.expect(self.dir / 'full.qcow2')
-        image.check(self.dir / 'changed.qcow2', 'qcow2')
+        changed = self.dir / 'changed.qcow2'
+        image.check(changed, 'qcow2')
         self.assertEqual(
-            qemu_io([self.dir / 'changed.qcow2', '-f', 'qcow2'],
-                    'map').split(')')[0:2],
+            qemu_io([changed, '-f', 'qcow2'], 'map').split(')')[0:2],
             ['16 MiB (0x1000000',
              ' bytes not allocated at offset 0 bytes (0x0'])
-        qemu_io([self.dir / 'changed.qcow2', '-f', 'qcow2'],
-                'read -P 7 16M 64k')
+        qemu_io([changed, '-f', 'qcow2'], 'read -P 7 16M 64k')
 
-    def test_pull_what_changed(self):
-        self.start()
-        self.checkpoint('c1')
-        self.hmp_write('virtio-disk0', 7, '16M', '64k')
-        self.checkpoint('c2')
+    def pull_what_changed(self, since):
         sock = self.dir / 'nbd.sock'
-        self.begin('pull', f"<scratch file='{self.dir}/scratch.qcow2'/>", 'c1',
+        self.begin('pull', f"<scratch file='{self.dir}/scratch.qcow2'/>", since,
                    f"<server transport='unix' socket='{sock}'/>")
         # Later writes are none of the backup's business.
         self.hmp_write('virtio-disk0', 8, '16M', '64k')
@@ -260,8 +254,6 @@ class Backup(LibvirtBlockCase):
                           [str(16 * MIB + 65536), str(48 * MIB - 65536), '0']])
         qemu_io([uri, '-f', 'raw'], 'read -P 7 16M 64k', 'read -P 2 1M 2M')
         self.virsh('domjobabort', 'demo')
-        self.virsh('checkpoint-delete', 'demo', 'c1')
-        self.virsh('checkpoint-delete', 'demo', 'c2')
 
 
 class Hotplug(LibvirtBlockCase):
@@ -271,7 +263,7 @@ class Hotplug(LibvirtBlockCase):
         self.define_secret()
         self.virsh('iothreadadd', 'demo', '1')
         subprocess.run(
-            [self.emulator.parent / 'qemu-img', 'create', '-q', '-f', 'qcow2',
+            [tested_tools() / 'qemu-img', 'create', '-q', '-f', 'qcow2',
              '--object', f'secret,id=s,data={PASSPHRASE}', '-o',
              'encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10',
              self.dir / 'luks.qcow2', '16M'], check=True)
@@ -282,7 +274,7 @@ class Hotplug(LibvirtBlockCase):
             'attach-device', 'demo')
         sock = self.dir / 'srv.sock'
         server = subprocess.Popen(
-            [self.emulator.parent / 'qemu-nbd', '-k', sock, '-x', 'exp', '-t',
+            [tested_tools() / 'qemu-nbd', '-k', sock, '-x', 'exp', '-t',
              '-f', 'qcow2', '-r', self.dir / 'base.qcow2'])
         self.addCleanup(server.wait)
         self.addCleanup(server.terminate)
@@ -310,14 +302,15 @@ class Hotplug(LibvirtBlockCase):
 
 class Volumes(LibvirtBlockCase):
 
-    def setUp(self):
-        super().setUp()
+    def test_volumes(self):
         self.pool = self.dir / 'pool'
         self.pool.mkdir()
         self.virsh('pool-create-as', 'p', 'dir', '--target', self.pool)
         self.addCleanup(self.virsh, 'pool-destroy', 'p')
+        self.create_clone_resize()
+        self.create_encrypted()
 
-    def test_create_clone_resize(self):
+    def create_clone_resize(self):
         self.virsh('vol-create-as', 'p', 'a', '64M', '--format', 'qcow2')
         self.virsh('vol-create-as', 'p', 'b', '64M', '--format', 'qcow2',
                    '--backing-vol', 'a', '--backing-vol-format', 'qcow2')
@@ -337,7 +330,7 @@ class Volumes(LibvirtBlockCase):
         self.assertEqual(volume.findtext('backingStore/path'),
                          f'{self.pool}/a')
 
-    def test_encrypted(self):
+    def create_encrypted(self):
         self.define_secret()
         for name, fmt in (('q', 'qcow2'), ('l', 'raw')):
             self.lv.with_xml(

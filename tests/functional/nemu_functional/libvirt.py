@@ -14,6 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from nemu_functional.vm import tested_tools
+
 QEMU_CONF = '''
 user = "root"
 group = "root"
@@ -79,7 +81,7 @@ class Libvirt:
         (bindir / self.emulator.name).symlink_to(self.emulator)
         for tool in TOOLS:
             (bindir / tool).unlink(missing_ok=True)
-            (bindir / tool).symlink_to(self.emulator.parent / tool)
+            (bindir / tool).symlink_to(tested_tools() / tool)
 
     def _start(self, daemon):
         """Run a daemon where PRIVATE paths are below our directory."""

@@ -30,6 +30,11 @@ def tested_binary():
     return env('NEMU_BINARY')
 
 
+def tested_tools():
+    """The directory of the tools that were built with it."""
+    return Path(env('NEMU_MODULE_DIR'))
+
+
 def oracle_binary():
     return env('NEMU_ORACLE')
 
