@@ -44,6 +44,9 @@ DOMAIN = '''
   <qemu:capabilities>
     <qemu:add capability='incremental-backup'/>
   </qemu:capabilities>
+  <qemu:commandline>
+    <qemu:env name='NEMU_MODULE_DIR' value='{modules}'/>
+  </qemu:commandline>
 </domain>
 '''
 PORTS = ''.join(f"<controller type='pci' index='{i}' model='pcie-root-port'/>"
@@ -90,7 +93,7 @@ class LibvirtBlockCase(unittest.TestCase):
         image.create(self.dir / 'disk.raw', 'raw', '32M')
         qemu_io([self.dir / 'disk.raw', '-f', 'raw'], 'write -P 3 0 4M')
         self.lv.define(DOMAIN.format(emulator=self.emulator, dir=self.dir,
-                                     ports=PORTS))
+                                     modules=tested_tools(), ports=PORTS))
         self.addCleanup(self.virsh, 'undefine', 'demo',
                         '--checkpoints-metadata')
         self.virsh('start', 'demo', '--paused')
