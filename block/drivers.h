@@ -49,6 +49,12 @@ QDict *block_name_options(const BlockGraph *g, const char *filename,
 void block_convert_sizes(QDict *d);
 /* "nbd:...", "json:..." */
 bool block_path_has_protocol(const char *path);
+/* What @n is called: @name, NULL for as the node below, or "json:{...}" where
+ * that would not say it all. @opts are those that it has from now on. */
+void block_name_node(BlockNode *n, const BlockdevOptions *opts,
+                     const char *name, bool complete);
+/* The file whose folder names in @n start from. */
+const char *block_node_path(const BlockNode *n);
 /* @path, relative to the folder of file @base; to be freed. */
 char *block_path_combine(const char *base, const char *path);
 /* The driver whose format the first bytes are; NULL: we have none for it. */

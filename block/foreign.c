@@ -9,7 +9,7 @@
  */
 #include "util/osdep.h"
 
-#include "drivers.h"
+#include "block/drivers.h"
 
 typedef struct Foreign {
     const char *format;

@@ -74,8 +74,7 @@ static bool coroutine_fn luks_open(BlockNode *n, const BlockdevOptions *opts,
         return error_errno(errp, EIO, "Could not refresh total sector count");
     }
     n->length = luks_getlength(n);
-    g_free(n->filename);
-    n->filename = g_strdup(n->file->node->filename);
+    block_name_node(n, n->opts, NULL, true);
     return true;
 }
 

@@ -3,6 +3,7 @@
 #include "util/osdep.h"
 
 #include "block/block-node.h"
+#include "block/drivers.h"
 #include "qapi/qapi-types-block-core.h"
 #include "util/error.h"
 
@@ -18,6 +19,7 @@ static bool coroutine_fn null_open(BlockNode *n, const BlockdevOptions *opts,
 {
     const BlockdevOptionsNull *o = &opts->u.null_co;
     NullState *s = n->state;
+    g_autofree char *name = NULL;
 
     n->read_only = n->flags.read_only;
     n->length = o->has_size ? o->size : NULL_DEFAULT_SIZE;
@@ -29,8 +31,8 @@ static bool coroutine_fn null_open(BlockNode *n, const BlockdevOptions *opts,
     }
     s->latency_ns = o->has_latency_ns ? o->latency_ns : 0;
     s->read_zeroes = o->has_read_zeroes && o->read_zeroes;
-    g_free(n->filename);
-    n->filename = g_strdup("null-co://");
+    name = g_strconcat(n->drv->name, "://", NULL);
+    block_name_node(n, n->opts, name, !o->has_size && !o->has_read_zeroes);
     return true;
 }
 

@@ -63,7 +63,7 @@ static bool coroutine_fn open_backing(BlockNode *n,
     if (!s->backing_name || n->graph->no_backing) {
         return true;
     }
-    path = block_path_combine(n->file->node->filename, s->backing_name);
+    path = block_path_combine(block_node_path(n->file->node), s->backing_name);
     n->backing = node_open_backing(n, path, s->backing_format, errp);
     return n->backing || error_prefix(errp, "Could not open backing file");
 }
@@ -73,13 +73,12 @@ static bool coroutine_fn open_backing(BlockNode *n,
 static BlockEdge *coroutine_fn open_named_data_file(BlockNode *n, Error **errp)
 {
     QcowState *s = n->state;
-    const char *slash = strrchr(n->file->node->filename, '/');
+    const char *base = block_node_path(n->file->node);
+    const char *slash = strrchr(base, '/');
     bool relative = slash && s->data_name[0] != '/';
     g_autofree char *path =
-        g_strdup_printf("%.*s%s",
-                        relative ? (int)(slash + 1 - n->file->node->filename)
-                                 : 0,
-                        n->file->node->filename, s->data_name);
+        g_strdup_printf("%.*s%s", relative ? (int)(slash + 1 - base) : 0, base,
+                        s->data_name);
     BlockdevRef ref = {
         .type = QTYPE_QDICT,
         .u.definition.driver = block_path_driver(path)->driver,
@@ -232,8 +231,7 @@ static bool coroutine_fn qcow2_open(BlockNode *n, const BlockdevOptions *opts,
         free_state(s);
         return false;
     }
-    g_free(n->filename);
-    n->filename = g_strdup(n->file->node->filename);
+    block_name_node(n, n->opts, NULL, true);
     return true;
 }
 
@@ -382,8 +380,7 @@ static void coroutine_fn qcow2_reopen_commit(BlockReopen *r)
     co_mutex_unlock(&s->lock);
     write_again(r->n);
     g_free(r->state);
-    g_free(r->n->filename);
-    r->n->filename = g_strdup(r->n->file->node->filename);
+    block_name_node(r->n, r->opts, NULL, true);
 }
 
 static void coroutine_fn qcow2_reopen_abort(BlockReopen *r)
@@ -448,7 +445,7 @@ static void qcow2_image_info(BlockNode *n, ImageInfo *info)
     if (s->backing_name) {
         info->backing_filename = g_strdup(s->backing_name);
         info->full_backing_filename =
-            block_path_combine(n->filename, s->backing_name);
+            block_path_combine(block_node_path(n), s->backing_name);
         info->backing_filename_format = g_strdup(s->backing_format);
     }
 }

@@ -113,8 +113,7 @@ static bool coroutine_fn quorum_open(BlockNode *n, const BlockdevOptions *opts,
         g_ptr_array_free(s->children, TRUE);
         return false;
     }
-    g_free(n->filename);
-    n->filename = g_strdup("json:{\"driver\": \"quorum\"}");
+    block_name_node(n, n->opts, NULL, false);
     return true;
 }
 

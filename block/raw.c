@@ -78,8 +78,7 @@ static bool coroutine_fn raw_open(BlockNode *n, const BlockdevOptions *opts,
     }
     n->length = raw_getlength(n);
     n->zero_flags = n->file->node->zero_flags;
-    g_free(n->filename);
-    n->filename = g_strdup(n->file->node->filename);
+    block_name_node(n, n->opts, NULL, !window);
     return true;
 }
 
@@ -237,8 +236,7 @@ static void coroutine_fn raw_reopen_commit(BlockReopen *r)
         BLOCK_ROLE_PRIMARY | (window ? BLOCK_ROLE_DATA : BLOCK_ROLE_FILTERED);
     n->zero_flags = n->file->node->zero_flags;
     node_set_length(n, raw_getlength(n));
-    g_free(n->filename);
-    n->filename = g_strdup(n->file->node->filename);
+    block_name_node(n, r->opts, NULL, !window);
 }
 
 static void coroutine_fn raw_reopen_abort(BlockReopen *r)

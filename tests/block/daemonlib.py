@@ -99,7 +99,10 @@ class Storage:
         self.cmd('qmp_capabilities')
 
     def take(self):
-        reply = json.loads(self.out.until(b'\n'))
+        line = self.out.until(b'\n')
+        while line.startswith('Formatting '):  # 7.2 does, on this stream
+            line = self.out.until(b'\n')
+        reply = json.loads(line)
         if 'event' in reply:
             self.events.append((reply['event'], reply.get('data', {})))
         return reply

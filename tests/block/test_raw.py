@@ -4,6 +4,7 @@
 while it is open, are answered as by QEMU 7.2, and leave the same bytes."""
 
 import itertools
+import json
 import os
 import pathlib
 import re
@@ -13,7 +14,9 @@ import tempfile
 import unittest
 
 import blocklib as b
+from daemonlib import ORACLE_DAEMON, OUR_DAEMON, Storage
 
+OUR_IMG = os.path.join(b.BUILD, 'qemu-img')
 SIZE = 128 << 10
 WINDOWS = ('', 'offset=4096,', 'size=65536,', 'offset=4096,size=65536,',
            'offset=1000,size=3072,')
@@ -136,6 +139,93 @@ class RawTest(unittest.TestCase):
                 # QEMU 7.2 has two spaces somewhere.
                 self.assertEqual(said[0].stderr.split(),
                                  said[1].stderr.split())
+
+
+# What is not all of a file has no path.
+NAMED = '''driver=raw,file.driver=file,file.filename=r
+driver=raw,offset=512,file.driver=file,file.filename=r
+driver=raw,offset=0,file.driver=file,file.filename=r
+driver=raw,size=65536,file.driver=file,file.filename=r,file.locking=off
+driver=raw,file.driver=raw,file.offset=512,file.file.driver=file,file.file.filename=r
+driver=qcow2,file.driver=file,file.filename=d/o,lazy-refcounts=on
+driver=qcow2,file.driver=raw,file.file.driver=file,file.file.filename=d/o
+driver=qcow2,file.driver=raw,file.offset=0,file.file.driver=file,file.file.filename=d/o
+driver=null-co
+driver=null-aio
+driver=null-co,size=65536,latency-ns=5
+driver=null-aio,size=65536,read-zeroes=on
+driver=raw,file.driver=null-co,file.read-zeroes=off
+driver=raw,offset=512,file.driver=blkdebug,file.image.driver=file,file.image.filename=r
+driver=quorum,vote-threshold=1,children.0.driver=file,children.0.filename=r,children.1.driver=raw,children.1.file.driver=file,children.1.file.filename=r'''.split()
+
+
+def as_words(value):
+    """Options that were words, as 7.2 keeps them."""
+    if isinstance(value, dict):
+        return {k: as_words(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [as_words(v) for v in value]
+    return {True: 'on', False: 'off'}[value] if isinstance(
+        value, bool) else str(value)
+
+
+def name_of(text):
+    return as_words(json.loads(text[5:])) if text.startswith('json:') else text
+
+
+@unittest.skipUnless(b.HAVE_ORACLE, "needs Debian's qemu-utils")
+class NameTest(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self):
+        tmp = tempfile.TemporaryDirectory(prefix='nemu-block-')
+        self.addCleanup(tmp.cleanup)
+        self.dir = tmp.name
+        os.mkdir(f'{self.dir}/d')
+        b.create(f'{self.dir}/d/q', 1 << 20)
+        b.create(f'{self.dir}/d/o', 1 << 20, backing='q')
+        self.data = bytes(range(1, 129)) * 1024
+        with open(f'{self.dir}/r', 'wb') as f:
+            f.write(self.data)
+
+    def info(self, tool, *args):
+        p = b.run(tool, 'info', '--output=json', *args, cwd=self.dir)
+        return json.loads(p.stdout)
+
+    def test_names(self):
+        for opts in NAMED:
+            with self.subTest(opts):
+                said = []
+                for tool in OUR_IMG, b.ORACLE_IMG:
+                    got = self.info(tool, '--backing-chain', '--image-opts',
+                                    opts)
+                    said.append([(name_of(x['filename']), x.get(
+                        'full-backing-filename')) for x in got])
+                self.assertEqual(*said)
+
+    def test_an_overlay_finds_the_same_data(self):
+        raw = {'driver': 'raw', 'offset': 512, 'size': 65536,
+               'node-name': 'n', 'file': {'driver': 'file', 'filename': 'r'}}
+        names = []
+        for i, program in enumerate((OUR_DAEMON, ORACLE_DAEMON)):
+            top = f'{self.dir}/over{i}'
+            s = Storage(self.dir, program=program)
+            try:
+                s.do('blockdev-add', **raw)
+                s.do('blockdev-snapshot-sync', node_name='n',
+                     snapshot_file=top, snapshot_node_name='x', format='qcow2')
+                names += [name_of(x['file'])
+                          for x in s.do('query-named-block-nodes', flat=True)
+                          if x['node-name'] == 'n']
+            finally:
+                s.close()
+            names.append(name_of(self.info(b.ORACLE_IMG, top)[
+                'backing-filename']))
+            for tool in OUR_IMG, b.ORACLE_IMG:
+                b.run(tool, 'convert', '-O', 'raw', top, 'out', cwd=self.dir)
+                with open(f'{self.dir}/out', 'rb') as f:
+                    self.assertTrue(f.read() == self.data[512:512 + 65536])
+        self.assertEqual(names, names[:1] * 4)
 
 
 if __name__ == '__main__':

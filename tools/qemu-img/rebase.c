@@ -142,7 +142,7 @@ static bool open_sides(ImgTool *t, Rebase *r)
     }
     qapi_free_ImageInfo(info);
     if (ok && r->backing[0]) {
-        path = block_path_combine(n->filename, r->backing);
+        path = block_path_combine(block_node_path(n), r->backing);
         r->new = open_backing(t, path, r->format, &r->src, "new");
         ok = r->new;
     }
