@@ -248,13 +248,13 @@ bool monitor_init(Monitor *mon, const MonitorOps *ops, Vm *vm, Chardev *chr,
     return true;
 }
 
-/* Give the client a moment to take what is left. */
+/* Give the client a moment to take what is left, also one that will not say
+ * more: "-qmp stdio" in a pipe. Writing to one that is gone ends at once. */
 static void monitor_drain(Monitor *mon)
 {
     int64_t end = loop_now_ns() + FLUSH_NS;
 
-    while (monitor_is_clogged(mon) && char_fe_is_open(&mon->fe) &&
-           loop_now_ns() < end) {
+    while (monitor_is_clogged(mon) && loop_now_ns() < end) {
         mutex_lock(&mon->lock);
         monitor_flush_locked(mon);
         mutex_unlock(&mon->lock);

@@ -322,7 +322,10 @@ static void qmp_reset(QmpMonitor *s, bool open)
     s->oob = false;
     s->open = open;
     qmp_drop_queue_locked(s);
-    monitor_reset_locked(&s->mon);
+    if (open) {
+        /* Who says no more ("-qmp stdio" in a pipe) may still read. */
+        monitor_reset_locked(&s->mon);
+    }
     mutex_unlock(&s->mon.lock);
 }
 

@@ -142,6 +142,16 @@ class Daemon(unittest.TestCase):
             p = run(OURS, arg)
             self.assertIn(text, p.stdout)
 
+    def test_answers_reach_who_says_no_more(self):
+        asked = ''.join(json.dumps({'execute': name}) + '\n' for name in (
+            'qmp_capabilities', 'query-qmp-schema', 'quit'))
+        done = subprocess.run(
+            [OURS, '--chardev', 'stdio,id=c', '--monitor', 'c'], input=asked,
+            text=True, capture_output=True, timeout=60, check=True)
+        answers = [json.loads(line) for line in done.stdout.splitlines()]
+        schema, = (a['return'] for a in answers if a.get('return'))
+        self.assertGreater(len(schema), 100)
+
 
 if __name__ == '__main__':
     unittest.main()
