@@ -54,12 +54,14 @@ static QDict *strong_options(const BlockNode *n, const BlockdevOptions *opts)
     qdict_del(d, "children");
     for (const BlockEdge *e = n->children; e; e = e->next) {
         const BlockNode *child = e->node;
+        bool given =
+            qdict_has(d, e->name) || g_str_has_prefix(e->name, "children.");
 
         while (!child->opts && child->file) {
             child = child->file->node; /* a job's filter */
         }
-        if (child->opts &&
-            (qdict_has(d, e->name) || g_str_has_prefix(e->name, "children."))) {
+        qdict_del(d, e->name); /* children come last */
+        if (given && child->opts) {
             qdict_put(d, e->name, strong_options(child, child->opts));
         }
     }
