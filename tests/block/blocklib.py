@@ -11,6 +11,7 @@ import tempfile
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 BUILD = os.environ.get('NEMU_BUILD', os.path.join(ROOT, 'build'))
+OUR_IMG = os.path.join(BUILD, 'qemu-img')
 OUR_IO = os.path.join(BUILD, 'qemu-io')
 ORACLE_IMG = shutil.which('qemu-img')
 ORACLE_IO = shutil.which('qemu-io')

@@ -10,8 +10,7 @@ import subprocess
 
 import blocklib as b
 
-OUR_IMG = os.path.join(b.BUILD, 'qemu-img')
-MAKERS = {'ours': (OUR_IMG, b.OUR_IO), 'theirs': (b.ORACLE_IMG, b.ORACLE_IO)}
+MAKERS = {'ours': (b.OUR_IMG, b.OUR_IO), 'theirs': (b.ORACLE_IMG, b.ORACLE_IO)}
 SECRET = 'secret,id=k,data=password'
 FAST = 'iter-time=10'
 

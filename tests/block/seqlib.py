@@ -15,7 +15,6 @@ import unittest
 import blocklib as b
 from daemonlib import IoServer
 
-OUR_IMG = os.path.join(b.BUILD, 'qemu-img')
 STEP = 64 << 10  # a whole number of any cluster
 
 
@@ -38,7 +37,7 @@ class Chain:
         return f'i{self.next}'
 
     def img(self, *args):
-        b.run(OUR_IMG, *args, cwd=self.folder)
+        b.run(b.OUR_IMG, *args, cwd=self.folder)
 
     def create(self, backing=None):
         name = self.name()
@@ -85,7 +84,7 @@ class Sequences(unittest.TestCase):
         said = self.theirs.differs(chain.path(top), bytes(chain.data))
         self.assertEqual(said, '', f'seed {seed}')
         for name in {chain.files[0], top}:
-            b.run(OUR_IMG, 'check', '-q', chain.path(name))
+            b.run(b.OUR_IMG, 'check', '-q', chain.path(name))
         if seed % 10 == 0:
             for name in chain.files:
                 b.check(chain.path(name))

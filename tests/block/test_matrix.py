@@ -268,7 +268,7 @@ class MatrixTest(unittest.TestCase):
 
     def both(self, line, spec):
         self.restore()
-        ours = self.said(m.OUR_IMG, line, spec)
+        ours = self.said(b.OUR_IMG, line, spec)
         shutil.rmtree(self.ended, ignore_errors=True)
         os.rename(self.dir, self.ended)
         self.restore()
@@ -282,7 +282,7 @@ class MatrixTest(unittest.TestCase):
                   for n in os.listdir(self.dir)}
         for line in lines:
             with self.subTest(str(spec), line=line):
-                self.same_words(line, self.said(m.OUR_IMG, line, spec),
+                self.same_words(line, self.said(b.OUR_IMG, line, spec),
                                 self.said(b.ORACLE_IMG, line, spec))
         after = {n: b.digest(os.path.join(self.dir, n))
                  for n in os.listdir(self.dir)}

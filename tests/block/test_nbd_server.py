@@ -13,7 +13,8 @@ import time
 import unittest
 
 import nbdlib as nbd
-from blocklib import HAVE_ORACLE, ORACLE_IMG, ORACLE_IO, OUR_IO, run
+from blocklib import (HAVE_ORACLE, ORACLE_IMG, ORACLE_IO, OUR_IMG, OUR_IO,
+                      run)
 from nbdlib import Client, Server
 
 SIZE = 4 << 20
@@ -410,6 +411,49 @@ class Program(Case):
             self.assertEqual(c.simple(2), (0, b'ab'))
         with open(self.img, 'rb') as f:
             self.assertEqual(f.read(2), b'\0\0')
+
+    def make_snapshots(self):
+        """Full of 1 in snapshot "one", of 2 in "two" and on the disk of 3."""
+        path = os.path.join(self.dir, 'q')
+        run(OUR_IMG, 'create', '-q', '-f', 'qcow2', path, '64k')
+        for n, name in enumerate(('one', 'two', None), 1):
+            run(OUR_IO, '-c', f'write -P {n} 0 64k', path)
+            if name:
+                run(OUR_IMG, 'snapshot', '-c', name, path)
+        return path
+
+    def test_load_snapshot(self):
+        path = self.make_snapshots()
+        for i, (param, value) in enumerate((
+                ('one', 1), ('1', 1), ('two', 2), ('snapshot.id=2', 2),
+                ('snapshot.id=1,snapshot.name=one', 1))):
+            s = self.serve('-t', '-l', param, path, name=f's{i}')
+            with Client(s.path) as c:
+                c.go()
+                c.request(nbd.READ, 0, 512)
+                self.assertEqual(c.simple(512), (0, bytes([value]) * 512))
+                self.assertEqual(c.do(nbd.WRITE, 0, 512, 0, bytes(512)),
+                                 nbd.EPERM)
+
+    def test_load_snapshot_that_is_not_there(self):
+        path = self.make_snapshots()
+        for args, text in (
+                (('nope', path), "Failed to load snapshot: Can't find snapshot"),
+                (('snapshot.id=1,snapshot.name=two', path), "Can't find"),
+                (('snapshot.x=1', path), "Invalid parameter 'snapshot.x'"),
+                (('one', '-f', 'raw', path), 'does not support temporarily')):
+            p = run(nbd.OUR_NBD, '-k', os.path.join(self.dir, 's'), '-l', *args,
+                    check=False)
+            self.assertEqual(p.returncode, 1, args)
+            self.assertIn(text, p.stdout)
+
+    @unittest.skipUnless(nbd.ORACLE_NBD, 'needs qemu-utils')
+    def test_selinux_label_that_is_none(self):
+        said = [run(tool, '-k', os.path.join(self.dir, 's'), '-f', 'raw',
+                    '--selinux-label=x', self.img, check=False)
+                for tool in (nbd.OUR_NBD, nbd.ORACLE_NBD)]
+        self.assertEqual(*((p.returncode, p.stdout.split(': ', 1)[1])
+                           for p in said))
 
     def test_what_is_wrong_is_named(self):
         for args, text in (

@@ -7,6 +7,7 @@
 
 #include "block/block-create.h"
 #include "convert.h"
+#include "tools/snapshot-view.h"
 #include "util/error.h"
 
 enum {
@@ -92,7 +93,7 @@ static bool parse_value(Args *a, int c)
         return a->help || img_add_options(a->opts, optarg);
     case 'l':
         a->snapshot = optarg;
-        return img_snapshot_param(optarg, NULL, NULL);
+        return snapshot_param_parse(optarg, NULL, NULL);
     case 'S':
         return parse_sparse(a);
     case 'm':
@@ -345,7 +346,7 @@ static bool view_snapshot(BlockNode *n, const char *param)
 {
     Error *err = NULL;
 
-    if (img_view_snapshot(n, param, &err)) {
+    if (snapshot_view(n, param, &err)) {
         return true;
     }
     error_prefix(&err, "Failed to load snapshot");

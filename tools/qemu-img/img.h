@@ -89,11 +89,6 @@ void img_progress_set(ImgProgress *p, int64_t done, int64_t total);
 void img_progress_end(ImgProgress *p, bool ok);
 /* Wait until @done bytes since @start_ns are no more than @rate a second. */
 void img_hold_back(uint64_t rate, int64_t start_ns, int64_t done);
-/* -l: "snapshot.id=ID,snapshot.name=NAME", or one word, which is NULL in *id
- * and *name then. Free them. False after a message. */
-bool img_snapshot_param(const char *text, char **id, char **name);
-/* Let @n, open for reading, show the snapshot that -l names. */
-bool img_view_snapshot(BlockNode *n, const char *param, Error **errp);
 /* The table of "info" and "snapshot -l". */
 void img_print_snapshots(const SnapshotInfoList *list);
 /* -o options: several join. False after a message. */

@@ -5,6 +5,7 @@
 #include "block/bitmap-user.h"
 #include "block/block-create.h"
 #include "img.h"
+#include "tools/snapshot-view.h"
 #include "util/error.h"
 
 enum { OPT_SIZE = IMG_OPT_FIRST };
@@ -119,7 +120,7 @@ static bool view_snapshot(BlockNode *n, const char *param)
 {
     Error *err = NULL;
 
-    if (img_view_snapshot(n, param, &err)) {
+    if (snapshot_view(n, param, &err)) {
         return true;
     }
     error_prefix(&err, "Failed to load snapshot");
@@ -173,7 +174,7 @@ int img_measure(ImgTool *t, int argc, char **argv)
             break;
         case 'l':
             m.snapshot = optarg;
-            if (!img_snapshot_param(optarg, NULL, NULL)) {
+            if (!snapshot_param_parse(optarg, NULL, NULL)) {
                 return 1;
             }
             break;

@@ -12,6 +12,7 @@
 #include "qemu-nbd.h"
 #include "qobject/keyval.h"
 #include "qom/user-object.h"
+#include "tools/snapshot-view.h"
 #include "util/error.h"
 #include "util/rcu.h"
 #include "util/thread.h"
@@ -59,7 +60,8 @@ static void help(void)
         "parent\n"
         "                            once the server is running\n"
         "  --pid-file=PATH           store the server's process ID in the "
-        "given file\n\n"
+        "given file\n"
+        "  --selinux-label=LABEL     label the listening socket\n\n"
         "Block device options:\n"
         "  -f, --format=FORMAT       set image format (raw, qcow2, ...)\n"
         "  -r, --read-only           export read-only\n"
@@ -68,6 +70,12 @@ static void help(void)
         "                            file with backing_file=FILE, redirect the "
         "write to\n"
         "                            the temporary one\n"
+        "  -l, --load-snapshot=SNAPSHOT_PARAM\n"
+        "                            export a snapshot inside of FILE, "
+        "read-only:\n"
+        "                            'snapshot.id=[ID],snapshot.name=[NAME]' "
+        "or\n"
+        "                            '[ID_OR_NAME]'\n"
         "  -n, --nocache             disable host cache\n"
         "      --cache=MODE          set cache mode used to access the disk "
         "image, the\n"
@@ -95,7 +103,7 @@ enum {
     OPT_TLS_CREDS,
     OPT_TLS_AUTHZ,
     OPT_TLS_HOSTNAME,
-    OPT_REFUSED,
+    OPT_SELINUX_LABEL,
 };
 
 static const struct option options[] = {
@@ -131,9 +139,8 @@ static const struct option options[] = {
     { "tls-hostname", required_argument, NULL, OPT_TLS_HOSTNAME },
     { "connect", required_argument, NULL, 'c' },
     { "disconnect", no_argument, NULL, 'd' },
-    /* Known, and not there: */
     { "load-snapshot", required_argument, NULL, 'l' },
-    { "selinux-label", required_argument, NULL, OPT_REFUSED },
+    { "selinux-label", required_argument, NULL, OPT_SELINUX_LABEL },
     { 0 },
 };
 
@@ -156,16 +163,6 @@ static bool set_cache(NbdArgs *a, const char *mode)
     return true;
 }
 
-static bool refuse(int c, int index)
-{
-    if (index >= 0) {
-        error_report("option '--%s' is not supported", options[index].name);
-    } else {
-        error_report("option '-%c' is not supported", c);
-    }
-    return false;
-}
-
 /* Options that are numbers. */
 static bool parse_value(NbdArgs *a, int c)
 {
@@ -184,7 +181,7 @@ static bool parse_value(NbdArgs *a, int c)
     return true;
 }
 
-static bool parse_one(NbdArgs *a, int c, int index)
+static bool parse_one(NbdArgs *a, int c)
 {
     switch (c) {
     case 'h':
@@ -282,12 +279,16 @@ static bool parse_one(NbdArgs *a, int c, int index)
     case OPT_PID_FILE:
         a->pid_file = optarg;
         return true;
-    case '?':
-    case ':':
+    case 'l':
+        a->load_snapshot = optarg;
+        a->read_only = true;
+        return snapshot_param_parse(optarg, NULL, NULL);
+    case OPT_SELINUX_LABEL:
+        a->selinux_label = optarg;
+        return true;
+    default:
         error_report("Try `qemu-nbd --help' for more information.");
         return false;
-    default:
-        return refuse(c, index);
     }
 }
 
@@ -326,14 +327,13 @@ static bool check_tls(const NbdArgs *a)
 
 static bool parse(int argc, char **argv, NbdArgs *a)
 {
-    int c, index = -1;
+    int c;
 
     while ((c = getopt_long(argc, argv, "hVb:o:p:rsnc:dvk:e:f:tl:x:T:D:AB:L",
-                            options, &index)) != -1) {
-        if (!parse_one(a, c, index)) {
+                            options, NULL)) != -1) {
+        if (!parse_one(a, c)) {
             return false;
         }
-        index = -1;
     }
     if (!check_tls(a)) {
         return false;

@@ -13,6 +13,7 @@ typedef struct NbdArgs {
     const char *cache, *aio, *discard, *detect_zeroes, *pid_file;
     const char *tls_creds, *tls_authz, *tls_hostname;
     const char *device; /* of the kernel: -c */
+    const char *load_snapshot, *selinux_label;
     GPtrArray *objects; /* const char *, of --object */
     GPtrArray *bitmaps; /* char *, borrowed */
     uint64_t offset;

@@ -12,6 +12,7 @@
 #include "crypto/tls.h"
 #include "qemu-nbd.h"
 #include "qobject/keyval.h"
+#include "tools/snapshot-view.h"
 #include "util/error.h"
 
 typedef struct Serve {
@@ -137,11 +138,29 @@ static BlockNode *open_image(Serve *s, bool *writeback, Error **errp)
     if (a->snapshot) {
         n = drive_add_layers(s->graph, n, &layers, errp);
     }
+    if (n && a->load_snapshot && !snapshot_view(n, a->load_snapshot, errp)) {
+        error_prefix(errp, "Failed to load snapshot");
+        node_unref(n);
+        return NULL;
+    }
     return n && a->offset ? add_offset(s->graph, n, a->offset, errp) : n;
 }
 
 /* The server -----------------------------------------------------------------
  */
+
+/* What sockets of this thread are labelled from now on; "": as the policy
+ * says. Spec: setsockcreatecon(3); SELinux's files in proc_pid_attr(5). */
+static bool label_sockets(const char *label, Error **errp)
+{
+    autofd int fd =
+        open("/proc/thread-self/attr/sockcreate", O_WRONLY | O_CLOEXEC);
+    size_t len = *label ? strlen(label) + 1 : 0;
+
+    return (fd >= 0 && write(fd, label, len) >= 0) ||
+           error_errno(errp, errno,
+                       "Cannot set SELinux socket create context to %s", label);
+}
 
 static bool start_server(Serve *s, Error **errp)
 {
@@ -149,9 +168,12 @@ static bool start_server(Serve *s, Error **errp)
     g_autoptr(SocketAddress) addr = nbd_address(a);
     NbdServerConfig config = { a->tls_creds, a->tls_authz, a->shared };
 
-    return a->activated
-               ? nbd_server_start_fd(s->graph, ACTIVATION_FD, &config, errp)
-               : nbd_server_start(s->graph, addr, NULL, &config, errp);
+    if (a->activated) {
+        return nbd_server_start_fd(s->graph, ACTIVATION_FD, &config, errp);
+    }
+    return (!a->selinux_label || label_sockets(a->selinux_label, errp)) &&
+           nbd_server_start(s->graph, addr, NULL, &config, errp) &&
+           (!a->selinux_label || label_sockets("", errp));
 }
 
 /* The last that was named comes first. */
