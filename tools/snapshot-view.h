@@ -11,7 +11,8 @@
 const char *snapshot_find_id(const SnapshotInfoList *list, const char *name,
                              bool ids);
 /* "snapshot.id=ID,snapshot.name=NAME", or one word, which is NULL in *id and
- * *name then. Free them. Both may be NULL: just check. False after a message. */
+ * *name then. Free them. Both may be NULL: just check. False after a message.
+ */
 bool snapshot_param_parse(const char *text, char **id, char **name);
 /* Let @n, open for reading, show the snapshot that @param names. */
 bool snapshot_view(BlockNode *n, const char *param, Error **errp);

@@ -300,6 +300,17 @@ static int64_t coroutine_fn nbd_getlength(BlockNode *n)
     return client(n)->info.size;
 }
 
+/* An export has the size that its server gives it. */
+static bool coroutine_fn nbd_truncate(BlockNode *n, int64_t size, bool exact,
+                                      Error **errp)
+{
+    int64_t have = nbd_getlength(n);
+
+    return size == have || (size < have && !exact) ||
+           error_set(errp, exact ? "Cannot resize NBD nodes"
+                                 : "Cannot grow NBD nodes");
+}
+
 static const BlockIoOps nbd_io_ops = {
     .preadv = nbd_preadv,
     .pwritev = nbd_pwritev,
@@ -311,6 +322,7 @@ static const BlockIoOps nbd_io_ops = {
 
 static const BlockSizeOps nbd_size_ops = {
     .getlength = nbd_getlength,
+    .truncate = nbd_truncate,
 };
 
 const BlockDriver block_driver_nbd = {

@@ -141,8 +141,8 @@ QDict *nbd_uri_options(const char *filename, Error **errp)
 char *nbd_uri(const SocketAddress *addr, const char *export)
 {
     if (addr->type == SOCKET_ADDRESS_TYPE_UNIX) {
-        return g_strdup_printf("nbd+unix:///%s?socket=%s", export,
-                               addr->u.q_unix.path);
+        return g_strdup_printf("nbd+unix://%s%s?socket=%s", *export ? "/" : "",
+                               export, addr->u.q_unix.path);
     }
     if (addr->type == SOCKET_ADDRESS_TYPE_INET) {
         const InetSocketAddress *in = &addr->u.inet;

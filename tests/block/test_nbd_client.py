@@ -135,6 +135,29 @@ class Interop(Case):
                 'file.server.type=fd,file.server.str=999', check=False)
         self.assertTrue(p.returncode)
 
+    @unittest.skipUnless(HAVE_ORACLE and nbd.ORACLE_NBD, 'needs qemu-utils')
+    def test_images_on_an_export_of_a_given_size(self):
+        """What must fit fits, what would have to grow does not."""
+        said = []
+        for img in OUR_IMG, ORACLE_IMG:
+            with open(self.img, 'wb') as f:
+                f.truncate(8 << 20)
+            with Server(self.dir, '-t', '-f', 'raw', self.img,
+                        tool=nbd.ORACLE_NBD) as s:
+                one = []
+                for line in ('create -f raw @ 4M', 'create -f raw @ 16M',
+                             'create -q -f qcow2 @ 64M', 'check @', 'info @',
+                             'resize @ 128M', 'snapshot -c x @', 'check @',
+                             'create -q -f raw @ 1M', 'info @',
+                             'resize -f raw --shrink @ 4M',
+                             'resize -f raw @ 16M', 'resize -f raw @ 8M'):
+                    p = run(img, *line.replace('@', s.uri()).split(),
+                            check=False)
+                    one.append((line, p.returncode, p.stdout))
+                said.append(one)
+        self.maxDiff = None
+        self.assertEqual(*said)
+
     def test_list_of_exports(self):
         for args in ['-D', 'text', '-x', 'a'], ['-r', '-A']:
             with Server(self.dir, '-t', '-e0', *args, '-f', 'raw',
