@@ -85,8 +85,7 @@ static int coroutine_fn is_unused(BlockNode *file, int64_t offset,
 /* [offset, offset + bytes) is in the cluster @r, which is locked. */
 static int coroutine_fn write_cluster(BlockNode *file, const CopyRange *r,
                                       int64_t offset, int64_t bytes,
-                                      const IoVec *iov, size_t iov_offset,
-                                      unsigned flags)
+                                      const IoVec *iov, size_t iov_offset)
 {
     int ret = is_unused(file, r->offset, r->bytes);
     char *buf;
@@ -95,7 +94,7 @@ static int coroutine_fn write_cluster(BlockNode *file, const CopyRange *r,
         return ret;
     }
     if (!ret) {
-        return node_pwritev(file, offset, bytes, iov, iov_offset, flags);
+        return node_pwritev(file, offset, bytes, iov, iov_offset, 0);
     }
     buf = node_alloc(file, r->bytes);
     if (!buf) {
@@ -128,13 +127,14 @@ static int coroutine_fn compress_pwritev(BlockNode *n, int64_t offset,
             return -EIO; /* the image shrank meanwhile */
         }
         copy_lock(&s->lock, &r);
-        ret = write_cluster(file, &r, offset, step, iov, iov_offset, flags);
+        ret = write_cluster(file, &r, offset, step, iov, iov_offset);
         copy_unlock(&s->lock, &r);
         offset += step;
         iov_offset += step;
         bytes -= step;
     }
-    return ret;
+    /* Compressed writes know no such flag. */
+    return ret >= 0 && (flags & BLK_REQ_FUA) ? node_flush(file) : ret;
 }
 
 static const BlockIoOps compress_io_ops = {

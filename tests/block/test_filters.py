@@ -209,6 +209,18 @@ class CompressTest(Case):
                         b'\6' * 50 * KiB + bytes(length - 4018 * KiB))
         self.assertLess(os.stat(self.path('t')).st_size, MiB)
 
+    def test_writethrough_reaches_the_disk(self):
+        """No write is acknowledged while the disk cannot be flushed."""
+        b.create(self.path('w'), MiB)
+        top = ('driver=compress,file.driver=qcow2,file.file.driver=blkdebug,'
+               'file.file.inject-error.0.event=flush_to_disk,'
+               'file.file.image.driver=file,'
+               f'file.file.image.filename={self.path("w")}')
+        p = b.run(b.OUR_IO, '-t', 'writethrough', '--image-opts', top,
+                  *('-c', 'write -q 0 64k', '-c', 'write -q 128k 1k',
+                    '-c', 'write -q 128k 1k'), check=False)
+        self.assertEqual(p.stdout.count('write failed: Input/output error'), 3)
+
     def test_backup_into_it_as_qemu(self):
         got = self.scenario(OURS, 'blockdev-backup', 4 * MiB)
         self.filled(got, 4 * MiB)
