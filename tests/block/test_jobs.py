@@ -27,6 +27,7 @@ class Qmp:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL)
         self.events = []
+        self.printed = []   # between the monitor's lines
         self.folder = folder
         self.read()
         self.cmd('qmp_capabilities')
@@ -38,6 +39,7 @@ class Qmp:
                 return json.loads(line)
             if not line:
                 raise AssertionError('the emulator is gone')
+            self.printed.append(line)
 
     def take(self):
         r = self.read()

@@ -204,8 +204,7 @@ class PowerCutTest(unittest.TestCase):
                      'encrypt.iter-time': '10', 'cluster_size': '4k'})
 
 
-class BitmapTest(unittest.TestCase):
-    """Bitmaps that the image does not call stale say what was written."""
+class ReplayCase(unittest.TestCase):
 
     def setUp(self):
         self.tmp = tempfile.TemporaryDirectory(prefix='nemu-block-')
@@ -213,6 +212,10 @@ class BitmapTest(unittest.TestCase):
         self.image = os.path.join(self.tmp.name, 'image')
         self.log = os.path.join(self.tmp.name, 'log')
         self.out = os.path.join(self.tmp.name, 'out')
+
+
+class BitmapTest(ReplayCase):
+    """Bitmaps that the image does not call stale say what was written."""
 
     def look(self):
         """The guest's bytes, and bitmaps that are as they should be."""
@@ -275,16 +278,9 @@ class BitmapTest(unittest.TestCase):
         self.one(5, {})
 
 
-class SnapshotTest(unittest.TestCase):
+class SnapshotTest(ReplayCase):
     """Snapshots are there or not; whoever opens the image for writing has one
     that no check complains of."""
-
-    def setUp(self):
-        self.tmp = tempfile.TemporaryDirectory(prefix='nemu-block-')
-        self.addCleanup(self.tmp.cleanup)
-        self.image = os.path.join(self.tmp.name, 'image')
-        self.log = os.path.join(self.tmp.name, 'log')
-        self.out = os.path.join(self.tmp.name, 'out')
 
     def content(self, *args):
         done = b.run(OUR_IMG, 'convert', *args, '-O', 'raw', self.image,
